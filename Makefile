@@ -1,0 +1,62 @@
+# The commands of this project; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up down test test-all lint format unit molecule venv deps
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# What ansible-playbook gets besides, e.g. ARGS="-e workshop_name=blue".
+ARGS ?=
+# The molecule scenario that `make molecule` runs.
+SCENARIO ?= default
+
+# Container nodes need root: they load kernel settings and run privileged.
+# -E keeps the proxy and package index settings, -H puts caches and state into root's home.
+as_root := $(if $(filter-out 0,$(shell id -u)),sudo -E -H env PATH="$(PATH)")
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo '  ARGS="-e NAME=VALUE ..." passes settings on to up and down;'
+	@echo '  inventory/group_vars/all/ holds them all, each with its meaning.'
+
+up: .prepared-run ## Bring the whole workshop up on this machine (installs what it needs)
+	@$(as_root) ansible-playbook site.yml $(ARGS)
+
+down: .prepared-run ## Take the workshop down again (ARGS="-e purge=true" removes the bundle cache too)
+	@$(as_root) ansible-playbook playbooks/teardown.yml $(ARGS)
+
+test: .prepared-test ## Lint, unit tests and the molecule scenario `default`
+	@tests/run lint unit molecule
+
+test-all: .prepared-test ## The same with every molecule scenario and tests/acceptance
+	@tests/run lint unit molecule-all acceptance
+
+lint: .python-test ## ansible-lint, yamllint, ruff and mypy
+	@tests/run lint
+
+format: .python-test ## Format the Python code, and mend what ruff can mend
+	@ruff check --fix-only --quiet . && ruff format .
+
+unit: .python-test ## Unit tests (one of them: .venv/bin/pytest tests/unit -k NAME)
+	@tests/run unit
+
+molecule: .prepared-test ## One molecule scenario: SCENARIO=default
+	@tests/run molecule:$(SCENARIO)
+
+venv: .python-test ## Only make .venv, with what running and testing need
+
+deps: ## Choose the newest Python packages that requirements/*.in allow, and write their hashes
+	@scripts/lock_requirements
+
+# Quick and silent when nothing is missing.
+.PHONY: .prepared-run .prepared-test .python-test
+.prepared-run:
+	@scripts/install_debian_packages
+	@scripts/prepare_venv run
+.prepared-test:
+	@scripts/install_debian_packages
+	@scripts/prepare_venv test
+.python-test:
+	@scripts/install_debian_packages python3-venv
+	@scripts/prepare_venv test
