@@ -1,0 +1,48 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the bundle on the controller, with live progress. Documented in plugins/modules/bundle.py."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+
+display = Display()
+
+
+class ActionModule(ActionBase):
+    """Thin: arguments in, `Builder`, result out."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _VALID_ARGS = frozenset({"supply", "cache_dir", "update_lock", "keep_go_caches"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec(
+            {
+                "supply": {"type": "path", "required": True},
+                "cache_dir": {"type": "path", "required": True},
+                "update_lock": {"type": "bool", "default": False},
+                "keep_go_caches": {"type": "bool", "default": False},
+            }
+        )
+        try:
+            builder = Builder(
+                recipes.load(Path(arguments["supply"])),
+                Path(arguments["cache_dir"]).absolute(),
+                say=lambda text: display.display(f"{time.strftime('%H:%M:%S')} bundle: {text}"),
+                update_lock=arguments["update_lock"],
+                keep_go_caches=arguments["keep_go_caches"],
+            )
+            bundle = builder.ensure(check_mode=self._task.check_mode)
+        except BundleError as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | {"changed": bundle.changed, "path": str(bundle.path), "built": bundle.built}

@@ -1,0 +1,57 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Why a bundle could not be made, in one sentence each."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+# What package managers, Go and the kernel print, and what it means.
+_NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't have enough free space", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"no such host|could not resolve|temporary failure (in name resolution|resolving)|connection (refused|timed out|reset)"
+    r"|i/o timeout|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp"
+    r"|no route to host|Client\.Timeout exceeded|TLS handshake timeout",
+    re.IGNORECASE,
+)
+
+
+class BundleError(Exception):
+    """The bundle cannot be made. The message is one sentence for people, with the remedy."""
+
+
+def explain(what: str, source: str, log: str, directory: Path) -> str:
+    """Say in one sentence why a build step failed.
+
+    Args:
+        what: the component, for example "go kubernetes".
+        source: the package registry that the step uses, for example "the Go module proxy".
+        log: the end of the step's output.
+        directory: where the step writes, for the free space.
+
+    >>> explain("go etcd", "the Go module proxy", "dial tcp: lookup x: no such host", Path("/"))[:46]
+    'go etcd: the Go module proxy cannot be reached'
+    """
+    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if _NO_SPACE.search(line):
+            return no_space(what, directory)
+    for line in reversed(lines):
+        if _UNREACHABLE.search(line):
+            return (
+                f"{what}: {source} cannot be reached ({line[-200:]}). Check the network and proxy settings and run the "
+                "same command again: what is already built stays."
+            )
+    return f"{what}: failed: {lines[-1][-300:] if lines else 'without a word'}"
+
+
+def no_space(what: str, directory: Path, needed: float = 0) -> str:
+    """Say that `directory`'s file system is full, or has less than `needed` bytes."""
+    free = shutil.disk_usage(directory).free / 1e9
+    wanted = f", {needed / 1e9:.0f} GB are needed" if needed else ""
+    return (
+        f"{what}: no space left in the cache's file system ({directory}: {free:.1f} GB free{wanted}). Free some and run "
+        "the same command again (what is already built stays), or put the cache elsewhere with "
+        "-e workshop_cache_dir=/another/directory."
+    )

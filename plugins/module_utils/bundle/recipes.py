@@ -1,0 +1,197 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the bundle is made of: supply/pins.yml, supply/recipes.yml and supply/go, read and checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """One file from PyPI: a wheel, or the `member` of it that is wanted."""
+
+    package: str
+    version: str
+    sha256: dict[str, str]
+    member: str = ""
+
+    def checksum(self) -> str:
+        """Return the pinned sha256 for this machine's architecture, or raise BundleError."""
+        machine = platform.machine()
+        if machine not in self.sha256:
+            raise BundleError(
+                f"{self.package} {self.version} is pinned for {', '.join(sorted(self.sha256))}, and this machine is "
+                f"{machine}: add its checksum to supply/pins.yml."
+            )
+        return self.sha256[machine]
+
+
+@dataclasses.dataclass(frozen=True)
+class GoRecipe:
+    """A Go module's commands. See the head of recipes.yml for the fields."""
+
+    module: str
+    packages: str = "tool"
+    variables: dict[str, str] = dataclasses.field(default_factory=dict)
+    rename: dict[str, str] = dataclasses.field(default_factory=dict)
+    module_files: tuple[str, ...] = ()
+    bundle: str = ""
+    bundled: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class DebianRecipe:
+    """A root file system of Debian packages, made by mmdebstrap."""
+
+    variant: str
+    packages: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class WheelsRecipe:
+    """The services' wheels: a glob of requirements files and the Python version that they are for."""
+
+    requirements: str
+    python: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageRecipe:
+    """An image: what it starts from, what its own layer holds, and its configuration."""
+
+    tag: str
+    from_: str = ""
+    rootfs: str = ""
+    files: dict[str, str] = dataclasses.field(default_factory=dict)
+    links: dict[str, str] = dataclasses.field(default_factory=dict)
+    directories: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
+    applets: str = ""
+    wheels: str = ""
+    config: dict[str, Any] = dataclasses.field(default_factory=dict)
+    internal: bool = False
+    node: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Debian:
+    """Debian's suite, its mirrors (sources.list lines) and the versions that were tried."""
+
+    suite: str
+    mirrors: tuple[str, ...]
+    tried: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipes:
+    """Everything that decides the bundle's content.
+
+    Attributes:
+        supply: the directory that it was read from.
+        versions: version of each Go part without its "v", from its go.mod.
+        lock: sha256 by Go part and file, as supply/lock.yml has them.
+    """
+
+    supply: Path
+    toolchain: Download
+    epoch: int
+    debian: Debian
+    pypi: dict[str, Download]
+    go: dict[str, GoRecipe]
+    rootfs: dict[str, DebianRecipe]
+    wheels: WheelsRecipe
+    images: dict[str, ImageRecipe]
+    versions: dict[str, str]
+    lock: dict[str, dict[str, str]]
+
+    def expand(self, text: str) -> str:
+        """Replace each `{part}` by that Go part's version.
+
+        >>> # "v{etcd}-0" -> "v3.6.8-0"
+        """
+        return re.sub(r"\{([a-z0-9-]+)\}", lambda match: self.versions[match.group(1)], text)
+
+
+def _record(cls: type, where: str, data: dict[str, Any]) -> Any:
+    """Make a `cls` of `data`, or raise BundleError naming the key that is unknown or missing."""
+    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(cls)}
+    if unknown := set(data) - set(fields):
+        raise BundleError(f"{where}: unknown key {sorted(unknown)[0]!r}; allowed are {', '.join(sorted(fields))}.")
+    try:
+        return cls(
+            **{fields[key].name: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        )
+    except TypeError as error:
+        raise BundleError(f"{where}: {error}.") from error
+
+
+def module_version(go_mod: str, module: str) -> str:
+    """Return the version that a go.mod's text requires of `module`, without its "v".
+
+    >>> module_version("require k8s.io/kubernetes v1.36.3", "k8s.io/kubernetes")
+    '1.36.3'
+    """
+    match = re.search(rf"^\s*(?:require\s+)?{re.escape(module)}\s+v(\S+)", go_mod, re.MULTILINE)
+    if not match:
+        raise BundleError(f"supply/go: no go.mod requires {module}.")
+    return match.group(1)
+
+
+def load(supply: Path) -> Recipes:
+    """Read and check the supply directory.
+
+    Raises:
+        BundleError: a file is missing, a key is unknown or a recipe names a part that does not exist.
+    """
+    try:
+        pins = yaml.safe_load((supply / "pins.yml").read_text())
+        recipes = yaml.safe_load((supply / "recipes.yml").read_text())
+        lock_file = supply / "lock.yml"
+        lock = (yaml.safe_load(lock_file.read_text()) if lock_file.exists() else {}) or {}
+        go = {name: _record(GoRecipe, f"recipes.yml: go.{name}", item) for name, item in recipes["go"].items()}
+        versions = {
+            name: module_version((supply / "go" / name / "go.mod").read_text(), item.module) for name, item in go.items()
+        }
+    except OSError as error:
+        raise BundleError(f"The supply directory is incomplete: {error.filename} cannot be read.") from error
+    loaded = Recipes(
+        supply=supply,
+        toolchain=_record(Download, "pins.yml: toolchain", pins["toolchain"]),
+        epoch=pins["epoch"],
+        debian=_record(Debian, "pins.yml: debian", pins["debian"]),
+        pypi={name: _record(Download, f"pins.yml: pypi.{name}", item) for name, item in pins["pypi"].items()},
+        go=go,
+        rootfs={
+            name: _record(DebianRecipe, f"recipes.yml: debian.{name}", item) for name, item in recipes["debian"].items()
+        },
+        wheels=_record(WheelsRecipe, "recipes.yml: wheels", recipes["wheels"]),
+        images={
+            name: _record(ImageRecipe, f"recipes.yml: images.{name}", item) for name, item in recipes["images"].items()
+        },
+        versions=versions,
+        lock=lock,
+    )
+    _check_references(loaded)
+    return loaded
+
+
+def _check_references(recipes: Recipes) -> None:
+    """Raise BundleError when an image names a part, root file system or image that is not there (or comes later)."""
+    seen: set[str] = set()
+    for name, image in recipes.images.items():
+        sources = {source.partition("/")[0] for source in image.files.values()}
+        if missing := sources - set(recipes.go) - set(recipes.pypi):
+            raise BundleError(f"recipes.yml: images.{name}: no part is called {sorted(missing)[0]!r}.")
+        if image.rootfs and image.rootfs not in recipes.rootfs:
+            raise BundleError(f"recipes.yml: images.{name}: no root file system is called {image.rootfs!r}.")
+        if image.from_ and image.from_ not in seen:
+            raise BundleError(f"recipes.yml: images.{name}: no earlier image is called {image.from_!r}.")
+        seen.add(name)
