@@ -1,0 +1,121 @@
+"""front's application factory and its pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask, Response, jsonify, redirect, render_template, request
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden
+
+from front.backends import Backends
+from front.settings import BackendSettings
+from workshop_service import Settings, create_service
+from workshop_service.application import service_of
+from workshop_service.tracing import trace_headers
+from workshop_service.user import COOKIE, user_cookies, valid_user
+
+COOKIE_SECONDS = 12 * 3600
+# Nothing but our own style sheet and forms: no script, no other host, no frame around us.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def create_app(environ: Mapping[str, str] | None = None) -> Flask:
+    """Make the application from the environment (services/README.md)."""
+    env = os.environ if environ is None else environ
+    settings = Settings.from_environ("front", env)
+    backend_settings = BackendSettings.from_environ(env)
+    app = create_service(settings, __name__, error_page=_error_page)
+    backends = Backends(backend_settings, f"workshop-front/{settings.version}", service_of(app).registry)
+
+    @app.get("/")
+    def index() -> str:
+        """Say what this is and where to go."""
+        return render_template("index.html")
+
+    @app.get("/backends")
+    def show_backends() -> ResponseReturnValue:
+        """Show which version of each backend answered: a page for browsers, JSON for programs and curl."""
+        answers = backends.ask(_forwarded())
+        if _wants_page():
+            response = app.make_response(render_template("backends.html", answers=answers))
+        else:
+            response = jsonify(user=_user(), backends=[answer.as_dict() for answer in answers])
+        response.vary.add("Accept")
+        response.vary.add("Cookie")
+        return response
+
+    @app.get("/login")
+    def login_form() -> str:
+        """Ask for a name."""
+        return render_template("login.html", reason=None, given=_user() or "developer")
+
+    @app.post("/login")
+    def login() -> ResponseReturnValue:
+        """Set the cookie. It proves nothing and protects nothing: it is what the dark launch routes by."""
+        _refuse_other_sites()
+        name = request.form.get("user", "").strip()
+        if not valid_user(name):
+            reason = (
+                "A name is 1 to 32 letters, digits, dots, hyphens or underscores, and begins with a letter or digit."
+            )
+            if _wants_page():
+                return render_template("login.html", reason=reason, given=name[:32]), 400
+            return jsonify(error=f"user is {name[:32]!r}. {reason} For example: curl -d user=developer"), 400
+        response = redirect("/backends", 303)
+        response.set_cookie(
+            COOKIE, name, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
+        )
+        return response
+
+    @app.route("/logout", methods=["GET", "POST"])
+    def logout() -> ResponseReturnValue:
+        """Clear the cookie."""
+        response = redirect("/", 303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="Lax", secure=request.is_secure)
+        return response
+
+    @app.context_processor
+    def page_values() -> dict[str, Any]:
+        return {"user": _user(), "front": service_of(app).identity}
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+        response.headers["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return app
+
+
+def _forwarded() -> dict[str, str]:
+    """Give the headers that the backends may see: the trace, and of the cookies only `user`."""
+    users = user_cookies(request.headers.get("Cookie", ""))
+    cookie = {"Cookie": "; ".join(f"{COOKIE}={user}" for user in users)} if users else {}
+    return {**trace_headers(), **cookie}
+
+
+def _user() -> str | None:
+    users = user_cookies(request.headers.get("Cookie", ""))
+    return users[0] if users else None
+
+
+def _wants_page() -> bool:
+    """Tell a browser, which names text/html, from curl and programs, which take anything."""
+    accepted = request.accept_mimetypes
+    return "text/html" in accepted.values() and accepted["text/html"] >= accepted["application/json"]
+
+
+def _error_page(status: int, reason: str) -> ResponseReturnValue:
+    if _wants_page():
+        return render_template("error.html", status=status, reason=reason), status
+    return jsonify(error=reason), status
+
+
+def _refuse_other_sites() -> None:
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("This form was sent by another site's page; use the one at /login.")

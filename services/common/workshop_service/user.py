@@ -1,0 +1,24 @@
+"""The `user` cookie that the dark launch routes by."""
+
+from __future__ import annotations
+
+import re
+
+COOKIE = "user"
+# No quotes, spaces, commas or semicolons: the value means the same to us, to a browser and to the mesh's pattern.
+USER_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+def valid_user(name: str) -> bool:
+    """Tell whether a name may become the cookie's value."""
+    return USER_PATTERN.fullmatch(name) is not None
+
+
+def user_cookies(header: str) -> list[str]:
+    """Give the valid values of every cookie called exactly `user`, in their order.
+
+    The raw header is read on purpose. A parser that unquotes, or picks one of two, would make the mesh
+    behind us route otherwise than the mesh in front of us.
+    """
+    pairs = (pair.strip().partition("=") for pair in header.split(";"))
+    return [value for name, _, value in pairs if name == COOKIE and valid_user(value)]
