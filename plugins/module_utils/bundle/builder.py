@@ -117,7 +117,12 @@ class Builder:
         try:
             with self._locked():
                 self._check_space()
-                built = self._build_missing()
+                missing = self.missing()
+                self._say(
+                    f"{len(self._parts) - len(missing)} of {len(self._parts)} parts are in the cache, {len(missing)} are "
+                    "built now (about 30 minutes for all of them on 2 cores)"
+                )
+                built = self._build_missing(missing)
                 self._assemble()
                 if not self._keep_go_caches:
                     self._drop_go_caches()
@@ -127,11 +132,15 @@ class Builder:
             raise BundleError(f"bundle: {error.strerror}: {error.filename or self._cache}.") from error
         return Bundle(self.path, changed=True, built=built)
 
-    def build_again(self, name: str, directory: Path) -> None:
-        """Build one part into `directory`, whether it is cached or not, from the cached parts that it needs."""
-        part = next(part for part in self._parts if part.name == name)
+    def ensure_part(self, name: str) -> Path:
+        """Return the directory of one part (for example "go cni"), built first with what it needs where missing."""
+        wanted = {name}
+        for part in reversed(self._parts):
+            if part.name in wanted:
+                wanted.update(part.needs)
         with self._locked():
-            self._build(part, directory)
+            self._build_missing([part for part in self.missing() if part.name in wanted])
+        return self.directory(name)
 
     def _existing_parent(self) -> Path:
         return next(path for path in (self._cache, *self._cache.parents) if path.exists())
@@ -158,13 +167,8 @@ class Builder:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _build_missing(self) -> dict[str, float]:
-        missing = self.missing()
-        if missing:
-            self._say(
-                f"{len(self._parts) - len(missing)} of {len(self._parts)} parts are in the cache, {len(missing)} are built now "
-                "(about 30 minutes for all of them on 2 cores)"
-            )
+    def _build_missing(self, missing: list[Part]) -> dict[str, float]:
+        """Build these parts, one after the other: each has its place in the cache as soon as it is complete."""
         built = {}
         for number, part in enumerate(missing, start=1):
             label = f"[{number}/{len(missing)}] {part.name} {part.version}"

@@ -35,7 +35,7 @@ def run(
         BundleError: it failed; the message says why, and where its log is.
     """
     if not shutil.which(str(command[0])):
-        raise BundleError(f"{what}: {command[0]} is not installed: type `make deps`.")
+        raise BundleError(f"{what}: {command[0]} is not installed: type scripts/install_debian_packages.")
     started = time.monotonic()
     with log.open("ab") as output:
         start = output.tell()

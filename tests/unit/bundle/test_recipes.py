@@ -1,0 +1,84 @@
+"""supply/ is read completely, and what is wrong in it is named."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.parts import all_parts
+
+SUPPLY = Path(__file__).parents[3] / "supply"
+
+
+@pytest.fixture
+def supply(tmp_path: Path) -> Path:
+    """A copy of the supply directory, to spoil."""
+    return Path(shutil.copytree(SUPPLY, tmp_path / "supply"))
+
+
+def change(file: Path, *keys: str, value: object) -> None:
+    data = yaml.safe_load(file.read_text())
+    item = data
+    for key in keys[:-1]:
+        item = item[key]
+    item[keys[-1]] = value
+    file.write_text(yaml.safe_dump(data))
+
+
+def test_versions_come_from_go_mod() -> None:
+    loaded = recipes.load(SUPPLY)
+    assert loaded.versions["kubernetes"] == "1.36.3"
+    assert loaded.expand("v{kubernetes}-{etcd}") == f"v{loaded.versions['kubernetes']}-{loaded.versions['etcd']}"
+
+
+def test_every_part_comes_after_what_it_needs() -> None:
+    seen: set[str] = set()
+    for part in all_parts(recipes.load(SUPPLY)):
+        assert set(part.needs) <= seen, part.name
+        seen.add(part.name)
+
+
+def test_every_go_part_is_locked() -> None:
+    loaded = recipes.load(SUPPLY)
+    assert set(loaded.lock) == set(loaded.go)
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (("images", "etcd", "fils"), {}, "images.etcd: unknown key 'fils'"),
+        (("images", "etcd", "files"), {"/x": "etdc/etcd"}, "no part is called 'etdc'"),
+        (("images", "etcd", "rootfs"), "sid", "no root file system is called 'sid'"),
+        (("images", "etcd", "from"), "node", "no earlier image is called 'node'"),
+        (("go", "cni", "module"), "example.org/cni", "no go.mod requires example.org/cni"),
+    ],
+)
+def test_a_mistake_in_a_recipe_is_named(supply: Path, keys: tuple[str, ...], value: object, said: str) -> None:
+    change(supply / "recipes.yml", *keys, value=value)
+    with pytest.raises(BundleError, match=said):
+        recipes.load(supply)
+
+
+def test_a_missing_file_is_named(supply: Path) -> None:
+    (supply / "go" / "etcd" / "go.mod").unlink()
+    with pytest.raises(BundleError, match=r"etcd/go\.mod cannot be read"):
+        recipes.load(supply)
+
+
+@pytest.mark.parametrize("changed", ["go/cni/go.sum", "go/cni/go.mod"])
+def test_a_part_has_a_new_key_when_its_sources_change_and_no_other_part_has(supply: Path, changed: str) -> None:
+    def keys() -> dict[str, str]:
+        found: dict[str, str] = {}
+        for part in all_parts(recipes.load(supply)):
+            found[part.name] = part.key(found)
+        return found
+
+    before = keys()
+    with (supply / changed).open("a") as file:
+        file.write("\n")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {"go cni"}
