@@ -119,8 +119,8 @@ class Builder:
                 self._check_space()
                 missing = self.missing()
                 self._say(
-                    f"{len(self._parts) - len(missing)} of {len(self._parts)} parts are in the cache, {len(missing)} are "
-                    "built now (about 30 minutes for all of them on 2 cores)"
+                    f"{len(self._parts)} parts, of which {len(missing)} are not in the cache and are built now "
+                    "(about 30 minutes for all of them on 2 cores)"
                 )
                 built = self._build_missing(missing)
                 self._assemble()
@@ -212,8 +212,8 @@ class Builder:
         for name in sorted(made.keys() | locked.keys()):
             if made.get(name) != locked.get(name):
                 raise BundleError(
-                    f"{part.name}: {name} came out with sha256 {made.get(name)}, and supply/lock.yml has {locked.get(name)}: "
-                    "a source, the toolchain or a recipe differs from what was pinned. If that is meant, "
+                    f"{part.name}: {name} came out with sha256 {made.get(name)}, and supply/lock.yml has "
+                    f"{locked.get(name)}: a source, the toolchain or a recipe differs from what was pinned. If that is meant, "
                     "type -e bundle_update_lock=true."
                 )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 # What package managers, Go and the kernel print, and what it means.
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't have enough free space", re.IGNORECASE)
 _UNREACHABLE = re.compile(
-    r"no such host|could not resolve|temporary failure (in name resolution|resolving)|connection (refused|timed out|reset)"
-    r"|i/o timeout|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp"
+    r"no such host|could not resolve|temporary failure (in name resolution|resolving)"
+    r"|connection (refused|timed out|reset)|i/o timeout|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp"
     r"|no route to host|Client\.Timeout exceeded|TLS handshake timeout",
     re.IGNORECASE,
 )
@@ -51,7 +51,7 @@ def no_space(what: str, directory: Path, needed: float = 0) -> str:
     free = shutil.disk_usage(directory).free / 1e9
     wanted = f", {needed / 1e9:.0f} GB are needed" if needed else ""
     return (
-        f"{what}: no space left in the cache's file system ({directory}: {free:.1f} GB free{wanted}). Free some and run "
-        "the same command again (what is already built stays), or put the cache elsewhere with "
+        f"{what}: no space left in the cache's file system ({directory}: {free:.1f} GB free{wanted}). Free some and "
+        "run the same command again (what is already built stays), or put the cache elsewhere with "
         "-e workshop_cache_dir=/another/directory."
     )

@@ -31,7 +31,7 @@ class Layer:
     """
 
     def __init__(self, path: Path, epoch: int) -> None:
-        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - closed by __exit__
         self._epoch = epoch
         self._made: set[str] = set()
 
@@ -43,7 +43,7 @@ class Layer:
 
     def _entry(self, path: str, kind: bytes, mode: int, uid: int = 0) -> tarfile.TarInfo:
         name = path.strip("/")
-        parent = os.path.dirname(name)
+        parent = name.rpartition("/")[0]
         if parent and parent not in self._made:
             self.directory(parent)
         self._made.add(name)

@@ -34,8 +34,16 @@ _REVISION = {"toolchain": 1, "go": 1, "pypi": 1, "wheels": 1, "debian": 1, "imag
 _CREATED = "1970-01-01T00:00:00Z"
 
 # What a build may see of the environment: the way to the package registries.
-_ENVIRONMENT = re.compile(r"HOME|PATH|TMPDIR|LANG|(https?|all|no)_proxy|SSL_CERT_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|AUTH)", re.I)
+_ENVIRONMENT = re.compile(
+    r"HOME|PATH|TMPDIR|LANG|(https?|all|no)_proxy|SSL_CERT_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|AUTH)", re.I
+)
 _PIP_ENVIRONMENT = re.compile(r"PIP_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.I)
+
+_PIP_DOWNLOAD = [
+    *(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--progress-bar=off"),
+    *("--no-deps", "--require-hashes", "--only-binary=:all:"),
+]
+_WHEEL_PLATFORMS = ("manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "any")
 
 
 class Workbench:
@@ -103,8 +111,7 @@ def _download(bench: Workbench, what: str, pin: Download) -> zipfile.ZipFile:
     bench.run(
         what,
         "PyPI",
-        [sys.executable, "-m", "pip", "download", "--no-cache-dir", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-        + ["--progress-bar=off", "--dest", bench.directory, "--requirement", requirement],
+        [*_PIP_DOWNLOAD, "--dest", bench.directory, "--requirement", requirement],
         env=_environment(_PIP_ENVIRONMENT),
     )
     requirement.unlink()
@@ -194,8 +201,10 @@ class GoPart(Part):
         bench.run(
             self.name,
             "the Go module proxy",
-            [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -buildid={variables}"]
-            + ["-o", f"{bench.directory}/", self.recipe.packages],
+            [
+                *(go, "build", "-trimpath", "-buildvcs=false", "-ldflags", f"-s -w -buildid={variables}"),
+                *("-o", f"{bench.directory}/", self.recipe.packages),
+            ],
             env=env,
             cwd=self.source,
         )
@@ -287,16 +296,18 @@ class Wheels(Part):
         return [self.recipe.python, sorted({sha256(path) for path in self.requirements})]
 
     def build(self, bench: Workbench) -> None:
-        abi = "cp" + self.recipe.python.replace(".", "")
+        cpython = "cp" + self.recipe.python.replace(".", "")
         for requirements in self.requirements:
             bench.run(
                 self.name,
                 "PyPI",
-                [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary=:all:"]
-                + ["--python-version", self.recipe.python, "--implementation", "cp", "--abi", abi, "--abi", "abi3"]
-                + ["--abi", "none", "--platform", "manylinux2014_x86_64", "--platform", "manylinux_2_17_x86_64"]
-                + ["--platform", "manylinux_2_28_x86_64", "--platform", "any", "--no-cache-dir"]
-                + ["--progress-bar=off", "--dest", bench.directory, "--requirement", requirements],
+                [
+                    *_PIP_DOWNLOAD,
+                    *("--python-version", self.recipe.python, "--implementation", "cp"),
+                    *(word for abi in (cpython, "abi3", "none") for word in ("--abi", abi)),
+                    *(word for platform in _WHEEL_PLATFORMS for word in ("--platform", platform)),
+                    *("--dest", bench.directory, "--requirement", requirements),
+                ],
                 env=_environment(_PIP_ENVIRONMENT),
             )
 
@@ -358,7 +369,9 @@ class Image(Part):
 
     @staticmethod
     def _add_layer(umoci: Callable[..., None], image: str, layer: Path, what: str) -> None:
-        umoci("raw", "add-layer", f"--history.created={_CREATED}", f"--history.created_by={what}", "--image", image, layer)
+        umoci(
+            "raw", "add-layer", f"--history.created={_CREATED}", f"--history.created_by={what}", "--image", image, layer
+        )
 
     def _write_own_layer(self, path: Path, bench: Workbench) -> bool:
         """Write the layer of files, links, directories, applets and wheels. False: it is empty."""

@@ -158,7 +158,8 @@ def load(supply: Path) -> Recipes:
         lock = (yaml.safe_load(lock_file.read_text()) if lock_file.exists() else {}) or {}
         go = {name: _record(GoRecipe, f"recipes.yml: go.{name}", item) for name, item in recipes["go"].items()}
         versions = {
-            name: module_version((supply / "go" / name / "go.mod").read_text(), item.module) for name, item in go.items()
+            name: module_version((supply / "go" / name / "go.mod").read_text(), item.module)
+            for name, item in go.items()
         }
     except OSError as error:
         raise BundleError(f"The supply directory is incomplete: {error.filename} cannot be read.") from error

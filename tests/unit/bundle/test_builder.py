@@ -6,9 +6,10 @@ import collections
 import dataclasses
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import builder as builder_module
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import parts, recipes
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
@@ -21,8 +22,8 @@ SUPPLY = Path(__file__).parents[3] / "supply"
 class Quick(parts.GoPart):
     """A Go part that is "built" at once, or fails while its name is in `broken`."""
 
-    broken: set[str] = set()
-    builds: list[str] = []
+    broken: ClassVar[set[str]] = set()
+    builds: ClassVar[list[str]] = []
 
     @property
     def needs(self) -> list[str]:
@@ -100,7 +101,10 @@ def test_too_little_space_is_found_before_anything_is_built(make: Any, monkeypat
     [
         ("go: dial tcp: lookup proxy.example: no such host", "the Go module proxy cannot be reached"),
         ("E: Could not resolve 'deb.example'", "the Go module proxy cannot be reached"),
-        ("ReadTimeoutError\nFailed to establish a new connection: [Errno 111]", "the Go module proxy cannot be reached"),
+        (
+            "ReadTimeoutError\nFailed to establish a new connection: [Errno 111]",
+            "the Go module proxy cannot be reached",
+        ),
         ("compile: writing output: write /x: no space left on device", "no space left in the cache's file system"),
         ("./main.go:3:1: syntax error", "failed: ./main.go:3:1: syntax error"),
     ],

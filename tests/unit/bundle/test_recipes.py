@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.parts import all_parts
