@@ -213,8 +213,8 @@ class Builder:
             if made.get(name) != locked.get(name):
                 raise BundleError(
                     f"{part.name}: {name} came out with sha256 {made.get(name)}, and supply/lock.yml has "
-                    f"{locked.get(name)}: a source, the toolchain or a recipe differs from what was pinned. If that is meant, "
-                    "type -e bundle_update_lock=true."
+                    f"{locked.get(name)}: a source, the toolchain or a recipe differs from what was pinned. "
+                    "If that is meant, type -e bundle_update_lock=true."
                 )
 
     def _assemble(self) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 # What package managers, Go and the kernel print, and what it means.
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't have enough free space", re.IGNORECASE)
 _UNREACHABLE = re.compile(
-    r"no such host|could not resolve|temporary failure (in name resolution|resolving)"
-    r"|connection (refused|timed out|reset)|i/o timeout|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp"
-    r"|no route to host|Client\.Timeout exceeded|TLS handshake timeout",
+    r"no such host|could not resolve|temporary failure (in name resolution|resolving)|no route to host"
+    r"|connection (refused|timed out|reset)|i/o timeout|TLS handshake timeout|Client\.Timeout exceeded"
+    r"|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp",
     re.IGNORECASE,
 )
 

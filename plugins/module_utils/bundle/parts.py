@@ -39,7 +39,7 @@ _ENVIRONMENT = re.compile(
 )
 _PIP_ENVIRONMENT = re.compile(r"PIP_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.I)
 
-_PIP_DOWNLOAD = [
+_PIP_DOWNLOAD: list[str | Path] = [
     *(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--progress-bar=off"),
     *("--no-deps", "--require-hashes", "--only-binary=:all:"),
 ]
@@ -238,22 +238,29 @@ class RootFilesystem(Part):
         bench.run(
             self.name,
             "Debian's package archive",
-            ["mmdebstrap", "--mode=root" if os.geteuid() == 0 else "--mode=auto", f"--variant={self.recipe.variant}"]
-            + ["--format=tar", f"--include={','.join(self.recipe.packages)}"]
-            + ["--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3"]
-            + [f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "info", "locale")]
-            # What it is made of: package files where they were only unpacked, else the package database.
-            + [
-                f'--extract-hook=ls "$1/var/cache/apt/archives" > "{bench.directory}/packages"'
-                if self.recipe.variant == "extract"
-                else f'--customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" --show > "{bench.directory}/packages"'
-            ]
-            + [debian.suite, raw, *debian.mirrors],
+            [
+                *(
+                    "mmdebstrap",
+                    f"--mode={'root' if os.geteuid() == 0 else 'auto'}",
+                    f"--variant={self.recipe.variant}",
+                ),
+                *("--format=tar", f"--include={','.join(self.recipe.packages)}"),
+                *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3"),
+                *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "info", "locale")),
+                f"--{self._listing_hook()} > '{bench.directory}/packages'",
+                *(debian.suite, raw, *debian.mirrors),
+            ],
             env=_environment(re.compile("")) | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
         )
         normalize_root_filesystem(raw, bench.directory / "layer.tar", self.recipes.epoch)
         raw.unlink()
         self._tell_drift(bench)
+
+    def _listing_hook(self) -> str:
+        """How to list what it is made of: the package files where they are only unpacked, else the database."""
+        if self.recipe.variant == "extract":
+            return 'extract-hook=ls "$1/var/cache/apt/archives"'
+        return 'customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" --show'
 
     def _tell_drift(self, bench: Workbench) -> None:
         """Say which packages have another version than the tried one: Debian's archive keeps only the newest."""
