@@ -1,0 +1,163 @@
+"""Applications of every service, over a real database where one is needed."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+ROOT = Path(__file__).resolve().parents[3]
+# As in the images, where all of these lie in one directory.
+SOURCES = [ROOT / "services" / path for path in ("common", "alephbeth/aleph", "alephbeth/beth", "alephbeth/front")]
+sys.path[:0] = [str(path) for path in SOURCES]
+
+Environ = dict[str, str]
+# A port of this machine that nothing listens on: connections are refused at once.
+NOWHERE = "127.0.0.1:1"
+
+
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 15) -> None:
+    """Wait until a process accepts connections."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the process ended with {process.returncode}"
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"nothing listens on port {port} after {seconds} s")
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Give ports of this machine that are free now."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return find
+
+
+@pytest.fixture
+def make_backend() -> Callable[..., Flask]:
+    """Make a backend; without a DATABASE_URL its database is down."""
+    from device_backend import create_backend
+
+    def make(service: str = "aleph", **environ: str) -> Flask:
+        defaults = {"VERSION": "0.3", "POD_NAME": f"{service}-pod", "DATABASE_URL": f"mongodb://{NOWHERE}/"}
+        return create_backend(service, defaults | environ)
+
+    return make
+
+
+@pytest.fixture
+def backend(make_backend: Callable[..., Flask]) -> FlaskClient:
+    """Ask aleph 0.3, whose database is down."""
+    return make_backend().test_client()
+
+
+def _ferretdb_binary() -> Path | None:
+    named = os.environ.get("WORKSHOP_FERRETDB")
+    if named:
+        return Path(named)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-workshop"
+    built = sorted(cache.glob("parts/go-ferretdb-*/**/ferretdb"), key=lambda path: path.stat().st_mtime)
+    return built[-1] if built else None
+
+
+@dataclass
+class Database:
+    """A FerretDB process that a test may stop and start again over the same data."""
+
+    binary: Path
+    port: int
+    data: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"mongodb://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        self.data.mkdir(exist_ok=True)
+        command = [str(self.binary), "-listen", f"127.0.0.1:{self.port}", "-data", str(self.data)]
+        with (self.data.parent / "ferretdb.log").open("ab") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+        wait_for_port(self.port, self.process)
+
+    def stop(self) -> None:
+        """Stop it as hard as a node's failure does."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(5)
+
+
+@pytest.fixture
+def ferretdb(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Database]:
+    """Run the database that the workshop runs."""
+    binary = _ferretdb_binary()
+    if binary is None or not binary.is_file():
+        pytest.skip("no FerretDB: build the bundle (make up), or name the program by WORKSHOP_FERRETDB=/path/ferretdb")
+    database = Database(binary, free_port(), tmp_path / "data")
+    database.start()
+    yield database
+    database.stop()
+
+
+@dataclass
+class RunningService:
+    """A service under gunicorn, as in its container."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def get(self, path: str, headers: Environ | None = None, timeout: float = 10) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture
+def run_service(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callable[..., RunningService]]:
+    """Start services as their images do, and stop what a test leaves running."""
+    running: list[RunningService] = []
+
+    def run(service: str, **environ: str) -> RunningService:
+        port, log = free_port(), tmp_path / f"{service}-{len(running)}.log"
+        path = os.pathsep.join(map(str, SOURCES))
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PORT": str(port), "VERSION": "0.3"} | environ
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workshop_service", f"{service}:create_app"],
+                stdout=output,
+                stderr=output,
+                env=env,
+                cwd=tmp_path,
+            )
+        running.append(RunningService(process, port, log))
+        wait_for_port(port, process)
+        return running[-1]
+
+    yield run
+    for service in running:
+        service.process.kill()
+        service.process.wait(5)
