@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -159,5 +160,5 @@ def run_service(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callab
 
     yield run
     for service in running:
-        service.process.kill()
-        service.process.wait(5)
+        service.process.send_signal(signal.SIGQUIT)  # the worker too, at once
+        service.process.wait(10)
