@@ -248,7 +248,9 @@ class RootFilesystem(Part):
                 *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3"),
                 *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "info", "locale")),
                 f"--{self._listing_hook()} > '{bench.directory}/packages'",
-                *(debian.suite, raw, *debian.mirrors),
+                debian.suite,
+                raw,
+                *debian.mirrors,
             ],
             env=_environment(re.compile("")) | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
         )
