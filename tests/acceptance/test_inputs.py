@@ -1,0 +1,96 @@
+"""A wrong value gets one clear sentence, a non-zero exit and an untouched cluster."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.room import ROOT, Room
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("workshop_registry_node_port=99999", "workshop_registry_node_port is .*99999.*30000.*32767"),
+        ("workshop_front_node_port=abc", "workshop_front_node_port is .*abc.*30000.*32767"),
+        ("workshop_front_node_port=32300", "workshop_front_node_port.*workshop_registry_node_port|both"),
+        ("workshop_api_port=0", "workshop_api_port is .*0.*65535"),
+        ("workshop_name=No_Room!", "workshop_name is .*No_Room!"),
+        ("workshop_supply=cheese", "workshop_supply is .*cheese.*packages"),
+        ("workshop_app=cheese", "workshop_app is .*cheese.*alephbeth"),
+        ("workshop_namespace=Not_Good", "workshop_namespace is .*Not_Good"),
+        ("workshop_listen_address=nowhere", "workshop_listen_address is .*nowhere"),
+        ("workshop_kubeconfig=/nonexistent", "workshop_kubeconfig is .*/nonexistent"),
+        ("workshop_ca_bundle=/nonexistent", "workshop_ca_bundle is .*/nonexistent"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_changes(room: Room, setting: str, said: str) -> None:
+    before = room.objects()
+    played = room.play("site.yml", "-e", setting)
+    assert played.code != 0
+    assert played.changed == 0
+    assert re.search(said, played.output), played.output[-3000:]
+    assert room.objects() == before
+
+
+def test_a_tag_that_does_not_exist_is_refused(room: Room) -> None:
+    before = room.objects()
+    played = room.play("playbooks/deploy.yml", "-e", "app_tag=9.9")
+    assert played.code != 0
+    assert "9.9" in played.output
+    assert "0.1" in played.output, "the tags that exist are named"
+    assert room.objects() == before
+
+
+def test_a_taken_port_is_found_before_anything_is_made() -> None:
+    other = Room("taken", api_port=26471, registry_port=32331, front_port=30331)
+    with socket.create_server(("127.0.0.1", other.registry_port)):
+        played = other.play("site.yml")
+    assert played.code != 0
+    assert str(other.registry_port) in played.output
+    assert "workshop_registry_node_port" in played.output
+    listed = subprocess.run(
+        ["podman", "ps", "--all", "--format={{.Names}}"], capture_output=True, text=True, check=True
+    )
+    assert other.name not in listed.stdout
+
+
+def test_a_dockerfile_that_fails_names_the_service_and_shows_the_log(room: Room) -> None:
+    dockerfile = ROOT / "services/alephbeth/beth/Dockerfile"
+    original = dockerfile.read_text()
+    before = room.specifications()
+    try:
+        dockerfile.write_text(original.replace("RUN ", "RUN echo no such luck && false && ", 1))
+        played = room.play("site.yml")
+    finally:
+        dockerfile.write_text(original)
+    assert played.code != 0
+    assert "beth" in played.output
+    assert "no such luck" in played.output
+    assert room.specifications() == before
+    assert "0.1" in str(room.front("/backends"))
+
+
+@pytest.fixture
+def full_file_system(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 MiB."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", tmp_path], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+def test_a_full_file_system_is_named_with_the_remedy(full_file_system: Path) -> None:
+    other = Room("full", api_port=26472, registry_port=32332, front_port=30332)
+    played = other.play("playbooks/bundle.yml", "-e", f"workshop_cache_dir={full_file_system}/cache")
+    assert played.code != 0
+    assert "no space left in the cache's file system" in played.output
+    assert "workshop_cache_dir=" in played.output
+    shutil.rmtree(other.state, ignore_errors=True)

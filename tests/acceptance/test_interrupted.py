@@ -1,0 +1,66 @@
+"""A run that is killed half-way can be started again, and converges."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.room import ROOT, Room
+
+ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)
+
+
+def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: str) -> None:
+    """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
+    with subprocess.Popen(
+        room.command(playbook, *arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for output in process.stdout:
+            if line in output:
+                time.sleep(delay)
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+    pytest.fail(f"{playbook} never printed {line!r}")
+
+
+def test_a_killed_bundle_goes_on_with_the_first_missing_part(tmp_path: Path) -> None:
+    arguments = ("-e", f"workshop_cache_dir={tmp_path}/cache")
+    kill_when(ROOM, "playbooks/bundle.yml", "debian network-tools bookworm: ", 2, *arguments)
+    parts = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
+    kill_when(ROOM, "playbooks/bundle.yml", "debian registry bookworm: ", 0, *arguments)
+    again = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
+    assert parts.items() <= again.items(), "what was built is not built again"
+    assert len(again) > len(parts)
+
+
+@pytest.mark.parametrize(
+    ("line", "delay"),
+    [
+        ("Preload the bundle's images", 3.0),
+        ("Commit the seed", 3.0),
+        ("Run kubeadm init", 4.0),
+        ("Apply kube-router", 1.0),
+        ("registry", 1.0),
+        ("Build ", 5.0),
+        ("Deploy", 2.0),
+    ],
+)
+def test_a_killed_site_converges_when_started_again(line: str, delay: float) -> None:
+    try:
+        kill_when(ROOM, "site.yml", line, delay)
+        ROOM.must("site.yml")
+        assert "0.1" in str(ROOM.front("/backends"))
+        assert ROOM.must("site.yml").changed == 0
+    finally:
+        ROOM.must("playbooks/teardown.yml")

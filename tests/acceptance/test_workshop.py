@@ -1,0 +1,94 @@
+"""What a user of a running room sees, does and breaks."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from tests.acceptance.room import ROOT, Room, Visitor, request, wait_for
+
+IMAGES = {"busybox", "python", "istio-games-front", "istio-games-aleph", "istio-games-beth"}
+
+
+def nodes(room: Room) -> list[str]:
+    return room.kubectl("get", "nodes", "--output=jsonpath={.items[*].metadata.name}").split()
+
+
+def in_node(room: Room, node: str, *command: str) -> str:
+    done = subprocess.run(
+        ["podman", "exec", f"{room.name}-{node}", *command], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout
+
+
+def test_front_shows_both_backends_and_their_versions(room: Room) -> None:
+    shown = str(room.front("/backends"))
+    assert "aleph" in shown
+    assert "beth" in shown
+    assert "0.1" in shown
+
+
+def test_the_catalog_is_the_same_from_the_machine_and_from_every_node(room: Room) -> None:
+    assert set(room.catalog()) == IMAGES
+    for node in nodes(room):
+        answer = in_node(room, node, "curl", "-s", f"http://127.0.0.1:{room.registry_port}/v2/_catalog")
+        assert all(f'"{image}"' in answer for image in IMAGES), node
+
+
+def test_a_second_run_changes_nothing(room: Room) -> None:
+    assert room.must("site.yml").changed == 0
+
+
+def test_check_mode_changes_nothing(room: Room) -> None:
+    before = room.objects()
+    assert room.must("site.yml", "--check", "--diff").changed == 0
+    assert room.objects() == before
+
+
+def test_a_device_outlives_the_pods_of_database_and_backend(room: Room) -> None:
+    device = {"name": "sensor", "uid": 7, "type": "thermometer", "price": 12.5}
+    with room.forward("service/aleph") as aleph:
+        request("DELETE", f"{aleph}/devices/sensor")
+        assert request("POST", f"{aleph}/devices", device)[0] == 201
+        status, reason = request("POST", f"{aleph}/devices", device)
+        assert (status, bool(reason)) == (409, True)
+        status, reason = request("POST", f"{aleph}/devices", {**device, "name": "other", "uid": "seven"})
+        assert status == 400
+        assert "uid" in str(reason)
+    for app in ("mongo", "aleph"):
+        room.kubectl("--namespace=staging", "delete", "pod", f"--selector=app={app}", "--wait")
+    room.kubectl("--namespace=staging", "wait", "--for=condition=Available", "deployment", "--all", "--timeout=120s")
+    with room.forward("service/aleph") as aleph:
+        assert wait_for(lambda: request("GET", f"{aleph}/devices/sensor")[1] == device, 60) >= 0
+
+
+def test_a_node_that_is_stopped_and_started_comes_back(room: Room, record_property: pytest.RecordProperty) -> None:
+    containers = [f"{room.name}-{node}" for node in nodes(room)]
+    subprocess.run(["podman", "stop", "--time=20", *containers], check=True, capture_output=True)
+    subprocess.run(["podman", "start", *containers], check=True, capture_output=True)
+    seconds = {
+        "API": wait_for(lambda: room.kubectl("get", "--raw=/readyz") == "ok", 180),
+        "registry": wait_for(lambda: set(room.catalog()) == IMAGES, 180),
+        "front": wait_for(lambda: "error" not in str(room.front("/backends")), 180),
+    }
+    print("back after", {what: round(value, 1) for what, value in seconds.items()})
+    assert room.must("site.yml").changed == 0
+
+
+def test_one_changed_line_builds_one_image_and_rolls_one_deployment_without_a_failed_request(room: Room) -> None:
+    source = ROOT / "services/alephbeth/aleph/aleph.py"
+    original = source.read_text()
+    before = room.specifications()
+    try:
+        source.write_text(original + "\n# one more line\n")
+        with Visitor(f"http://127.0.0.1:{room.front_port}/backends") as visitor:
+            played = room.must("site.yml")
+    finally:
+        source.write_text(original)
+    after = room.specifications()
+    assert {name for name in after if after[name] != before.get(name)} == {"staging/aleph-v01"}
+    assert visitor.failures == []
+    assert visitor.asked > 20
+    assert played.changed > 0
+    room.must("site.yml")
