@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
 from tests.acceptance.room import Room
 
 ROOM = Room("acceptance", api_port=26443, registry_port=32300, front_port=30280, workers=1)

@@ -133,13 +133,19 @@ class Room:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        command = [self.state / "bin/kubectl", "--kubeconfig", self.state / "kubeconfig", "--namespace=staging"]
-        with subprocess.Popen([*command, "port-forward", target, f"{port}:80"], stdout=subprocess.DEVNULL) as process:
+        kubectl = [str(self.state / "bin/kubectl"), f"--kubeconfig={self.state}/kubeconfig", "--namespace=staging"]
+        with subprocess.Popen([*kubectl, "port-forward", target, f"{port}:80"], stdout=subprocess.DEVNULL) as process:
             try:
-                wait_for(lambda: socket.create_connection(("127.0.0.1", port), 1).close() is None, 30)
+                wait_for(lambda: listens(port), 30)
                 yield f"http://127.0.0.1:{port}"
             finally:
                 process.terminate()
+
+
+def listens(port: int) -> bool:
+    """Whether something listens on this port of 127.0.0.1."""
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
 
 
 def get_json(url: str, timeout: float = 15) -> Any:

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.acceptance.room import ROOT, Room
 
 ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
-
 from tests.acceptance.room import ROOT, Room, Visitor, request, wait_for
 
 IMAGES = {"busybox", "python", "istio-games-front", "istio-games-aleph", "istio-games-beth"}
@@ -63,7 +61,7 @@ def test_a_device_outlives_the_pods_of_database_and_backend(room: Room) -> None:
         assert wait_for(lambda: request("GET", f"{aleph}/devices/sensor")[1] == device, 60) >= 0
 
 
-def test_a_node_that_is_stopped_and_started_comes_back(room: Room, record_property: pytest.RecordProperty) -> None:
+def test_a_node_that_is_stopped_and_started_comes_back(room: Room) -> None:
     containers = [f"{room.name}-{node}" for node in nodes(room)]
     subprocess.run(["podman", "stop", "--time=20", *containers], check=True, capture_output=True)
     subprocess.run(["podman", "start", *containers], check=True, capture_output=True)
