@@ -1,0 +1,246 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a machine must offer before it becomes a node, or the host of container nodes.
+
+`Host` is what the machine offers (read by `host_reader`), `Needs` is what is asked for,
+`problems` compares them: one sentence for each shortage, with its remedy.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Without these a privileged container cannot mount, make namespaces or filter packets.
+CAPABILITIES = {"SYS_ADMIN": 21, "NET_ADMIN": 12, "NET_RAW": 13, "MKNOD": 27, "SYS_PTRACE": 19, "SYS_CHROOT": 18}
+SYS_RESOURCE = 24
+CGROUP_CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
+# etcd, the API server and a few proxies hold some thousands of files; 20,000 is known to be enough for two nodes.
+LEAST_FILES = 8192
+LEAST_PIDS = 8192
+# The name of a room becomes part of container, volume and network names.
+ROOM_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
+NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who holds a TCP port of this machine."""
+
+    port: int
+    who: str
+    room: str | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """What a machine offers."""
+
+    root: bool
+    cgroup_mode: str
+    controllers: frozenset[str]
+    capabilities: int
+    files: int
+    processes: int
+    pids: int
+    memory: int  # MiB
+    disk: Mapping[str, int]  # MiB by directory
+    overlay: bool
+    writable_sysctls: bool
+    inotify_instances: int
+    commands: frozenset[str]
+    addresses: frozenset[str]
+    routes: tuple[str, ...]
+    mtu: int
+    listeners: tuple[Listener, ...] = ()
+    foreign: tuple[str, ...] = ()
+    present: frozenset[str] = frozenset()
+
+    @property
+    def can_raise_limits(self) -> bool:
+        return bool(self.capabilities >> SYS_RESOURCE & 1)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A TCP port that is to be published, and the variable that a user changes it with."""
+
+    variable: str
+    value: Any
+    lowest: int = 1
+    highest: int = 65535
+
+    @property
+    def number(self) -> int | None:
+        text = str(self.value).strip()
+        if isinstance(self.value, bool) or not re.fullmatch(r"[0-9]{1,5}", text):
+            return None
+        return int(text) if self.lowest <= int(text) <= self.highest else None
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What is asked for."""
+
+    room: str
+    nodes: tuple[str, ...]
+    listen_address: str
+    ports: tuple[Port, ...]
+    subnets: Mapping[str, str]
+    memory: int  # MiB for each new node
+    disk: Mapping[str, int]  # MiB for each new node, by directory
+    commands: Mapping[str, str] = field(default_factory=dict)
+    containers: bool = False
+
+
+def problems(host: Host, needs: Needs) -> list[str]:
+    """One sentence for each thing that is missing or wrong, with the remedy; none when all is well."""
+    found = [*_input(needs)]
+    if not host.root:
+        return [*found, "Making a node needs root: run `make up`, which uses sudo, or become root."]
+    found += _kernel(host)
+    found += _limits(host)
+    found += _capacity(host, needs)
+    found += _commands(host, needs)
+    if not found:
+        found += _network(host, needs)
+    return found + [f"{name} exists already and is not ours: remove or rename it." for name in host.foreign]
+
+
+def _input(needs: Needs) -> Iterable[str]:
+    if needs.containers and not ROOM_NAME.fullmatch(needs.room):
+        yield (
+            f"workshop_name is {needs.room!r}: 1 to 20 lower-case letters, digits and hyphens are allowed, not at its "
+            "ends, for example -e workshop_name=blue."
+        )
+    for name in needs.nodes:
+        if not NODE_NAME.fullmatch(name):
+            yield f"The node name {name!r} is not allowed: lower-case letters, digits and hyphens, for example worker-1."
+    taken: dict[int, str] = {}
+    for port in needs.ports:
+        if port.number is None:
+            yield (
+                f"{port.variable} is {str(port.value)!r}: a whole number from {port.lowest} to {port.highest} is allowed, "
+                f"for example -e {port.variable}={_example(port)}."
+            )
+        elif port.number in taken:
+            yield f"{port.variable} and {taken[port.number]} are both {port.number}: give each a port of its own."
+        else:
+            taken[port.number] = port.variable
+    try:
+        ipaddress.ip_address(needs.listen_address)
+    except ValueError:
+        yield (
+            f"workshop_listen_address is {needs.listen_address!r}: an IP address of this machine is allowed, "
+            "for example -e workshop_listen_address=127.0.0.1."
+        )
+    yield from _subnets(needs.subnets)
+
+
+def _example(port: Port) -> int:
+    return min(port.highest, max(port.lowest + 80, 6443 if port.lowest < 6443 else 0))
+
+
+def _subnets(subnets: Mapping[str, str]) -> Iterable[str]:
+    parsed: dict[str, ipaddress.IPv4Network] = {}
+    for variable, value in subnets.items():
+        try:
+            parsed[variable] = ipaddress.IPv4Network(value)
+        except ValueError:
+            yield f"{variable} is {value!r}: an IPv4 network is allowed, for example -e {variable}=10.244.0.0/16."
+    names = sorted(parsed)
+    for index, one in enumerate(names):
+        for other in names[index + 1 :]:
+            if parsed[one].overlaps(parsed[other]):
+                yield f"{one} ({parsed[one]}) and {other} ({parsed[other]}) overlap: give one of them another network."
+
+
+def _kernel(host: Host) -> Iterable[str]:
+    missing = sorted(set(CGROUP_CONTROLLERS) - host.controllers)
+    if missing:
+        yield (
+            f"The kernel's cgroup controllers {', '.join(missing)} are off ({host.cgroup_mode} mode): add "
+            f"{' '.join('cgroup_enable=' + name for name in missing)} to the kernel's command line and reboot."
+        )
+    lacking = [f"CAP_{name}" for name, bit in CAPABILITIES.items() if not host.capabilities >> bit & 1]
+    if lacking:
+        yield f"{', '.join(lacking)} missing: run on a machine or in a container that has all privileges (--privileged)."
+    if not host.overlay:
+        yield "The kernel has no overlay file system: install the module for the running kernel (modprobe overlay)."
+    if not host.writable_sysctls:
+        yield "Kernel settings (/proc/sys) are read-only here: run on the machine itself or in a privileged container."
+
+
+def _limits(host: Host) -> Iterable[str]:
+    if host.can_raise_limits:
+        return
+    if host.files < LEAST_FILES:
+        yield (
+            f"At most {host.files} open files are allowed, {LEAST_FILES} are needed: raise the hard limit "
+            "(`ulimit -Hn`, /etc/security/limits.conf) and log in again."
+        )
+    if min(host.processes, host.pids) < LEAST_PIDS:
+        yield (
+            f"At most {min(host.processes, host.pids)} processes are allowed, {LEAST_PIDS} are needed: raise "
+            "`ulimit -Hu` and the sysctl kernel.pid_max."
+        )
+
+
+def _capacity(host: Host, needs: Needs) -> Iterable[str]:
+    """Room for the nodes that are not there yet."""
+    new = [name for name in needs.nodes if name not in host.present]
+    nodes = f"{len(new)} new node{'s' if len(new) != 1 else ''}"
+    if host.memory < needs.memory * len(new):
+        yield (
+            f"{host.memory} MiB of memory are available, {needs.memory * len(new)} MiB are needed for {nodes}: "
+            "end other programs, or take workers out of the inventory."
+        )
+    for path, needed in needs.disk.items():
+        free = host.disk.get(path, 0)
+        if free < needed * len(new):
+            yield f"{path} has {free} MiB free, {needed * len(new)} MiB are needed for {nodes}: free some space there."
+
+
+def _commands(host: Host, needs: Needs) -> Iterable[str]:
+    missing = {command: package for command, package in needs.commands.items() if command not in host.commands}
+    if missing:
+        packages = " ".join(sorted(set(missing.values())))
+        yield f"{', '.join(sorted(missing))} not found: apt-get install {packages} (`make up` does it)."
+
+
+def _network(host: Host, needs: Needs) -> Iterable[str]:
+    if needs.ports and needs.listen_address not in ("0.0.0.0", "::") and needs.listen_address not in host.addresses:
+        yield (
+            f"workshop_listen_address is {needs.listen_address}, which is not an address of this machine: it has "
+            f"{', '.join(sorted(host.addresses))}."
+        )
+    for port in needs.ports:
+        for listener in host.listeners:
+            if listener.port == port.number and listener.room != needs.room:
+                yield (
+                    f"TCP port {port.number} of {needs.listen_address} is already taken by {listener.who}: end it, or "
+                    f"choose another one with -e {port.variable}=PORT."
+                )
+    for variable, value in needs.subnets.items():
+        network = ipaddress.IPv4Network(value)
+        for route in host.routes:
+            if network.overlaps(ipaddress.IPv4Network(route)):
+                yield (
+                    f"{variable} ({value}) overlaps the network {route} that this machine is connected to: choose "
+                    f"another one with -e {variable}=NETWORK."
+                )
+
+
+def container_limits(host: Host) -> dict[str, str]:
+    """The resource limits that container nodes start with: as high as wanted, never above what this host may give."""
+    files, processes = 1048576, 126000
+    if not host.can_raise_limits:  # Podman lowers its own process limit to kernel.pid_max
+        files, processes = min(files, host.files), min(processes, host.processes, host.pids)
+    return {"nofile": f"{files}:{files}", "nproc": f"{processes}:{processes}"}
+
+
+def runtime(host: Host) -> str:
+    """The OCI runtime for container nodes; empty: Podman's own choice. crun refuses any but unified cgroups."""
+    return "runc" if host.cgroup_mode != "unified" and "runc" in host.commands else ""

@@ -1,0 +1,56 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Removes what Podman holds of a room, found by its label alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH, LABEL, podman
+
+# Containers hold the rest: they go first.
+KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("container", ("ps", "--all"), ("rm", "--force", "--time=0", "--volumes")),
+    ("volume", ("volume", "ls"), ("volume", "rm", "--force")),
+    ("network", ("network", "ls"), ("network", "rm", "--force")),
+)
+IMAGE_LABEL = f"{LABEL}.image"
+
+
+def name_of(item: Mapping[str, Any]) -> str:
+    names = item.get("Names") or item.get("names") or []
+    return str(item.get("Name") or item.get("name") or (names[0] if names else item.get("Id", item.get("id"))))
+
+
+def unused_images(images: Iterable[Mapping[str, Any]], containers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Node images that no container needs: rooms share them by content."""
+    needed = {container.get("ImageID") for container in containers}
+    return sorted(str(image["Id"]) for image in images if image["Id"] not in needed)
+
+
+class PodmanRoom:
+    """What Podman holds of the room `name`."""
+
+    def __init__(self, name: str, *, dry_run: bool) -> None:
+        self.name = name
+        self.dry_run = dry_run
+
+    def remove(self) -> list[str]:
+        """Remove it. Returns what was removed, as `container workshop-worker-1`."""
+        removed = []
+        for kind, listing, removal in KINDS:
+            found = [name_of(item) for item in podman(*listing, "--filter", f"label={LABEL}={self.name}")]
+            self._podman(*removal, names=found)
+            removed += [f"{kind} {name}" for name in found]
+        images = podman("image", "ls", "--filter", f"label={IMAGE_LABEL}")
+        # Without --force: an image that another room has begun to use in this moment stays.
+        unused = unused_images(images, [] if self.dry_run and removed else podman("ps", "--all"))
+        self._podman("rmi", names=unused)
+        return removed + [f"image {image[:12]}" for image in unused]
+
+    def _podman(self, *command: str, names: list[str]) -> None:
+        if names and not self.dry_run:
+            environment = {**os.environ, "PATH": COMMAND_PATH}
+            subprocess.run(["podman", *command, *names], check=True, capture_output=True, text=True, env=environment)

@@ -1,0 +1,86 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Module `host_settings`: see DOCUMENTATION."""
+
+DOCUMENTATION = r"""
+module: host_settings
+short_description: Prepare the host of container nodes, and put everything back after the last room
+description:
+  - With O(state=present), records the host's kernel settings, firewall chains and mounts before anything is changed,
+    loads kernel modules and raises settings that are too low.
+  - With O(state=absent), when no room is left on the host, puts the settings back, unloads what was loaded, and when no
+    container is left at all removes what Podman leaves behind. What was there before stays.
+options:
+  state:
+    description: Whether the host is prepared or as it was.
+    type: str
+    choices: [present, absent]
+    default: present
+  record:
+    description: File for what was there before, shared by all rooms of the host.
+    type: path
+    required: true
+  least:
+    description: Least values of kernel settings, by name.
+    type: dict
+    default: {}
+  modules:
+    description: Kernel modules to load.
+    type: list
+    elements: str
+    default: []
+attributes:
+  check_mode:
+    support: full
+    description: Tells what would be changed.
+author: The workshop's maintainers
+"""
+
+EXAMPLES = r"""
+- name: Prepare the host
+  istio_games.workshop.host_settings:
+    record: /var/lib/istio-workshop/host.json
+    least:
+      fs.inotify.max_user_instances: 1024
+"""
+
+RETURN = r"""
+done:
+  description: What was changed, one sentence each.
+  type: list
+  elements: str
+  returned: success
+"""
+
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_settings import HostSettings
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "record": {"type": "path", "required": True},
+            "least": {"type": "dict", "default": {}},
+            "modules": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    settings = HostSettings(module.params["record"], dry_run=module.check_mode)
+    try:
+        if module.params["state"] == "present":
+            least = {name: int(value) for name, value in module.params["least"].items()}
+            settings.prepare(least, module.params["modules"])
+        else:
+            settings.restore()
+    except subprocess.CalledProcessError as error:
+        module.fail_json(msg=f"{' '.join(error.cmd)}: {error.stderr.strip()}", done=settings.done)
+    except OSError as error:
+        module.fail_json(msg=f"{error}: the host's settings can only be changed by root.", done=settings.done)
+    module.exit_json(changed=bool(settings.done), done=settings.done)
+
+
+if __name__ == "__main__":
+    main()
