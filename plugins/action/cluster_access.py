@@ -1,0 +1,33 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""See whether the cluster can be used. Documented in plugins/modules/cluster_access.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+
+
+class ActionModule(ActionBase):
+    """Thin: asks the API server one question that needs credentials."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _VALID_ARGS = frozenset({"kubeconfig"})
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, arguments = self.validate_argument_spec({"kubeconfig": {"type": "path", "required": True}})
+        kubeconfig = arguments["kubeconfig"]
+        if self._task.check_mode and not Path(kubeconfig).exists():
+            return result | {"changed": False, "reachable": False, "msg": f"There is no cluster yet ({kubeconfig})."}
+        try:
+            api = Api.connect(kubeconfig)
+            # Unlike /version, this is answered to known users only.
+            api.get("/api/v1/namespaces/default")
+        except KubernetesError as error:
+            return result | {"failed": True, "msg": str(error)}
+        return result | {"changed": False, "reachable": True, "server": api.server}

@@ -1,0 +1,17 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filter that judges what a user has set; the logic is in module_utils/settings.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils import settings
+
+
+class FilterModule:
+    """Filters of settings."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name them."""
+        return {"setting_problems": settings.problems}

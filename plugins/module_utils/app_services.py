@@ -1,0 +1,183 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Shape an application's data (workshop_apps) into what its templates print, one plain dictionary per object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Service = Mapping[str, Any]
+
+DEFAULT_RESOURCES = {
+    "requests": {"cpu": "20m", "memory": "64Mi"},
+    "limits": {"cpu": "1", "memory": "256Mi"},
+}
+# The user of the images that we build (services/*/*/Dockerfile).
+DEFAULT_USER = 10001
+OUTSIDE = "outside"
+
+
+class AppDataError(ValueError):
+    """An application's data contradicts itself. The message is one sentence for people."""
+
+
+def version_label(tag: str) -> str:
+    """Give the label of an image's version.
+
+    >>> version_label("0.1")
+    'v01'
+    """
+    return "v" + tag.replace(".", "")
+
+
+def deployed_tags(service: Service, versions: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name the tags that are deployed of a service: those asked for in `versions`, or its own."""
+    if "versions" in service:
+        return [str(tag) for tag in versions.get(service["name"], service["versions"])]
+    return [str(service["tag"])] if "tag" in service else []
+
+
+def image_references(services: Sequence[Service], versions: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name NAME:TAG of every image from our registry that is deployed."""
+    return [
+        f"{service['build']['image']}:{tag}"
+        for service in services
+        if "build" in service
+        for tag in deployed_tags(service, versions)
+    ]
+
+
+def builds(services: Sequence[Service], base: str, extra_args: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Give every image to build, one for each of a service's versions, deployed or not."""
+    return [
+        {
+            "image": service["build"]["image"],
+            "tag": str(version["tag"]),
+            "dockerfile": service["build"]["dockerfile"],
+            "paths": list(service["build"]["paths"]),
+            "build_args": {
+                "PYTHON_BASE": base,
+                "VERSION": str(version["tag"]),
+                "FAULTS": ",".join(version.get("faults", [])),
+                **extra_args,
+            },
+        }
+        for service in services
+        if "build" in service
+        for version in service["build"]["versions"]
+    ]
+
+
+def deployments(
+    services: Sequence[Service],
+    digests: Mapping[str, str],
+    registry: str,
+    versions: Mapping[str, Sequence[str]],
+) -> list[dict[str, Any]]:
+    """Give every Deployment.
+
+    Args:
+        services: an application's services.
+        digests: digest by NAME:TAG; a Deployment rolls when its image's contents change, also under the same tag.
+        registry: the registry as the nodes name it.
+        versions: tags to deploy by service, instead of the data's own.
+    """
+    result = []
+    for service in services:
+        if "image" in service:
+            result.append(_deployment(service, service["name"], str(service["image"]), None))
+            continue
+        for tag in deployed_tags(service, versions):
+            reference = f"{service['build']['image']}:{tag}"
+            digest = digests.get(reference)
+            image = f"{registry}/{reference}" + (f"@{digest}" if digest else "")
+            label = version_label(tag) if "versions" in service else None
+            name = f"{service['name']}-{label}" if label else service["name"]
+            result.append(_deployment(service, name, image, label))
+    return result
+
+
+def _deployment(service: Service, name: str, image: str, label: str | None) -> dict[str, Any]:
+    version = {"version": label} if label else {}
+    volume = service.get("volume")
+    return {
+        "name": name,
+        "service": service["name"],
+        "image": image,
+        # A Deployment of one version selects its own pods alone.
+        "labels": {"app": service["name"], **version},
+        "replicas": int(service.get("replicas", 1)),
+        "args": [str(argument) for argument in service.get("args", [])],
+        "env": {key: str(value) for key, value in service.get("env", {}).items()},
+        "port": int(service["container_port"]) if "container_port" in service else None,
+        "readiness": service.get("readiness"),
+        "liveness": service.get("liveness"),
+        "resources": service.get("resources", DEFAULT_RESOURCES),
+        "user": int(service.get("user", DEFAULT_USER)),
+        "volume": {"claim": f"{service['name']}-data", **volume} if volume else None,
+    }
+
+
+def kubernetes_services(services: Sequence[Service]) -> list[dict[str, Any]]:
+    """Give every Service: a NodePort one where the data says `node_port`, else for the cluster alone."""
+    return [
+        {
+            "name": service["name"],
+            "port": int(service["port"]),
+            "port_name": service.get("port_name", "http"),
+            "target_port": int(service["container_port"]),
+            "node_port": int(service["node_port"]) if "node_port" in service else None,
+        }
+        for service in services
+        if "port" in service
+    ]
+
+
+def claims(services: Sequence[Service]) -> list[dict[str, str]]:
+    """Give every PersistentVolumeClaim."""
+    return [
+        {"name": f"{service['name']}-data", "service": service["name"], "size": service["volume"]["size"]}
+        for service in services
+        if "volume" in service
+    ]
+
+
+def policies(services: Sequence[Service]) -> list[dict[str, Any]]:
+    """Give every NetworkPolicy that lets somebody in: a service's callers, to its port."""
+    names = {service["name"] for service in services}
+    result = []
+    for service in services:
+        callers = list(service.get("callers", []))
+        unknown = [caller for caller in callers if caller not in names | {OUTSIDE}]
+        if unknown:
+            raise AppDataError(
+                f"{service['name']} names the callers {', '.join(unknown)}, but there are only "
+                f"{', '.join(sorted(names))} and '{OUTSIDE}': correct `callers` in workshop_apps."
+            )
+        if callers:
+            inside = [] if OUTSIDE in callers else callers
+            result.append({"name": service["name"], "callers": inside, "port": int(service["container_port"])})
+    return result
+
+
+def connection_checks(services: Sequence[Service], namespace: str, foreign: str) -> list[dict[str, Any]]:
+    """Give the pods that try the network policies: each caller, and an intruder here and in a foreign namespace."""
+    closed = [service for service in services if "port" in service and OUTSIDE not in service.get("callers", [])]
+    if not closed:
+        return []
+    targets = [f"{service['name']}:{service['port']}" for service in closed]
+    pods = [
+        {"name": "intruder", "namespace": namespace, "labels": {}, "targets": targets, "expect": "refused"},
+        {"name": "intruder", "namespace": foreign, "labels": {}, "targets": targets, "expect": "refused"},
+    ]
+    for service in services:
+        reaches = [
+            f"{other['name']}:{other['port']}" for other in closed if service["name"] in other.get("callers", [])
+        ]
+        if reaches:
+            labels = {"app": service["name"]}
+            name = f"as-{service['name']}"
+            pods.append(
+                {"name": name, "namespace": namespace, "labels": labels, "targets": reaches, "expect": "reached"}
+            )
+    return pods

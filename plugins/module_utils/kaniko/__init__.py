@@ -1,0 +1,1 @@
+"""Images built by kaniko inside the cluster: context, Job, log and the order of builds."""

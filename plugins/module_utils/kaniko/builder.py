@@ -1,0 +1,265 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Build what the registry does not hold yet, some images at a time, and stop at the first failure.
+
+Versions of one image are built one after the other: each finds the layers of the one before it in kaniko's cache.
+Different images are built side by side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import job as jobs
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import log as logs
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import (
+    Build,
+    Context,
+    pack,
+    source_digest,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.module_utils.pods import trouble
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import Registry, RegistryError
+
+POLL_SECONDS = 1.0
+# How long a pod may fail to start for a reason that may pass (an image pull, no room on a node).
+START_SECONDS = 60.0
+
+
+class BuildError(Exception):
+    """A build failed; the message names the image, the reason and the end of kaniko's log."""
+
+
+@dataclass
+class Planned:
+    """A build that the registry does not hold yet."""
+
+    build: Build
+    context: Context
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The Job's name."""
+        return jobs.job_name(self.build, self.digest)
+
+
+@dataclass
+class _Running:
+    planned: Planned
+    started: float
+    shown: int = 0
+    log: str = ""
+
+
+@dataclass
+class Result:
+    """What was built, in how many seconds, and what was there already."""
+
+    built: dict[str, float] = field(default_factory=dict)
+    up_to_date: list[str] = field(default_factory=list)
+
+
+class Builder:
+    """Builds images of one source directory."""
+
+    def __init__(
+        self,
+        api: Api,
+        registry: Registry,
+        *,
+        namespace: str,
+        source: Path,
+        template: Mapping[str, Any],
+        push_address: str,
+        parallel: int,
+        say: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._registry = registry
+        self._namespace = namespace
+        self._source = source
+        self._template = template
+        self._push_address = push_address
+        self._parallel = parallel
+        self._say = say
+        self._sleep = sleep
+        self._clock = clock
+
+    def ensure(self, builds: Sequence[Build], check_mode: bool = False) -> Result:
+        """Build what is missing or out of date."""
+        result = Result()
+        planned: list[Planned] = []
+        for build in builds:
+            context = pack(self._source, build)
+            digest = source_digest(context, build, self._bases(build))
+            if self._is_built(build, digest, check_mode):
+                result.up_to_date.append(build.reference)
+            else:
+                planned.append(Planned(build, context, digest))
+        if check_mode:
+            result.built = {item.build.reference: 0.0 for item in planned}
+            return result
+        self._run(planned, result)
+        return result
+
+    def _is_built(self, build: Build, digest: str, check_mode: bool) -> bool:
+        try:
+            labels = self._registry.labels(build.image, build.tag)
+        except RegistryError:
+            if check_mode:  # there is no registry yet
+                return False
+            raise
+        return labels is not None and labels.get(jobs.SOURCE_LABEL) == digest
+
+    def _bases(self, build: Build) -> str:
+        """Add the digest of what our own registry serves as a base: its tag may stay while its contents change."""
+        own = [value for value in build.build_args.values() if value.startswith(self._push_address + "/")]
+        digests = []
+        for reference in own:
+            name, _, tag = reference.removeprefix(self._push_address + "/").rpartition(":")
+            try:
+                digests.append(f"{reference}@{self._registry.digest(name, tag)}")
+            except RegistryError:
+                digests.append(reference)
+        return " ".join(digests)
+
+    def _run(self, planned: Sequence[Planned], result: Result) -> None:
+        queues: dict[str, list[Planned]] = {}
+        for missing in planned:
+            queues.setdefault(missing.build.image, []).append(missing)
+        # The image with most versions first: it takes longest.
+        waiting = sorted(queues.values(), key=len, reverse=True)
+        running: list[tuple[_Running, list[Planned]]] = []
+        while waiting or running:
+            while waiting and len(running) < self._parallel:
+                queue = waiting.pop(0)
+                running.append((self._start(queue.pop(0)), queue))
+            self._sleep(POLL_SECONDS)
+            for entry in list(running):
+                item, queue = entry
+                if not self._poll(item):
+                    continue
+                seconds = round(self._clock() - item.started, 1)
+                result.built[item.planned.build.reference] = seconds
+                self._say(f"{item.planned.build.reference}: built and pushed in {seconds:g} s")
+                running.remove(entry)
+                if queue:
+                    running.append((self._start(queue.pop(0)), queue))
+
+    def _path(self, api: str, kind: str, name: str = "") -> str:
+        return f"/{api}/namespaces/{self._namespace}/{kind}" + (f"/{name}" if name else "")
+
+    def _start(self, planned: Planned) -> _Running:
+        """Make the build's Job, or follow the one that an interrupted run has left."""
+        build = planned.build
+        self._remove_older(planned)
+        path = self._path("apis/batch/v1", "jobs", planned.name)
+        existing = self._api.find(path)
+        if existing and jobs.outcome(existing) is None and "deletionTimestamp" not in existing["metadata"]:
+            self._say(f"{build.reference}: is being built by a run before this one, which it follows")
+            return _Running(planned, self._clock())
+        if existing:
+            self._remove(planned.name)
+        self._say(f"{build.reference}: building")
+        context = self._path("api/v1", "configmaps", planned.name)
+        self._api.delete(context)
+        self._wait_gone(context)
+        self._api.create(
+            self._path("api/v1", "configmaps"),
+            jobs.config_map(build, planned.digest, planned.context, self._namespace),
+        )
+        manifest = jobs.job(self._template, build, planned.digest, self._push_address)
+        manifest["metadata"]["namespace"] = self._namespace
+        made = self._api.create(self._path("apis/batch/v1", "jobs"), manifest)
+        self._api.merge(context, jobs.owned_by(made))
+        return _Running(planned, self._clock())
+
+    def _remove_older(self, planned: Planned) -> None:
+        """Stop builds of the same tag from other sources: they would overwrite it."""
+        selector = f"{jobs.IMAGE_LABEL}={planned.build.image},{jobs.TAG_LABEL}={planned.build.tag}"
+        for item in self._api.items(self._path("apis/batch/v1", "jobs"), labelSelector=selector):
+            if item["metadata"]["name"] != planned.name:
+                self._remove(item["metadata"]["name"])
+        for item in self._api.items(self._path("api/v1", "configmaps"), labelSelector=selector):
+            if item["metadata"]["name"] != planned.name:
+                self._api.delete(self._path("api/v1", "configmaps", item["metadata"]["name"]))
+
+    def _remove(self, name: str) -> None:
+        """Delete a Job with its pods and its context, and wait until its pods can push no more."""
+        path = self._path("apis/batch/v1", "jobs", name)
+        self._api.delete(path)
+        self._wait_gone(path)
+        for pod in self._pods(name):
+            self._api.delete(self._path("api/v1", "pods", pod["metadata"]["name"]), grace_seconds=1)
+        deadline = self._clock() + 30
+        while self._pods(name) and self._clock() < deadline:
+            self._sleep(0.2)
+
+    def _wait_gone(self, path: str) -> None:
+        deadline = self._clock() + 30
+        while self._api.find(path) and self._clock() < deadline:
+            self._sleep(0.2)
+
+    def _pods(self, name: str) -> list[dict[str, Any]]:
+        return self._api.items(self._path("api/v1", "pods"), labelSelector=f"batch.kubernetes.io/job-name={name}")
+
+    def _poll(self, item: _Running) -> bool:
+        """Show what is new; tell whether the build is done; raise BuildError when it failed."""
+        name = item.planned.name
+        # The Job before its pod: a pod seen after its Job has ended has said its last word.
+        job_object = self._api.find(self._path("apis/batch/v1", "jobs", name))
+        if job_object is None:
+            raise BuildError(f"{item.planned.build.reference} was not built: somebody deleted its Job {name}.")
+        ended = jobs.outcome(job_object)
+        pods = self._pods(name)
+        if pods:
+            self._show_log(item, pods[-1])
+        if ended == "complete":
+            # Leaves nothing behind; the context goes with its Job.
+            self._api.delete(self._path("apis/batch/v1", "jobs", name))
+            return True
+        found = trouble(pods[-1]) if pods else None
+        late = self._clock() - item.started > START_SECONDS
+        if ended:
+            raise BuildError(self._failure(item, ended, found.sentence if found else ""))
+        if found and not item.log and (found.hopeless or late):
+            raise BuildError(f"{item.planned.build.reference} was not built: {found.sentence}.")
+        return False
+
+    def _show_log(self, item: _Running, pod: Mapping[str, Any]) -> None:
+        path = self._path("api/v1", "pods", pod["metadata"]["name"]) + "/log"
+        try:
+            item.log = self._api.text(path) or item.log
+        except KubernetesError as error:
+            if error.status not in (400, 404):  # the container has not started yet
+                raise
+            return
+        lines = item.log.splitlines()
+        for line in lines[item.shown :]:
+            text = logs.step(line)
+            if text:
+                self._say(f"{item.planned.build.reference}: {text}")
+        item.shown = len(lines)
+
+    def _failure(self, item: _Running, ended: str, pod_trouble: str) -> str:
+        reference, name = item.planned.build.reference, item.planned.name
+        if ended == "DeadlineExceeded":
+            seconds = self._template["spec"].get("activeDeadlineSeconds")
+            sentence = f"{reference} was not built: it took longer than {seconds} s"
+        elif "more memory" in pod_trouble or not item.log.strip():
+            sentence = f"{reference} was not built: {pod_trouble or ended}"
+        else:
+            sentence = f"{reference} was not built: {logs.reason(item.log)}"
+        more = f"The whole log: kubectl logs -n {self._namespace} job/{name}"
+        return (
+            f"{sentence}. The end of kaniko's log:\n{logs.tail(item.log)}\n{more}"
+            if item.log.strip()
+            else f"{sentence}."
+        )

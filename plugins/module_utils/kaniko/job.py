@@ -1,0 +1,92 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Job of one build: the role's template (job.yml.j2), filled with what is this build's own."""
+
+from __future__ import annotations
+
+import base64
+import copy
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build, Context
+
+# In the image's configuration: which sources it was built from.
+SOURCE_LABEL = "workshop.source-digest"
+IMAGE_LABEL, TAG_LABEL = "workshop.istio-games/image", "workshop.istio-games/tag"
+ARCHIVE = "context.tar.gz"
+CONTEXT_DIRECTORY = "/ctx"
+CONTEXT_VOLUME = "context"
+
+
+def job_name(build: Build, digest: str) -> str:
+    """Name a build after what it builds, so that an interrupted run's Job is found again.
+
+    >>> job_name(Build("istio-games-aleph", "0.1", "Dockerfile", ()), "sha256:0123456789abcdef")
+    'istio-games-aleph-0-1-0123456789ab'
+    """
+    stem = re.sub(r"[^a-z0-9-]+", "-", f"{build.image}-{build.tag}".lower()).strip("-")
+    return f"{stem[:40].rstrip('-')}-{digest.removeprefix('sha256:')[:12]}"
+
+
+def arguments(build: Build, digest: str, push_address: str) -> list[str]:
+    """Give kaniko's arguments that are this build's own."""
+    return [
+        f"--context=tar://{CONTEXT_DIRECTORY}/{ARCHIVE}",
+        f"--dockerfile={build.dockerfile}",
+        f"--destination={push_address}/{build.reference}",
+        f"--label={SOURCE_LABEL}={digest}",
+        *(f"--build-arg={name}={value}" for name, value in sorted(build.build_args.items())),
+    ]
+
+
+def job(template: Mapping[str, Any], build: Build, digest: str, push_address: str) -> dict[str, Any]:
+    """Fill the template."""
+    manifest = copy.deepcopy(dict(template))
+    name = job_name(build, digest)
+    labels = {IMAGE_LABEL: build.image, TAG_LABEL: build.tag}
+    manifest["metadata"] = {**manifest.get("metadata", {}), "name": name}
+    for metadata in (manifest["metadata"], manifest["spec"]["template"].setdefault("metadata", {})):
+        metadata["labels"] = {**metadata.get("labels", {}), **labels}
+    pod = manifest["spec"]["template"]["spec"]
+    container = pod["containers"][0]
+    container["args"] = [*container.get("args", []), *arguments(build, digest, push_address)]
+    container.setdefault("volumeMounts", []).append(
+        {"name": CONTEXT_VOLUME, "mountPath": CONTEXT_DIRECTORY, "readOnly": True}
+    )
+    pod.setdefault("volumes", []).append({"name": CONTEXT_VOLUME, "configMap": {"name": name}})
+    return manifest
+
+
+def config_map(build: Build, digest: str, context: Context, namespace: str) -> dict[str, Any]:
+    """Hold the context for the Job."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {
+            "name": job_name(build, digest),
+            "namespace": namespace,
+            "labels": {IMAGE_LABEL: build.image, TAG_LABEL: build.tag},
+        },
+        "immutable": True,
+        "binaryData": {ARCHIVE: base64.b64encode(context.archive).decode()},
+    }
+
+
+def owned_by(job_object: Mapping[str, Any]) -> dict[str, Any]:
+    """Let an object be removed together with a Job."""
+    metadata = job_object["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
+    return {"metadata": {"ownerReferences": [owner]}}
+
+
+def outcome(job_object: Mapping[str, Any]) -> str | None:
+    """Tell how a Job ended: `complete`, the reason of its failure, or None while it runs."""
+    for condition in (job_object.get("status") or {}).get("conditions") or []:
+        if condition.get("status") != "True":
+            continue
+        if condition.get("type") in ("Complete", "SuccessCriteriaMet"):
+            return "complete"
+        if condition.get("type") in ("Failed", "FailureTarget"):
+            return str(condition.get("reason") or "failed")
+    return None

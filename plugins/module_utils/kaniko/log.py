@@ -1,0 +1,76 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""kaniko's log: what of it is progress, and what it says when a build fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+TAIL_LINES = 20
+_LEVEL = re.compile(
+    r"^(?:\x1b\[\d+m)?(?:time=\S+ )?(?P<level>INFO|WARN|ERRO|FATA|DEBU|TRAC)\w*(?:\x1b\[0m)?(?:\[\d+\])?\s+"
+)
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+# kaniko's own words for a step; what a RUN prints in between is shown only when the build fails.
+_STEP = re.compile(
+    r"^(Retrieving image manifest|Unpacking rootfs|RUN |COPY |ADD |Pushing image to|Using caching version)"
+)
+_RUNNING = re.compile(r"^Running: \[(?:/bin/sh -c )?(?P<command>.*)\]$")
+_ERROR = re.compile(r"^(?:Error: )?error (?:building|pushing|resolving|checking)|^Error: |^error[: ]", re.IGNORECASE)
+_PULL = re.compile(
+    r"MANIFEST_UNKNOWN|manifest unknown|NAME_UNKNOWN|unable to (retrieve|complete)|retrieving image|no such host"
+)
+
+
+def clean(line: str) -> str:
+    """Take kaniko's level, time and colours off a line.
+
+    >>> clean("\\x1b[36mINFO\\x1b[0m[0003] Unpacking rootfs as cmd RUN pip requires it. ")
+    'Unpacking rootfs as cmd RUN pip requires it.'
+    """
+    return _ESCAPES.sub("", _LEVEL.sub("", line)).rstrip()
+
+
+def step(line: str) -> str | None:
+    """Give the progress that a line tells, or None for a detail."""
+    text = clean(line)
+    if not _STEP.match(text):
+        return None
+    return text if len(text) <= 110 else text[:107] + "..."
+
+
+def tail(log: str, lines: int = TAIL_LINES) -> str:
+    """Give the end of a log as people read it."""
+    kept = [clean(line) for line in log.splitlines()]
+    return "\n".join("  " + line[:300] for line in [line for line in kept if line.strip()][-lines:])
+
+
+def reason(log: str) -> str:
+    """Say in a few words why kaniko gave up."""
+    lines = [text for text in map(clean, log.splitlines()) if text.strip()]
+    error = next(
+        (line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "kaniko said nothing"
+    )
+    detail = error.rpartition(": ")[2] if "exit status" in error else error
+    if "exit status" in error or "exit code" in error:
+        return f"its Dockerfile's RUN {_command(lines)} ended with {detail}"
+    if "parse error" in error or "unknown instruction" in error.lower():
+        return f"its Dockerfile cannot be read ({_after(error, 'dockerfile')})"
+    if "no such file or directory" in error or "no source files" in error or "failed to get fileinfo" in error:
+        return f"its Dockerfile copies what is not among its sources ({error})"
+    if "push" in error:
+        return f"the image cannot be pushed ({error})"
+    if _PULL.search(error):
+        return f"its base image cannot be had ({error})"
+    return error
+
+
+def _command(lines: Sequence[str]) -> str:
+    running = [match.group("command") for match in map(_RUNNING.match, lines) if match]
+    command = running[-1] if running else ""
+    return f'"{command[:100]}"' if command else "command"
+
+
+def _after(text: str, word: str) -> str:
+    _, found, rest = text.partition(word)
+    return (found + rest) if found else text

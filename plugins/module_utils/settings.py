@@ -1,0 +1,154 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a user may set, judged before anything is changed: one sentence for each mistake.
+
+A sentence says what was given, what is allowed and what to type.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
+# Namespaces that belong to the cluster or to other parts of the workshop.
+TAKEN_NAMESPACES = {"build", "default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry"}
+PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port")
+
+Check = Callable[[Any], str | None]
+
+
+def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
+    """Give a sentence for each bad value among the `workshop_*` settings.
+
+    Args:
+        settings: values by variable name; one that is missing is not judged.
+        apps: the names that `workshop_app` may have.
+    """
+    checks: dict[str, Check] = {
+        "workshop_name": _room_name,
+        "workshop_supply": lambda value: _one_of(value, ["packages"], "packages"),
+        "workshop_cache_dir": _directory,
+        "workshop_state_dir": _directory,
+        "workshop_kubeconfig": _kubeconfig,
+        "workshop_listen_address": _address,
+        "workshop_node_address": lambda value: _node_address(value, settings),
+        "workshop_api_port": lambda value: _port(value, 1, 65535, 6443, "a free TCP port"),
+        "workshop_registry_node_port": lambda value: _port(value, 30000, 32767, 32000, "a NodePort"),
+        "workshop_front_node_port": lambda value: _port(value, 30000, 32767, 30080, "a NodePort"),
+        "workshop_app": lambda value: _one_of(value, sorted(apps), "alephbeth"),
+        "workshop_namespace": _namespace,
+        "workshop_ca_bundle": _ca_bundle,
+    }
+    found = [
+        f"{name} is {_shown(settings[name])}, but must be {complaint}, with -e {name}=... or in the inventory."
+        if "-e " not in complaint
+        else f"{name} is {_shown(settings[name])}, but must be {complaint}."
+        for name, check in checks.items()
+        if name in settings and (complaint := check(settings[name]))
+    ]
+    return found or _same_ports(settings)
+
+
+def _shown(value: Any) -> str:
+    text = repr(str(value)) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _room_name(value: Any) -> str | None:
+    if isinstance(value, str) and ROOM_NAME.fullmatch(value):
+        return None
+    return (
+        "1 to 20 lower-case letters, digits and hyphens that begin and end with a letter or digit: "
+        "for example -e workshop_name=blue"
+    )
+
+
+def _one_of(value: Any, allowed: list[str], example: str) -> str | None:
+    return None if value in allowed else f"one of: {', '.join(allowed)}; for example '{example}'"
+
+
+def _directory(value: Any) -> str | None:
+    if isinstance(value, str) and value.startswith("/") and value.strip("/") and "\n" not in value:
+        return None
+    return "the absolute path of a directory; for example '/var/tmp/workshop'"
+
+
+def _kubeconfig(value: Any) -> str | None:
+    if value == "" or (isinstance(value, str) and Path(value).expanduser().is_file()):
+        return None
+    return (
+        "a kubeconfig file that exists, or empty to make a cluster of its own: "
+        "for example -e workshop_kubeconfig=$HOME/.kube/config"
+    )
+
+
+def _ca_bundle(value: Any) -> str | None:
+    if value == "":
+        return None
+    path = Path(str(value)).expanduser()
+    if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes():
+        return None
+    return (
+        "a file of CA certificates in PEM form, or empty for this machine's own trust store: "
+        "for example -e workshop_ca_bundle=/etc/ssl/certs/ca-certificates.crt"
+    )
+
+
+def _address(value: Any) -> str | None:
+    try:
+        ipaddress.ip_address(value if isinstance(value, str) else "")
+    except ValueError:
+        return "an IP address of this machine (0.0.0.0 means all): for example -e workshop_listen_address=127.0.0.1"
+    return None
+
+
+def _node_address(value: Any, settings: Mapping[str, Any]) -> str | None:
+    if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z.:-]+", value):
+        return None
+    if value == "" and settings.get("workshop_kubeconfig"):
+        return "the address of a node of the cluster that you brought: for example -e workshop_node_address=192.0.2.10"
+    return "the address of a node as this machine reaches it: for example -e workshop_node_address=192.0.2.10"
+
+
+def _port(value: Any, low: int, high: int, example: int, kind: str) -> str | None:
+    number = _integer(value)
+    if number is not None and low <= number <= high:
+        return None
+    return f"a whole number from {low} to {high} ({kind}); for example '{example}'"
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    text = str(value)
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+
+
+def _namespace(value: Any) -> str | None:
+    example = "for example -e workshop_namespace=staging"
+    if not isinstance(value, str) or not LABEL.fullmatch(value):
+        return f"1 to 63 lower-case letters, digits and hyphens that begin and end with a letter or digit: {example}"
+    if value in TAKEN_NAMESPACES:
+        return (
+            f"a namespace of the application alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses): {example}"
+        )
+    return None
+
+
+def _same_ports(settings: Mapping[str, Any]) -> list[str]:
+    seen: dict[int, str] = {}
+    found = []
+    for name in PORTS:
+        number = _integer(settings.get(name))
+        if number is None or (name == "workshop_api_port" and settings.get("workshop_kubeconfig")):
+            continue
+        if number in seen:
+            found.append(
+                f"{seen[number]} and {name} are both {number}, but must differ: choose another port with -e {name}=..."
+            )
+        seen.setdefault(number, name)
+    return found

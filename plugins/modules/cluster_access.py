@@ -1,0 +1,37 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the `cluster_access` action plugin."""
+
+DOCUMENTATION = r"""
+module: cluster_access
+short_description: See whether a cluster can be used
+description:
+  - Asks the API server that a kubeconfig names, with its credentials, and fails with one sentence when it cannot be
+    used. Runs on the controller.
+options:
+  kubeconfig:
+    description: The kubeconfig file.
+    type: path
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: A kubeconfig that does not exist is no failure then, since the cluster would be made first.
+author: The workshop's maintainers
+"""
+
+EXAMPLES = r"""
+- name: See whether the cluster can be used
+  istio_games.workshop.cluster_access:
+    kubeconfig: ~/.kube/config
+"""
+
+RETURN = r"""
+reachable:
+  description: Whether there is a cluster; false in check mode only.
+  type: bool
+  returned: success
+server:
+  description: The API server's address.
+  type: str
+  returned: when reachable
+"""
