@@ -40,7 +40,7 @@ def test_a_wrong_setting_is_refused_before_anything_changes(room: Room, setting:
 
 def test_a_tag_that_does_not_exist_is_refused(room: Room) -> None:
     before = room.objects()
-    played = room.play("playbooks/deploy.yml", "-e", "app_tag=9.9")
+    played = room.play("playbooks/deploy.yml", "-e", '{"app_versions": {"aleph": ["9.9"]}}')
     assert played.code != 0
     assert "9.9" in played.output
     assert "0.1" in played.output, "the tags that exist are named"
