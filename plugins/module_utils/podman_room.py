@@ -16,6 +16,7 @@ KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("volume", ("volume", "ls"), ("volume", "rm", "--force")),
     ("network", ("network", "ls"), ("network", "rm", "--force")),
 )
+SEED_IMAGE = "localhost/workshop/seed"
 IMAGE_LABEL = f"{LABEL}.image"
 
 
@@ -44,10 +45,13 @@ class PodmanRoom:
             found = [name_of(item) for item in podman(*listing, "--filter", f"label={LABEL}={self.name}")]
             self._podman(*removal, names=found)
             removed += [f"{kind} {name}" for name in found]
+        seed = podman("image", "ls", "--filter", f"reference={SEED_IMAGE}:{self.name}")
+        self._podman("rmi", names=[f"{SEED_IMAGE}:{self.name}"] if seed else [])
         images = podman("image", "ls", "--filter", f"label={IMAGE_LABEL}")
         # Without --force: an image that another room has begun to use in this moment stays.
         unused = unused_images(images, [] if self.dry_run and removed else podman("ps", "--all"))
         self._podman("rmi", names=unused)
+        removed += [f"image {SEED_IMAGE}:{self.name}"] if seed else []
         return removed + [f"image {image[:12]}" for image in unused]
 
     def _podman(self, *command: str, names: list[str]) -> None:
