@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.istio_games.workshop.plugins.module_utils import room
 
 

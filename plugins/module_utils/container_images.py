@@ -13,7 +13,7 @@ import json
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -75,33 +75,53 @@ def write_archive(layout: Path, manifests: Mapping[str, Mapping[str, Any]], targ
 
 
 class Containerd:
-    """containerd on this machine: the running one, or one that runs for this import alone."""
+    """containerd on this machine or in a container of it: the running one, or one that runs for this import alone.
 
-    def __init__(self, namespace: str, binaries: str, socket: str) -> None:
+    Args:
+        namespace: containerd's namespace.
+        binaries: directory of containerd and ctr.
+        socket: containerd's socket.
+        container: name of the Podman container that it runs in; empty: this machine.
+    """
+
+    def __init__(self, namespace: str, binaries: str, socket: str, container: str = "") -> None:
         self.namespace = namespace
-        self.binaries = Path(binaries)
-        self.socket = Path(socket)
+        self.binaries = binaries
+        self.socket = socket
+        self.container = container
 
     @contextlib.contextmanager
     def running(self, timeout: float = 30) -> Iterator[None]:
-        if self.socket.exists() and self._answers():
+        """While this lasts, containerd answers."""
+        if self.answers():
             yield
-            return
-        daemon = subprocess.Popen(
-            [str(self.binaries / "containerd"), "--log-level=error"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+        elif self.container or Path(self.socket).exists():  # its supervisor is about to start it
+            self._wait(timeout, lambda: None)
+            yield
+        else:
+            with self._started(timeout):
+                yield
+
+    @contextlib.contextmanager
+    def _started(self, timeout: float) -> Iterator[None]:
+        command = [f"{self.binaries}/containerd", "--log-level=error"]
+        daemon = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + timeout
-            while not self._answers():
-                if daemon.poll() is not None or time.monotonic() > deadline:
-                    daemon.kill()
-                    log = (daemon.stderr.read() if daemon.stderr else b"").decode(errors="replace")
-                    raise ImportFailedError(f"containerd does not start: {log.strip()[-500:]}")
-                time.sleep(0.1)
+            self._wait(timeout, daemon.poll)
             yield
         finally:
             daemon.terminate()
-            daemon.communicate()
+            daemon.wait()
+
+    def _wait(self, timeout: float, ended: Callable[[], int | None]) -> None:
+        deadline = time.monotonic() + timeout
+        while not self.answers():
+            if ended() is not None or time.monotonic() > deadline:
+                raise ImportFailedError(f"containerd{' of ' * bool(self.container)}{self.container} does not answer.")
+            time.sleep(0.1)
+
+    def answers(self) -> bool:
+        return subprocess.run(self._command("version"), check=False, capture_output=True).returncode == 0
 
     def images(self) -> dict[str, str]:
         return listed_images(self._ctr("images", "ls").stdout.decode())
@@ -112,7 +132,8 @@ class Containerd:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         ) as process:
-            assert process.stdin and process.stdout
+            assert process.stdin
+            assert process.stdout
             with contextlib.suppress(BrokenPipeError):
                 write_archive(layout, manifests, process.stdin)
                 process.stdin.close()
@@ -120,11 +141,10 @@ class Containerd:
         if process.returncode:
             raise ImportFailedError(f"ctr images import: {output.strip()[-500:]}")
 
-    def _answers(self) -> bool:
-        return subprocess.run(self._command("version"), check=False, capture_output=True).returncode == 0
-
     def _command(self, *arguments: str) -> list[str]:
-        return [str(self.binaries / "ctr"), "--address", str(self.socket), "--namespace", self.namespace, *arguments]
+        inside = ["podman", "exec", "--interactive", self.container] if self.container else []
+        address = ["--address", self.socket, "--namespace", self.namespace]
+        return [*inside, f"{self.binaries}/ctr", *address, *arguments]
 
     def _ctr(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(self._command(*arguments), check=True, capture_output=True)

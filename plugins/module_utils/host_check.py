@@ -117,13 +117,13 @@ def _input(needs: Needs) -> Iterable[str]:
         )
     for name in needs.nodes:
         if not NODE_NAME.fullmatch(name):
-            yield f"The node name {name!r} is not allowed: lower-case letters, digits and hyphens, for example worker-1."
+            yield f"The node name {name!r} is not allowed: lower-case letters, digits, hyphens, for example worker-1."
     taken: dict[int, str] = {}
     for port in needs.ports:
         if port.number is None:
             yield (
-                f"{port.variable} is {str(port.value)!r}: a whole number from {port.lowest} to {port.highest} is allowed, "
-                f"for example -e {port.variable}={_example(port)}."
+                f"{port.variable} is {str(port.value)!r}: a whole number from {port.lowest} to {port.highest} is "
+                f"allowed, for example -e {port.variable}={_example(port)}."
             )
         elif port.number in taken:
             yield f"{port.variable} and {taken[port.number]} are both {port.number}: give each a port of its own."
@@ -140,7 +140,7 @@ def _input(needs: Needs) -> Iterable[str]:
 
 
 def _example(port: Port) -> int:
-    return min(port.highest, max(port.lowest + 80, 6443 if port.lowest < 6443 else 0))
+    return 6443 if port.lowest <= 6443 <= port.highest else (port.lowest + port.highest) // 2
 
 
 def _subnets(subnets: Mapping[str, str]) -> Iterable[str]:
@@ -166,7 +166,7 @@ def _kernel(host: Host) -> Iterable[str]:
         )
     lacking = [f"CAP_{name}" for name, bit in CAPABILITIES.items() if not host.capabilities >> bit & 1]
     if lacking:
-        yield f"{', '.join(lacking)} missing: run on a machine or in a container that has all privileges (--privileged)."
+        yield f"{', '.join(lacking)} missing: run on a machine, or in a container with all privileges (--privileged)."
     if not host.overlay:
         yield "The kernel has no overlay file system: install the module for the running kernel (modprobe overlay)."
     if not host.writable_sysctls:

@@ -19,6 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.host_check im
     CGROUP_CONTROLLERS,
     Host,
     Listener,
+    Needs,
     Port,
 )
 
@@ -133,7 +134,8 @@ def podman(*arguments: str) -> list[dict[str, Any]]:
 def read_addresses(links: Iterable[Mapping[str, Any]]) -> Iterable[str]:
     for link in links:
         for address in link.get("addr_info", []):
-            yield address["local"]
+            if address.get("scope") != "link":
+                yield address["local"]
 
 
 def connected_networks(routes: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -55,7 +55,7 @@ def content_digest(paths: Iterable[str], values: Sequence[Any] = ()) -> str:
 
 
 def room_kubeconfig(admin: Mapping[str, Any], room: str, server: str) -> dict[str, Any]:
-    """kubeadm's kubeconfig of the administrator with a room's names, and the URL that this machine uses (empty: as it is)."""
+    """The kubeconfig that kubeadm wrote, with a room's names and this machine's URL (empty: the one in it)."""
     cluster = dict(admin["clusters"][0]["cluster"])
     if server:
         cluster["server"] = server

@@ -26,6 +26,10 @@ options:
     description: containerd's namespace; the kubelet uses C(k8s.io).
     type: str
     default: k8s.io
+  container:
+    description: Podman container of this machine that containerd runs in; the layout is on this machine then.
+    type: str
+    default: ""
   binaries:
     description: Directory of containerd and ctr.
     type: path
@@ -62,6 +66,7 @@ import subprocess
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.container_images import (
     Containerd,
     ImportFailedError,
@@ -76,14 +81,15 @@ def main() -> None:
             "prefix": {"type": "str", "required": True},
             "names": {"type": "list", "elements": "str", "required": True},
             "namespace": {"type": "str", "default": "k8s.io"},
+            "container": {"type": "str", "default": ""},
             "binaries": {"type": "path", "default": "/usr/local/bin"},
             "socket": {"type": "path", "default": "/run/containerd/containerd.sock"},
         },
         supports_check_mode=True,
     )
     layout = Path(module.params["layout"])
-    containerd = Containerd(*(module.params[name] for name in ("namespace", "binaries", "socket")))
-    if module.check_mode and not containerd.socket.exists():
+    containerd = Containerd(*(module.params[name] for name in ("namespace", "binaries", "socket", "container")))
+    if module.check_mode and not containerd.answers():
         module.exit_json(changed=True, imported=module.params["names"])
     try:
         index = json.loads((layout / "index.json").read_text())

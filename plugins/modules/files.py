@@ -55,6 +55,7 @@ written:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.files import File, differences, write
 
 
@@ -77,7 +78,8 @@ def main() -> None:
     except (OSError, ValueError) as error:
         module.fail_json(msg=str(error))
     diff = [
-        {"before_header": item.path, "after_header": item.path, "before": item.before, "after": item.after} for item in found
+        {"before_header": item.path, "after_header": item.path, "before": item.before, "after": item.after}
+        for item in found
     ]
     module.exit_json(changed=bool(found), written=[item.path for item in found], diff=diff)
 

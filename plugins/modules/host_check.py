@@ -50,7 +50,7 @@ options:
         type: int
         default: 65535
   subnets:
-    description: IPv4 networks of the cluster by the variable that sets them. This machine must not be connected to them.
+    description: IPv4 networks of the cluster (this machine must not be connected to them) by variable.
     type: dict
     default: {}
   memory:
@@ -110,6 +110,7 @@ can_raise_limits:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import (
     Needs,
     Port,

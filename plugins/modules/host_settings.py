@@ -55,6 +55,7 @@ done:
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.host_settings import HostSettings
 
 

@@ -38,6 +38,7 @@ import shutil
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH
 from ansible_collections.istio_games.workshop.plugins.module_utils.podman_room import PodmanRoom
 

@@ -1,0 +1,145 @@
+"""What a host lacks is found, and said with its remedy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import (
+    CGROUP_CONTROLLERS,
+    Host,
+    Listener,
+    Needs,
+    Port,
+    container_limits,
+    problems,
+    runtime,
+)
+
+ALL_CAPABILITIES = (1 << 41) - 1
+GOOD = Host(
+    root=True,
+    cgroup_mode="unified",
+    controllers=frozenset(CGROUP_CONTROLLERS),
+    capabilities=ALL_CAPABILITIES,
+    files=1048576,
+    processes=96365,
+    pids=4194304,
+    memory=8000,
+    disk={"/var/lib/containers": 50000},
+    overlay=True,
+    writable_sysctls=True,
+    inotify_instances=128,
+    commands=frozenset({"podman", "runc"}),
+    addresses=frozenset({"127.0.0.1", "192.0.2.2"}),
+    routes=("192.0.2.0/24",),
+    mtu=1500,
+)
+NEEDS = Needs(
+    room="workshop",
+    nodes=("control-plane", "worker-1"),
+    listen_address="127.0.0.1",
+    ports=(Port("workshop_api_port", 6443), Port("workshop_registry_node_port", 32000, 30000, 32767)),
+    subnets={"workshop_pod_subnet": "10.244.0.0/16", "workshop_service_subnet": "10.96.0.0/16"},
+    memory=1500,
+    disk={"/var/lib/containers": 6000},
+    commands={"podman": "podman"},
+    containers=True,
+)
+
+
+def test_a_good_host_has_no_problems() -> None:
+    assert problems(GOOD, NEEDS) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (replace(GOOD, root=False), "needs root"),
+        (replace(GOOD, controllers=frozenset({"cpu", "cpuset", "pids"})), "cgroup_enable=memory"),
+        (replace(GOOD, capabilities=ALL_CAPABILITIES & ~(1 << 21)), "CAP_SYS_ADMIN missing"),
+        (replace(GOOD, capabilities=ALL_CAPABILITIES & ~(1 << 24), files=1024), "At most 1024 open files"),
+        (replace(GOOD, capabilities=ALL_CAPABILITIES & ~(1 << 24), pids=4096), "At most 4096 processes"),
+        (replace(GOOD, memory=2500), "2500 MiB of memory are available, 3000 MiB are needed for 2 new nodes"),
+        (
+            replace(GOOD, disk={"/var/lib/containers": 100}),
+            "/var/lib/containers has 100 MiB free, 12000 MiB are needed",
+        ),
+        (replace(GOOD, overlay=False), "modprobe overlay"),
+        (replace(GOOD, writable_sysctls=False), "read-only"),
+        (replace(GOOD, commands=frozenset()), "apt-get install podman"),
+        (
+            replace(GOOD, routes=("10.244.3.0/24",)),
+            "workshop_pod_subnet (10.244.0.0/16) overlaps the network 10.244.3.0/24",
+        ),
+        (replace(GOOD, foreign=("The network istio-workshop-workshop",)), "is not ours: remove or rename it"),
+        (
+            replace(GOOD, listeners=(Listener(32000, "nginx (process 7)"),)),
+            "32000 of 127.0.0.1 is already taken by nginx",
+        ),
+        (replace(GOOD, listeners=(Listener(6443, "the container x", "blue"),)), "with -e workshop_api_port=PORT"),
+    ],
+)
+def test_a_shortage_is_one_sentence_with_its_remedy(host: Host, said: str) -> None:
+    found = problems(host, NEEDS)
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        (replace(NEEDS, room="Blue Room"), "workshop_name is 'Blue Room'"),
+        (replace(NEEDS, room="b" * 21), "1 to 20 lower-case letters"),
+        (replace(NEEDS, nodes=("Worker_1",)), "node name 'Worker_1' is not allowed"),
+        (replace(NEEDS, listen_address="localhost"), "an IP address of this machine is allowed"),
+        (replace(NEEDS, listen_address="198.51.100.1"), "it has 127.0.0.1, 192.0.2.2"),
+        (replace(NEEDS, subnets={"workshop_pod_subnet": "10.244.0.1/16"}), "an IPv4 network is allowed"),
+        (
+            replace(NEEDS, subnets={"a": "10.0.0.0/8", "b": "10.96.0.0/16"}),
+            "a (10.0.0.0/8) and b (10.96.0.0/16) overlap",
+        ),
+    ],
+)
+def test_wrong_input_is_one_sentence(needs: Needs, said: str) -> None:
+    found = problems(GOOD, needs)
+    assert len(found) == 1
+    assert said in found[0]
+
+
+@pytest.mark.parametrize("value", ["abc", "", "99999", 29999, 32768, -1, 30080.5, True, None, "0x7d00"])
+def test_a_node_port_is_a_number_in_its_range(value: object) -> None:
+    port = Port("workshop_front_node_port", value, 30000, 32767)
+    assert port.number is None
+    (said,) = problems(GOOD, replace(NEEDS, ports=(port,)))
+    assert said.startswith(f"workshop_front_node_port is {str(value)!r}: a whole number from 30000 to 32767 is allowed")
+
+
+def test_two_ports_are_not_the_same() -> None:
+    (said,) = problems(GOOD, replace(NEEDS, ports=(Port("one", 31000), Port("two", "31000"))))
+    assert said == "two and one are both 31000: give each a port of its own."
+
+
+def test_the_room_itself_may_hold_its_ports() -> None:
+    host = replace(GOOD, listeners=(Listener(6443, "the container workshop-control-plane", "workshop"),))
+    assert problems(host, NEEDS) == []
+
+
+def test_nodes_that_are_there_need_no_more_memory_or_disk() -> None:
+    host = replace(GOOD, memory=100, disk={"/var/lib/containers": 100}, present=frozenset(NEEDS.nodes))
+    assert problems(host, NEEDS) == []
+
+
+def test_limits_are_never_above_what_the_host_may_give() -> None:
+    weak = replace(GOOD, capabilities=0, files=20000, processes=96365, pids=32768)
+    assert container_limits(weak) == {"nofile": "20000:20000", "nproc": "32768:32768"}
+    assert container_limits(GOOD)["nofile"] == "1048576:1048576"
+
+
+@pytest.mark.parametrize(
+    ("mode", "commands", "chosen"),
+    [("unified", {"runc"}, ""), ("hybrid", {"runc"}, "runc"), ("legacy", {"runc"}, "runc"), ("hybrid", set(), "")],
+)
+def test_runc_where_crun_refuses(mode: str, commands: set[str], chosen: str) -> None:
+    assert runtime(replace(GOOD, cgroup_mode=mode, commands=frozenset(commands))) == chosen

@@ -1,0 +1,38 @@
+"""A room is removed by its label, and shared images stay while somebody needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils import podman_room
+from ansible_collections.istio_games.workshop.plugins.module_utils.podman_room import PodmanRoom, unused_images
+
+
+def test_an_image_that_a_container_uses_stays() -> None:
+    assert unused_images([{"Id": "aa"}, {"Id": "bb"}], [{"ImageID": "bb"}, {}]) == ["aa"]
+
+
+def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    commands: list[list[str]] = []
+
+    def podman(*arguments: str) -> list[dict[str, Any]]:
+        asked.append(arguments)
+        listings: dict[tuple[str, ...], list[dict[str, Any]]] = {
+            ("ps", "--all", "--filter", "label=istio-workshop=blue"): [{"Names": ["blue-control-plane"]}],
+            ("volume", "ls", "--filter", "label=istio-workshop=blue"): [{"Name": "blue-control-plane"}],
+            ("network", "ls", "--filter", "label=istio-workshop=blue"): [{"name": "istio-workshop-blue"}],
+        }
+        return listings.get(arguments, [])
+
+    monkeypatch.setattr(podman_room, "podman", podman)
+    monkeypatch.setattr("subprocess.run", lambda command, **options: commands.append(command))
+    removed = PodmanRoom("blue", dry_run=False).remove()
+    assert removed == ["container blue-control-plane", "volume blue-control-plane", "network istio-workshop-blue"]
+    assert [command[1] for command in commands] == ["rm", "volume", "network"]
+    commands.clear()
+    assert PodmanRoom("blue", dry_run=True).remove() == removed
+    assert commands == []
+    assert all("label=istio-workshop=blue" in " ".join(words) for words in asked if words[0] in {"volume", "network"})
