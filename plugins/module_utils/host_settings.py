@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH, LABEL, podman, read
+from ansible_collections.istio_games.workshop.plugins.module_utils.nftables import delete_table
 
 # Not namespaced, and written by the kubelet or Podman: they change for the whole host.
 RECORDED_SYSCTLS = (
@@ -63,7 +64,7 @@ def declared_chains(saved: str) -> set[str]:
 
 
 def firewall_removals(saved: str, before: Iterable[str]) -> list[list[str]]:
-    """Arguments of iptables that remove Podman's chains, and the base chains that came with them.
+    """Arguments of iptables that remove Podman's chains.
 
     Args:
         saved: what iptables-save prints now.
@@ -71,7 +72,6 @@ def firewall_removals(saved: str, before: Iterable[str]) -> list[list[str]]:
     """
     kept = set(before)
     ours = {chain for chain in declared_chains(saved) - kept if chain.split()[1].startswith(CHAIN_PREFIX)}
-    used_bases: set[str] = set()
     jumps, table = [], ""
     for line in saved.splitlines():
         if line.startswith("*"):
@@ -84,13 +84,23 @@ def firewall_removals(saved: str, before: Iterable[str]) -> list[list[str]]:
                 continue
             if f"{table} {target}" in ours:
                 jumps.append(["-t", table, "-D", *_arguments(line[3:])])
-            else:
-                used_bases.add(chain)
     flush = [["-t", *chain.split()[:1], "-F", chain.split()[1]] for chain in sorted(ours)]
     delete = [["-t", *chain.split()[:1], "-X", chain.split()[1]] for chain in sorted(ours)]
-    bases = sorted(declared_chains(saved) - kept - ours - used_bases)
-    empty = [["-t", *chain.split()[:1], "-X", chain.split()[1]] for chain in bases if chain.split()[1].isupper()]
-    return jumps + flush + delete + empty
+    return jumps + flush + delete
+
+
+def empty_tables(saved: str, before: Iterable[str]) -> list[str]:
+    """Tables without a rule, a chain of their own or a policy, that were not there before the first room."""
+    kept = {chain.split()[0] for chain in before}
+    tables: dict[str, bool] = {}
+    table = ""
+    for line in saved.splitlines():
+        if line.startswith("*"):
+            table = line[1:].strip()
+            tables[table] = True
+        elif line.startswith("-A ") or (line.startswith(":") and line.split()[1] != "ACCEPT"):
+            tables[table] = False
+    return sorted(name for name, empty in tables.items() if empty and name not in kept)
 
 
 def _arguments(rule: str) -> list[str]:
@@ -183,6 +193,11 @@ class HostSettings:
         for command in FIREWALLS:
             for arguments in firewall_removals(saved_firewall(command), record["chains"][command]):
                 self._act(f"{command} {' '.join(arguments)}", lambda c=command, a=arguments: _run(c, "-w", *a))
+            if not self.dry_run:
+                for table in empty_tables(saved_firewall(command), record["chains"][command]):
+                    self._act(
+                        f"remove the empty table {table} of {command}", lambda c=command, t=table: delete_table(c, t)
+                    )
         for place in MOUNTS:
             if place not in record["mounts"] and place in mountpoints():
                 self._act(f"unmount {place}", lambda p=place: _run("umount", p))

@@ -38,9 +38,24 @@ def test_podmans_chains_go_and_other_rules_stay() -> None:
         "-t nat -F NETAVARK-HOSTPORT-MASQ",
         "-t filter -X NETAVARK_FORWARD",
         "-t nat -X NETAVARK-HOSTPORT-MASQ",
-        "-t filter -X FORWARD",
-        "-t nat -X POSTROUTING",
     ]
+
+
+EMPTY = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
+
+
+@pytest.mark.parametrize(
+    ("saved", "before", "empty"),
+    [
+        (EMPTY, [], ["filter", "nat"]),
+        (EMPTY, ["filter INPUT"], ["nat"]),
+        (SAVED, [], []),
+        (EMPTY.replace("INPUT ACCEPT", "INPUT DROP"), [], ["nat"]),
+        (EMPTY.replace("[0:0]\nCOMMIT", "[0:0]\n-A INPUT -j LOG\nCOMMIT", 1), [], ["nat"]),
+    ],
+)
+def test_only_empty_tables_that_came_later_go(saved: str, before: list[str], empty: list[str]) -> None:
+    assert host_settings.empty_tables(saved, before) == empty
 
 
 def test_chains_that_were_there_before_stay() -> None:
