@@ -14,14 +14,14 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.pods import t
 REACHED, REFUSED = "reached", "refused"
 LABEL = "workshop.istio-games/connection-check"
 # A new pod is let in some seconds after its start, when the policies' ipsets know it.
-PATIENT_TRIES, INTRUDER_TRIES = 30, 3
-# `nc -e` runs its program once connected, so that the exit code tells; no data is sent.
+PATIENT_TRIES, INTRUDER_TRIES = 30, 2
+# `nc ... -e` runs its program once connected, so that the exit code tells; no data is sent. It must stand last.
 SCRIPT = """
 for target in $TARGETS; do
   name=${target%%=*}; address=${target#*=}; result=refused; try=0
   while [ $try -lt $TRIES ]; do
     try=$((try + 1))
-    if nc -w 3 -e /bin/true "${address%:*}" "${address##*:}" 2>/dev/null; then result=reached; break; fi
+    if nc -w 3 "${address%:*}" "${address##*:}" -e /bin/true 2>/dev/null; then result=reached; break; fi
     sleep 1
   done
   echo "$name $result"

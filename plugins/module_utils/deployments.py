@@ -100,7 +100,7 @@ class Rollouts:
         late = elapsed > timeout
         for pod in self._newest_pods(deployment):
             found = trouble(pod) or (not_ready(pod) if late else None)
-            if found and (found.hopeless or late or (elapsed > PATIENCE_SECONDS and found.container)):
+            if found and (found.hopeless or late or elapsed > PATIENCE_SECONDS):
                 raise RolloutError(self._explain(name, pod["metadata"]["name"], found))
         refused = next(
             (

@@ -16,6 +16,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -48,7 +49,7 @@ class Api:
             )
         try:
             return cls(config.new_client_from_config(config_file=str(path), persist_config=False), kubeconfig)
-        except (ConfigException, ValueError, TypeError, KeyError, OSError) as error:
+        except (ConfigException, YAMLError, ValueError, TypeError, KeyError, OSError) as error:
             raise KubernetesError(f"The kubeconfig {kubeconfig} cannot be used: {_first_line(error)}") from error
 
     def get(self, path: str, **query: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 TAKEN_NAMESPACES = {"build", "default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry"}
 PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port")
 
+# What is allowed when a value is bad, None when it is good.
 Check = Callable[[Any], str | None]
 
 
@@ -28,27 +29,26 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         settings: values by variable name; one that is missing is not judged.
         apps: the names that `workshop_app` may have.
     """
-    checks: dict[str, Check] = {
-        "workshop_name": _room_name,
-        "workshop_supply": lambda value: _one_of(value, ["packages"], "packages"),
-        "workshop_cache_dir": _directory,
-        "workshop_state_dir": _directory,
-        "workshop_kubeconfig": _kubeconfig,
-        "workshop_listen_address": _address,
-        "workshop_node_address": lambda value: _node_address(value, settings),
-        "workshop_api_port": lambda value: _port(value, 1, 65535, 6443, "a free TCP port"),
-        "workshop_registry_node_port": lambda value: _port(value, 30000, 32767, 32000, "a NodePort"),
-        "workshop_front_node_port": lambda value: _port(value, 30000, 32767, 30080, "a NodePort"),
-        "workshop_app": lambda value: _one_of(value, sorted(apps), "alephbeth"),
-        "workshop_namespace": _namespace,
-        "workshop_ca_bundle": _ca_bundle,
+    # By variable: its check, and an example to type.
+    checks: dict[str, tuple[Check, str]] = {
+        "workshop_name": (_room_name, "blue"),
+        "workshop_supply": (lambda value: _one_of(value, ["packages"]), "packages"),
+        "workshop_cache_dir": (_directory, "/var/tmp/workshop-cache"),
+        "workshop_state_dir": (_directory, "/var/tmp/workshop-state"),
+        "workshop_kubeconfig": (_kubeconfig, "$HOME/.kube/config"),
+        "workshop_listen_address": (_address, "127.0.0.1"),
+        "workshop_node_address": (lambda value: _node_address(value, settings), "192.0.2.10"),
+        "workshop_api_port": (lambda value: _port(value, 1, 65535, "a free TCP port"), "6443"),
+        "workshop_registry_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "32000"),
+        "workshop_front_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30080"),
+        "workshop_app": (lambda value: _one_of(value, sorted(apps)), "alephbeth"),
+        "workshop_namespace": (_namespace, "staging"),
+        "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
     }
     found = [
-        f"{name} is {_shown(settings[name])}, but must be {complaint}, with -e {name}=... or in the inventory."
-        if "-e " not in complaint
-        else f"{name} is {_shown(settings[name])}, but must be {complaint}."
-        for name, check in checks.items()
-        if name in settings and (complaint := check(settings[name]))
+        f"{name} is {_shown(settings[name])}, but must be {allowed}: for example -e {name}={example}."
+        for name, (check, example) in checks.items()
+        if name in settings and (allowed := check(settings[name]))
     ]
     return found or _same_ports(settings)
 
@@ -61,29 +61,23 @@ def _shown(value: Any) -> str:
 def _room_name(value: Any) -> str | None:
     if isinstance(value, str) and ROOM_NAME.fullmatch(value):
         return None
-    return (
-        "1 to 20 lower-case letters, digits and hyphens that begin and end with a letter or digit: "
-        "for example -e workshop_name=blue"
-    )
+    return "1 to 20 lower-case letters, digits and hyphens that begin and end with a letter or digit"
 
 
-def _one_of(value: Any, allowed: list[str], example: str) -> str | None:
-    return None if value in allowed else f"one of: {', '.join(allowed)}; for example '{example}'"
+def _one_of(value: Any, allowed: list[str]) -> str | None:
+    return None if value in allowed else f"one of: {', '.join(allowed)}"
 
 
 def _directory(value: Any) -> str | None:
     if isinstance(value, str) and value.startswith("/") and value.strip("/") and "\n" not in value:
         return None
-    return "the absolute path of a directory; for example '/var/tmp/workshop'"
+    return "the absolute path of a directory"
 
 
 def _kubeconfig(value: Any) -> str | None:
     if value == "" or (isinstance(value, str) and Path(value).expanduser().is_file()):
         return None
-    return (
-        "a kubeconfig file that exists, or empty to make a cluster of its own: "
-        "for example -e workshop_kubeconfig=$HOME/.kube/config"
-    )
+    return "a kubeconfig file that exists, or empty to make a cluster of its own"
 
 
 def _ca_bundle(value: Any) -> str | None:
@@ -92,33 +86,30 @@ def _ca_bundle(value: Any) -> str | None:
     path = Path(str(value)).expanduser()
     if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes():
         return None
-    return (
-        "a file of CA certificates in PEM form, or empty for this machine's own trust store: "
-        "for example -e workshop_ca_bundle=/etc/ssl/certs/ca-certificates.crt"
-    )
+    return "a file of CA certificates in PEM form, or empty for this machine's own trust store"
 
 
 def _address(value: Any) -> str | None:
     try:
         ipaddress.ip_address(value if isinstance(value, str) else "")
     except ValueError:
-        return "an IP address of this machine (0.0.0.0 means all): for example -e workshop_listen_address=127.0.0.1"
+        return "an IP address of this machine (0.0.0.0 means all)"
     return None
 
 
 def _node_address(value: Any, settings: Mapping[str, Any]) -> str | None:
     if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z.:-]+", value):
         return None
-    if value == "" and settings.get("workshop_kubeconfig"):
-        return "the address of a node of the cluster that you brought: for example -e workshop_node_address=192.0.2.10"
-    return "the address of a node as this machine reaches it: for example -e workshop_node_address=192.0.2.10"
+    if settings.get("workshop_kubeconfig"):
+        return "the address of a node of the cluster that workshop_kubeconfig names"
+    return "the address of a node as this machine reaches it"
 
 
-def _port(value: Any, low: int, high: int, example: int, kind: str) -> str | None:
+def _port(value: Any, low: int, high: int, kind: str) -> str | None:
     number = _integer(value)
     if number is not None and low <= number <= high:
         return None
-    return f"a whole number from {low} to {high} ({kind}); for example '{example}'"
+    return f"a whole number from {low} to {high} ({kind})"
 
 
 def _integer(value: Any) -> int | None:
@@ -129,13 +120,10 @@ def _integer(value: Any) -> int | None:
 
 
 def _namespace(value: Any) -> str | None:
-    example = "for example -e workshop_namespace=staging"
     if not isinstance(value, str) or not LABEL.fullmatch(value):
-        return f"1 to 63 lower-case letters, digits and hyphens that begin and end with a letter or digit: {example}"
+        return "1 to 63 lower-case letters, digits and hyphens that begin and end with a letter or digit"
     if value in TAKEN_NAMESPACES:
-        return (
-            f"a namespace of the application alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses): {example}"
-        )
+        return f"the application's alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses)"
     return None
 
 

@@ -52,8 +52,10 @@ class Planned:
 class _Running:
     planned: Planned
     started: float
-    shown: int = 0
     log: str = ""
+    # Lines of the log that were looked at, and the steps that were said: kaniko repeats some.
+    seen: int = 0
+    said: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -168,6 +170,17 @@ class Builder:
         if existing:
             self._remove(planned.name)
         self._say(f"{build.reference}: building")
+        try:
+            self._make(planned)
+        except KubernetesError as error:
+            if error.status != 409:
+                raise
+            self._say(f"{build.reference}: another run has just begun it, and is followed")
+        return _Running(planned, self._clock())
+
+    def _make(self, planned: Planned) -> None:
+        """Make the context and the Job; the context goes when its Job goes."""
+        build = planned.build
         context = self._path("api/v1", "configmaps", planned.name)
         self._api.delete(context)
         self._wait_gone(context)
@@ -179,7 +192,6 @@ class Builder:
         manifest["metadata"]["namespace"] = self._namespace
         made = self._api.create(self._path("apis/batch/v1", "jobs"), manifest)
         self._api.merge(context, jobs.owned_by(made))
-        return _Running(planned, self._clock())
 
     def _remove_older(self, planned: Planned) -> None:
         """Stop builds of the same tag from other sources: they would overwrite it."""
@@ -216,6 +228,9 @@ class Builder:
         # The Job before its pod: a pod seen after its Job has ended has said its last word.
         job_object = self._api.find(self._path("apis/batch/v1", "jobs", name))
         if job_object is None:
+            # Another run, or what a killed one has left behind, may have ended it.
+            if self._is_built(item.planned.build, item.planned.digest, check_mode=False):
+                return True
             raise BuildError(f"{item.planned.build.reference} was not built: somebody deleted its Job {name}.")
         ended = jobs.outcome(job_object)
         pods = self._pods(name)
@@ -242,11 +257,12 @@ class Builder:
                 raise
             return
         lines = item.log.splitlines()
-        for line in lines[item.shown :]:
+        for line in lines[item.seen :]:
             text = logs.step(line)
-            if text:
+            if text and text not in item.said:
+                item.said.add(text)
                 self._say(f"{item.planned.build.reference}: {text}")
-        item.shown = len(lines)
+        item.seen = len(lines)
 
     def _failure(self, item: _Running, ended: str, pod_trouble: str) -> str:
         reference, name = item.planned.build.reference, item.planned.name

@@ -12,10 +12,13 @@ _LEVEL = re.compile(
 )
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 # kaniko's own words for a step; what a RUN prints in between is shown only when the build fails.
-_STEP = re.compile(
-    r"^(Retrieving image manifest|Unpacking rootfs|RUN |COPY |ADD |Pushing image to|Using caching version)"
-)
+_STEP = re.compile(r"^(Retrieving image manifest|Unpacking rootfs|RUN |COPY |ADD |Pushing image to)")
 _RUNNING = re.compile(r"^Running: \[(?:/bin/sh -c )?(?P<command>.*)\]$")
+# What explains nothing when a build has failed.
+_NOISE = re.compile(
+    r"^(Returning cached|Built cross stage|Executing 0 build|Checking for cached|No files changed|Initializing snap"
+    r"|Taking snapshot|Cmd: |Args: |Retrieving image (?!manifest)|Changed working|Adding exposed|Found cached)"
+)
 _ERROR = re.compile(r"^(?:Error: )?error (?:building|pushing|resolving|checking)|^Error: |^error[: ]", re.IGNORECASE)
 _PULL = re.compile(
     r"MANIFEST_UNKNOWN|manifest unknown|NAME_UNKNOWN|unable to (retrieve|complete)|retrieving image|no such host"
@@ -41,8 +44,8 @@ def step(line: str) -> str | None:
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
     """Give the end of a log as people read it."""
-    kept = [clean(line) for line in log.splitlines()]
-    return "\n".join("  " + line[:300] for line in [line for line in kept if line.strip()][-lines:])
+    kept = [text for text in map(clean, log.splitlines()) if text.strip() and not _NOISE.match(text)]
+    return "\n".join("  " + text[:300] for text in kept[-lines:])
 
 
 def reason(log: str) -> str:
@@ -52,6 +55,7 @@ def reason(log: str) -> str:
         (line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "kaniko said nothing"
     )
     detail = error.rpartition(": ")[2] if "exit status" in error else error
+    error = error.removeprefix("error building image: ").removeprefix("error building stage: ")
     if "exit status" in error or "exit code" in error:
         return f"its Dockerfile's RUN {_command(lines)} ended with {detail}"
     if "parse error" in error or "unknown instruction" in error.lower():

@@ -1,0 +1,105 @@
+"""Stand-ins for what the plugins talk to: an API server and a registry, in memory."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import RegistryError
+
+
+class FakeApi(Api):
+    """Keeps objects by path; logs by the path of their pod."""
+
+    def __init__(self) -> None:
+        self.server = "https://cluster.example:6443"
+        self.objects: dict[str, dict[str, Any]] = {}
+        self.logs: dict[str, str] = {}
+        self.requests: list[tuple[str, str]] = []
+        self._numbers = itertools.count(1)
+
+    def put(self, path: str, **fields: Any) -> dict[str, Any]:
+        """Set an object; its name is the path's last part."""
+        name = path.rpartition("/")[2]
+        metadata = {"name": name, "uid": f"uid-{name}", **fields.pop("metadata", {})}
+        self.objects[path] = {"metadata": metadata, **fields}
+        return self.objects[path]
+
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        if path in self.objects:
+            return copy.deepcopy(self.objects[path])
+        found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
+        if not found and path.rpartition("/")[2] not in ("pods", "jobs", "configmaps", "replicasets", "deployments"):
+            raise KubernetesError(f"{path} not found", 404)
+        wanted = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
+        return {
+            "items": [
+                copy.deepcopy(item)
+                for item in found
+                if wanted.items() <= (item["metadata"].get("labels") or {}).items()
+            ]
+        }
+
+    def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        made = copy.deepcopy(dict(body))
+        metadata = made["metadata"]
+        metadata.setdefault("name", f"{metadata.get('generateName', '')}{next(self._numbers)}")
+        metadata["uid"] = f"uid-{metadata['name']}"
+        key = f"{path}/{metadata['name']}"
+        if key in self.objects:
+            raise KubernetesError(f"{key} exists", 409)
+        self.requests.append(("create", key))
+        self.objects[key] = made
+        return copy.deepcopy(made)
+
+    def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.objects[path]["metadata"].update(body["metadata"])
+        return self.objects[path]
+
+    def delete(self, path: str, grace_seconds: int | None = None) -> None:
+        self.requests.append(("delete", path))
+        self.objects.pop(path, None)
+
+    def text(self, path: str, **query: str) -> str:
+        pod = path.removesuffix("/log")
+        if pod not in self.logs:
+            raise KubernetesError("the container has not started", 400)
+        return self.logs[pod]
+
+
+class FakeRegistry:
+    """Holds labels and digests by NAME:TAG."""
+
+    url = "http://registry.example:32000"
+
+    def __init__(self) -> None:
+        self.images: dict[str, dict[str, str]] = {}
+        self.unreachable = False
+
+    def labels(self, name: str, tag: str) -> dict[str, str] | None:
+        if self.unreachable:
+            raise RegistryError("The registry cannot be reached.")
+        return self.images.get(f"{name}:{tag}")
+
+    def digest(self, name: str, tag: str) -> str | None:
+        if self.unreachable:
+            raise RegistryError("The registry cannot be reached.")
+        return f"sha256:{name}-{tag}" if f"{name}:{tag}" in self.images else None
+
+    def tags(self, name: str) -> list[str]:
+        return sorted(key.partition(":")[2] for key in self.images if key.partition(":")[0] == name)
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    return FakeApi()
+
+
+@pytest.fixture
+def registry() -> FakeRegistry:
+    return FakeRegistry()

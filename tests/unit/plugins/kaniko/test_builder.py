@@ -1,0 +1,240 @@
+"""What is built, what is not, and how a build that fails or was interrupted ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import job as jobs
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.builder import Builder, BuildError
+from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import RegistryError
+
+PUSH = "registry.registry.svc:5000"
+JOBS, PODS = "/apis/batch/v1/namespaces/build/jobs", "/api/v1/namespaces/build/pods"
+CONTEXTS = "/api/v1/namespaces/build/configmaps"
+TEMPLATE = {"spec": {"activeDeadlineSeconds": 900, "template": {"spec": {"containers": [{"args": ["--cache"]}]}}}}
+FAILED = {"status": {"conditions": [{"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}]}}
+COMPLETE = {"status": {"conditions": [{"type": "Complete", "status": "True"}]}}
+
+
+def build(image: str, tag: str, base: str = "python:3") -> Build:
+    return Build(image, tag, "app/Dockerfile", ("app",), {"VERSION": tag, "PYTHON_BASE": base})
+
+
+class Cluster:
+    """Lets each Job do something when its builder next sleeps."""
+
+    def __init__(self, api: Any, registry: Any, root: Path) -> None:
+        self.api, self.registry, self.said = api, registry, list[str]()
+        self.now = 0.0
+        self.most_running = 0
+        self.order: list[str] = []
+        self.behave: Callable[[Cluster, str], None] = Cluster.succeed
+        (root / "app").mkdir()
+        (root / "app/Dockerfile").write_text("FROM x\n")
+        self.root = root
+
+    def builder(self, parallel: int = 2) -> Builder:
+        return Builder(
+            self.api,
+            self.registry,
+            namespace="build",
+            source=self.root,
+            template=TEMPLATE,
+            push_address=PUSH,
+            parallel=parallel,
+            say=self.said.append,
+            sleep=self.sleep,
+            clock=lambda: self.now,
+        )
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        running = [path for path, item in self.api.objects.items() if path.startswith(JOBS) and "status" not in item]
+        self.most_running = max(self.most_running, len(running))
+        for path in running:
+            self.behave(self, path)
+
+    def pod(self, path: str, log: str | None, **status: Any) -> None:
+        name = path.rpartition("/")[2]
+        self.api.put(f"{PODS}/{name}", metadata={"labels": {"batch.kubernetes.io/job-name": name}}, status=status)
+        if log is not None:
+            self.api.logs[f"{PODS}/{name}"] = log
+
+    def succeed(self, path: str) -> None:
+        item = self.api.objects[path]
+        arguments = item["spec"]["template"]["spec"]["containers"][0]["args"]
+        reference = next(a for a in arguments if a.startswith("--destination=")).rpartition("/")[2]
+        label = next(a for a in arguments if a.startswith("--label=")).removeprefix("--label=")
+        key, _, value = label.partition("=")
+        self.registry.images[reference] = {key: value}
+        self.order.append(reference)
+        self.pod(path, "INFO[0001] RUN pip install\nINFO[0002] RUN pip install\n")
+        item.update(COMPLETE)
+
+    def fail(self, path: str) -> None:
+        self.pod(path, "INFO[0001] RUN x\nerror building image: parsing dockerfile: dockerfile parse error\n")
+        self.api.objects[path].update(FAILED)
+
+
+@pytest.fixture
+def cluster(api: Any, registry: Any, tmp_path: Path) -> Cluster:
+    return Cluster(api, registry, tmp_path)
+
+
+def test_what_is_missing_is_built_once(cluster: Cluster) -> None:
+    wanted = [build("aleph", "0.1"), build("aleph", "0.3")]
+    assert list(cluster.builder().ensure(wanted).built) == ["aleph:0.1", "aleph:0.3"]
+    again = cluster.builder().ensure(wanted)
+    assert again.built == {}
+    assert again.up_to_date == ["aleph:0.1", "aleph:0.3"]
+    assert not [path for path in cluster.api.objects if path.startswith((JOBS, CONTEXTS.replace("configmaps", "x")))]
+
+
+def test_a_changed_source_is_built_again_and_another_image_is_not(cluster: Cluster) -> None:
+    (cluster.root / "other").mkdir()
+    (cluster.root / "other/Dockerfile").write_text("FROM y\n")
+    other = Build("beth", "0.1", "other/Dockerfile", ("other",))
+    cluster.builder().ensure([build("aleph", "0.1"), other])
+    (cluster.root / "app/Dockerfile").write_text("FROM x\n# changed\n")
+    result = cluster.builder().ensure([build("aleph", "0.1"), other])
+    assert list(result.built) == ["aleph:0.1"]
+    assert result.up_to_date == ["beth:0.1"]
+
+
+def test_a_changed_base_under_the_same_tag_is_built_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = [build("aleph", "0.1", base=f"{PUSH}/python:3")]
+    cluster.builder().ensure(wanted)
+    assert cluster.builder().ensure(wanted).built == {}
+    monkeypatch.setattr(cluster.registry, "digest", lambda name, tag: "sha256:other")
+    assert list(cluster.builder().ensure(wanted).built) == ["aleph:0.1"]
+
+
+def test_tags_of_one_image_follow_each_other_and_images_run_side_by_side(cluster: Cluster) -> None:
+    wanted = [build("front", "0.3"), *[build("aleph", tag) for tag in ("0.1", "0.2", "0.3")], build("beth", "0.1")]
+    cluster.builder(parallel=2).ensure(wanted)
+    assert cluster.most_running == 2
+    assert [item for item in cluster.order if item.startswith("aleph")] == ["aleph:0.1", "aleph:0.2", "aleph:0.3"]
+    assert sorted(cluster.order) == sorted(item.reference for item in wanted)
+
+
+def test_progress_is_said_once(cluster: Cluster) -> None:
+    cluster.builder().ensure([build("aleph", "0.1")])
+    assert cluster.said == ["aleph:0.1: building", "aleph:0.1: RUN pip install", "aleph:0.1: built and pushed in 1 s"]
+
+
+def test_check_mode_makes_nothing(cluster: Cluster) -> None:
+    assert list(cluster.builder().ensure([build("aleph", "0.1")], check_mode=True).built) == ["aleph:0.1"]
+    assert cluster.api.requests == []
+    cluster.registry.unreachable = True
+    assert list(cluster.builder().ensure([build("aleph", "0.1")], check_mode=True).built) == ["aleph:0.1"]
+    with pytest.raises(RegistryError):
+        cluster.builder().ensure([build("aleph", "0.1")])
+
+
+def test_a_failing_build_names_image_reason_and_log_at_once(cluster: Cluster) -> None:
+    cluster.behave = Cluster.fail
+    with pytest.raises(BuildError) as failure:
+        cluster.builder().ensure([build("aleph", "0.1"), build("aleph", "0.3")])
+    text = str(failure.value)
+    assert text.startswith("aleph:0.1 was not built: its Dockerfile cannot be read (")
+    assert "  RUN x\n" in text
+    assert "kubectl logs -n build job/aleph-0-1-" in text
+    assert cluster.now == 1
+
+
+def test_a_failed_job_is_replaced_by_the_next_run(cluster: Cluster) -> None:
+    cluster.behave = Cluster.fail
+    with pytest.raises(BuildError):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    cluster.behave = Cluster.succeed
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+
+
+def interrupted(cluster: Cluster) -> None:
+    def stop(self: Cluster, path: str) -> None:
+        raise KeyboardInterrupt
+
+    cluster.behave = stop
+    with pytest.raises(KeyboardInterrupt):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    cluster.behave = Cluster.succeed
+
+
+def test_an_interrupted_runs_job_is_followed(cluster: Cluster) -> None:
+    interrupted(cluster)
+    cluster.api.requests.clear()
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    assert [request for request in cluster.api.requests if request[0] == "create"] == []
+    assert "aleph:0.1: is being built by a run before this one, which it follows" in cluster.said
+
+
+def test_an_interrupted_runs_job_of_other_sources_is_stopped(cluster: Cluster) -> None:
+    interrupted(cluster)
+    left = {path for path in cluster.api.objects if path.startswith((JOBS, CONTEXTS))}
+    assert len(left) == 2
+    (cluster.root / "app/Dockerfile").write_text("FROM z\n")
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    assert left & set(cluster.api.objects) == set()
+
+
+def test_a_job_that_another_run_has_ended_is_done(cluster: Cluster) -> None:
+    def end(self: Cluster, path: str) -> None:
+        self.succeed(path)
+        del self.api.objects[path]
+
+    cluster.behave = end
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+
+
+def test_a_job_that_somebody_deleted_is_named(cluster: Cluster) -> None:
+    cluster.behave = lambda self, path: self.api.delete(path)
+    with pytest.raises(BuildError, match=r"aleph:0\.1 was not built: somebody deleted its Job aleph-0-1-"):
+        cluster.builder().ensure([build("aleph", "0.1")])
+
+
+def test_a_build_that_takes_too_long_says_so(cluster: Cluster) -> None:
+    def late(self: Cluster, path: str) -> None:
+        self.pod(path, "INFO[0001] RUN sleep\n")
+        condition = {"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}
+        self.api.objects[path]["status"] = {"conditions": [condition]}
+
+    cluster.behave = late
+    with pytest.raises(BuildError, match="it took longer than 900 s"):
+        cluster.builder().ensure([build("aleph", "0.1")])
+
+
+@pytest.mark.parametrize(("reason", "seconds"), [("InvalidImageName", 1), ("ErrImagePull", 61)])
+def test_a_pod_that_cannot_start_is_explained(cluster: Cluster, reason: str, seconds: float) -> None:
+    def stuck(self: Cluster, path: str) -> None:
+        waiting = {"name": "kaniko", "image": "kaniko:1", "state": {"waiting": {"reason": reason, "message": "why"}}}
+        self.pod(path, None, containerStatuses=[waiting])
+
+    cluster.behave = stuck
+    with pytest.raises(BuildError, match=rf"image kaniko:1 cannot be had \({reason}: why\)"):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert cluster.now == seconds
+
+
+def test_a_job_has_its_builds_own_arguments_beside_the_roles() -> None:
+    manifest = jobs.job(TEMPLATE, build("aleph", "0.1"), "sha256:abc", PUSH)
+    assert manifest["spec"]["template"]["spec"]["containers"][0]["args"] == [
+        "--cache",
+        "--context=tar:///ctx/context.tar.gz",
+        "--dockerfile=app/Dockerfile",
+        f"--destination={PUSH}/aleph:0.1",
+        "--label=workshop.source-digest=sha256:abc",
+        "--build-arg=PYTHON_BASE=python:3",
+        "--build-arg=VERSION=0.1",
+    ]
+    assert "metadata" not in TEMPLATE
+
+
+def test_a_long_name_stays_a_valid_one() -> None:
+    name = jobs.job_name(build("istio-games-" + "x" * 80, "0.3_RC.1"), "sha256:" + "a" * 64)
+    assert len(name) <= 53
+    assert name.endswith("-" + "a" * 12)

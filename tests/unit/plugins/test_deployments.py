@@ -1,0 +1,135 @@
+"""Waiting for Deployments ends with success, or with the reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.deployments import RolloutError, Rollouts, progress
+
+APPS, CORE = "/apis/apps/v1/namespaces/staging", "/api/v1/namespaces/staging"
+READY = {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+
+
+def deployment(**status: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "aleph-v01", "uid": "d", "generation": 2},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "aleph"}}},
+        "status": READY | status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "done", "text"),
+    [
+        ({}, True, "1 of 1 ready"),
+        ({"observedGeneration": 1}, False, "not seen by its controller yet"),
+        ({"updatedReplicas": 0}, False, "0 of 1 new pods made"),
+        ({"replicas": 2}, False, "1 old pods still there"),
+        ({"availableReplicas": 0}, False, "0 of 1 new pods ready"),
+    ],
+)
+def test_progress_is_judged_as_kubectl_does(status: dict[str, int], done: bool, text: str) -> None:
+    judged = progress(deployment(**status))
+    assert (judged.done, judged.text) == (done, text)
+
+
+class Room:
+    """A namespace with one Deployment that is not ready, and its pod."""
+
+    def __init__(self, api: Any) -> None:
+        self.api, self.said, self.now = api, list[str](), 0.0
+        self.api.objects[f"{APPS}/deployments/aleph-v01"] = deployment(availableReplicas=0)
+        for number, name in enumerate(("old", "new")):
+            owner = {"uid": "d", "controller": True}
+            self.api.put(
+                f"{APPS}/replicasets/{name}",
+                metadata={
+                    "labels": {"app": "aleph"},
+                    "ownerReferences": [owner],
+                    "annotations": {"deployment.kubernetes.io/revision": str(number)},
+                },
+            )
+
+    def pod(self, name: str, of: str = "new", **status: Any) -> None:
+        owner = {"uid": f"uid-{of}", "controller": True}
+        self.api.put(
+            f"{CORE}/pods/{name}", metadata={"labels": {"app": "aleph"}, "ownerReferences": [owner]}, status=status
+        )
+
+    def wait(self, timeout: float = 60) -> None:
+        Rollouts(self.api, "staging", self.said.append, self.sleep, lambda: self.now).wait(["aleph-v01"], timeout)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def room(api: Any) -> Room:
+    return Room(api)
+
+
+def state(**more: Any) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "aleph", "image": "aleph:1", "ready": False, **more}]}
+
+
+def test_it_returns_when_all_are_ready(room: Room) -> None:
+    room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["availableReplicas"] = 1
+    room.wait()
+    assert room.said == []
+
+
+def test_a_missing_deployment_is_named(room: Room) -> None:
+    room.api.objects.clear()
+    with pytest.raises(RolloutError, match="no Deployment aleph-v01 in namespace staging"):
+        room.wait()
+
+
+def test_a_crashing_pod_is_shown_with_its_log(room: Room) -> None:
+    room.pod(
+        "p",
+        **state(
+            restartCount=2, state={"waiting": {"reason": "CrashLoopBackOff"}}, lastState={"terminated": {"exitCode": 2}}
+        ),
+    )
+    room.api.logs[f"{CORE}/pods/p"] = "FAULTS names 'nonsense'"
+    with pytest.raises(RolloutError) as failure:
+        room.wait()
+    assert "keeps ending (exit code 2; 2 restarts) (pod p)" in str(failure.value)
+    assert str(failure.value).endswith("FAULTS names 'nonsense'")
+    assert room.now == 0
+
+
+def test_an_image_that_cannot_be_had_gets_half_a_minute(room: Room) -> None:
+    room.pod("p", **state(state={"waiting": {"reason": "ErrImagePull", "message": "refused"}}))
+    with pytest.raises(RolloutError, match=r"image aleph:1 cannot be had \(ErrImagePull: refused\)"):
+        room.wait()
+    assert room.now == 31
+
+
+def test_a_pod_that_never_becomes_ready_is_shown_when_time_is_up(room: Room) -> None:
+    room.pod("p", **state(state={"running": {}}))
+    room.api.logs[f"{CORE}/pods/p"] = "waiting for something"
+    with pytest.raises(RolloutError, match=r"(?s)runs, but does not become ready.*waiting for something"):
+        room.wait(timeout=5)
+
+
+def test_an_old_pods_trouble_is_what_is_being_replaced(room: Room) -> None:
+    room.pod("p", of="old", **state(restartCount=9, state={"waiting": {"reason": "CrashLoopBackOff"}}))
+    with pytest.raises(RolloutError, match="was not ready after 5 s: 0 of 1 new pods ready"):
+        room.wait(timeout=5)
+
+
+def test_pods_that_are_not_allowed_are_explained(room: Room) -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "violates PodSecurity"}
+    room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["conditions"] = [condition]
+    with pytest.raises(RolloutError, match="may not make its pods: violates PodSecurity"):
+        room.wait()
+
+
+def test_progress_is_said_when_it_changes(room: Room) -> None:
+    room.pod("p")
+    with pytest.raises(RolloutError):
+        room.wait(timeout=3)
+    assert room.said == ["aleph-v01: 0 of 1 new pods ready"]

@@ -1,0 +1,115 @@
+"""Every setting's mistakes end in one sentence: what was given, what is allowed, what to type."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.settings import problems
+
+APPS = ["alephbeth", "dockercoins"]
+GOOD: dict[str, Any] = {
+    "workshop_name": "workshop",
+    "workshop_supply": "packages",
+    "workshop_cache_dir": "/home/me/.cache/istio-workshop",
+    "workshop_state_dir": "/home/me/.local/state/istio-workshop/workshop",
+    "workshop_kubeconfig": "",
+    "workshop_listen_address": "127.0.0.1",
+    "workshop_node_address": "127.0.0.1",
+    "workshop_api_port": 6443,
+    "workshop_registry_node_port": 32000,
+    "workshop_front_node_port": 30080,
+    "workshop_app": "alephbeth",
+    "workshop_namespace": "staging",
+    "workshop_ca_bundle": "",
+}
+
+
+def judge(**changed: Any) -> list[str]:
+    return problems(GOOD | changed, APPS)
+
+
+def test_the_defaults_are_good() -> None:
+    assert judge() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("workshop_name", "a"),
+        ("workshop_name", "room-2"),
+        ("workshop_name", "a" * 20),
+        # -e gives strings.
+        ("workshop_registry_node_port", "30000"),
+        ("workshop_registry_node_port", "32767"),
+        ("workshop_api_port", 1),
+        ("workshop_api_port", "65535"),
+        ("workshop_listen_address", "0.0.0.0"),
+        ("workshop_listen_address", "::1"),
+        ("workshop_namespace", "a" * 63),
+        ("workshop_app", "dockercoins"),
+        ("workshop_node_address", "node-1.example.org"),
+    ],
+)
+def test_allowed(name: str, value: Any) -> None:
+    assert judge(**{name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("workshop_name", value) for value in ("", "Blue", "a b", "-a", "a-", "a" * 21, "a_b", 7, None)],
+        *[("workshop_registry_node_port", value) for value in (99999, "99999", 29999, 32768, "abc", "", -1, "3e4")],
+        *[("workshop_front_node_port", value) for value in ("abc", 80, True, None, 30080.5, "30080 ")],
+        *[("workshop_api_port", value) for value in (0, 65536, "x")],
+        *[("workshop_listen_address", value) for value in ("localhost", "1.2.3", "", 5)],
+        *[("workshop_namespace", value) for value in ("kube-system", "default", "Staging", "", "a" * 64, 3)],
+        *[("workshop_app", value) for value in ("", "nothing", None)],
+        *[("workshop_supply", value) for value in ("upstream", "")],
+        *[("workshop_cache_dir", value) for value in ("relative", "/", "", 3)],
+        ("workshop_kubeconfig", "/there/is/none"),
+        ("workshop_ca_bundle", "/there/is/none"),
+        ("workshop_node_address", "a b"),
+    ],
+)
+def test_refused_in_one_sentence(name: str, value: Any) -> None:
+    found = judge(**{name: value})
+    assert len(found) == 1
+    assert found[0].startswith(f"{name} is ")
+    assert ", but must be " in found[0]
+    assert f"for example -e {name}=" in found[0]
+    assert "\n" not in found[0]
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    assert len(judge(workshop_name="A", workshop_api_port="b", workshop_namespace="c d")) == 3
+
+
+def test_ports_must_differ() -> None:
+    assert judge(workshop_front_node_port="32000") == [
+        "workshop_registry_node_port and workshop_front_node_port are both 32000, but must differ: "
+        "choose another port with -e workshop_front_node_port=..."
+    ]
+    assert "workshop_api_port and workshop_registry_node_port" in judge(workshop_api_port=32000)[0]
+
+
+def test_an_existing_cluster_needs_its_kubeconfig_and_a_node(tmp_path: Path) -> None:
+    kubeconfig = tmp_path / "config"
+    kubeconfig.touch()
+    given = {"workshop_kubeconfig": str(kubeconfig), "workshop_api_port": 32000}
+    assert judge(**given, workshop_node_address="192.0.2.1") == []
+    assert "a node of the cluster that workshop_kubeconfig names" in judge(**given, workshop_node_address="")[0]
+
+
+def test_a_ca_bundle_holds_certificates(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert judge(workshop_ca_bundle=str(bundle)) == []
+    bundle.write_text("no certificate")
+    assert "PEM" in judge(workshop_ca_bundle=str(bundle))[0]
+
+
+def test_a_long_value_is_cut() -> None:
+    assert len(judge(workshop_name="a" * 5000)[0]) < 300
