@@ -108,7 +108,9 @@ class Builder:
         if check_mode:
             result.built = {item.build.reference: 0.0 for item in planned}
             return result
-        self._run(planned, result)
+        if planned:
+            self._remove_leftovers()
+            self._run(planned, result)
         return result
 
     def _is_built(self, build: Build, digest: str, check_mode: bool) -> bool:
@@ -131,6 +133,13 @@ class Builder:
             except RegistryError:
                 digests.append(reference)
         return " ".join(digests)
+
+    def _remove_leftovers(self) -> None:
+        """Remove contexts that a run which was killed at the wrong moment has left without their Job."""
+        current = {item["metadata"]["name"] for item in self._api.items(self._path("apis/batch/v1", "jobs"))}
+        for item in self._api.items(self._path("api/v1", "configmaps"), labelSelector=jobs.IMAGE_LABEL):
+            if item["metadata"]["name"] not in current:
+                self._api.delete(self._path("api/v1", "configmaps", item["metadata"]["name"]))
 
     def _run(self, planned: Sequence[Planned], result: Result) -> None:
         queues: dict[str, list[Planned]] = {}

@@ -13,6 +13,11 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_ap
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import RegistryError
 
 
+def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:
+    labels = item["metadata"].get("labels") or {}
+    return all(key in labels and (not equals or labels[key] == value) for key, equals, value in selector)
+
+
 class FakeApi(Api):
     """Keeps objects by path; logs by the path of their pod."""
 
@@ -36,14 +41,8 @@ class FakeApi(Api):
         found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
         if not found and path.rpartition("/")[2] not in ("pods", "jobs", "configmaps", "replicasets", "deployments"):
             raise KubernetesError(f"{path} not found", 404)
-        wanted = dict(part.split("=", 1) for part in query.get("labelSelector", "").split(",") if part)
-        return {
-            "items": [
-                copy.deepcopy(item)
-                for item in found
-                if wanted.items() <= (item["metadata"].get("labels") or {}).items()
-            ]
-        }
+        selector = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
+        return {"items": [copy.deepcopy(item) for item in found if _selected(item, selector)]}
 
     def create(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         made = copy.deepcopy(dict(body))

@@ -182,6 +182,15 @@ def test_an_interrupted_runs_job_of_other_sources_is_stopped(cluster: Cluster) -
     assert left & set(cluster.api.objects) == set()
 
 
+def test_a_context_without_its_job_is_removed(cluster: Cluster) -> None:
+    cluster.api.put(f"{CONTEXTS}/left", metadata={"labels": {jobs.IMAGE_LABEL: "beth"}})
+    cluster.api.put(f"{CONTEXTS}/kube-root-ca.crt")
+    cluster.builder().ensure([build("aleph", "0.1")])
+    contexts = {path.rpartition("/")[2] for path in cluster.api.objects if path.startswith(CONTEXTS)}
+    assert "left" not in contexts
+    assert "kube-root-ca.crt" in contexts
+
+
 def test_a_job_that_another_run_has_ended_is_done(cluster: Cluster) -> None:
     def end(self: Cluster, path: str) -> None:
         self.succeed(path)
