@@ -1,4 +1,7 @@
-"""Rooms side by side, and a machine that is as it was when they are gone."""
+"""Rooms side by side, and a machine that is as it was when they are gone.
+
+Says most when no other room is up: that is why it comes first.
+"""
 
 from __future__ import annotations
 
