@@ -12,7 +12,7 @@ SCENARIO ?= default
 
 # Container nodes need root: they load kernel settings and run privileged.
 # -E keeps the proxy and package index settings, -H puts caches and state into root's home.
-as_root := $(if $(filter-out 0,$(shell id -u)),sudo -E -H env PATH="$(PATH)")
+as_root := $(if $(filter-out 0,$(shell id -u)),sudo -E -H env PATH="$(PATH)" PYTHONDONTWRITEBYTECODE=1)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

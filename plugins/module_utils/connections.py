@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Try who reaches a Service and who is refused, from short-lived pods: what NetworkPolicies really do."""
 
 from __future__ import annotations

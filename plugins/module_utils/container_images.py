@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Imports images of an OCI layout into containerd under names of ours.
 
 Only the blobs are stored. containerd unpacks an image when the first container is made from it, so

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a machine must offer before it becomes a node, or the host of container nodes.
 
 `Host` is what the machine offers (read by `host_reader`), `Needs` is what is asked for,

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Reads from a machine what `host_check` judges. Changes nothing."""
 
 from __future__ import annotations
@@ -129,6 +129,20 @@ def json_output(*command: str) -> Any:
 def podman(*arguments: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json_output("podman", *arguments, "--format", "json") or []
     return found
+
+
+def podman_strictly(*arguments: str) -> list[dict[str, Any]]:
+    """As `podman`, for whoever removes things: no answer is not the answer that there is nothing.
+
+    Raises:
+        subprocess.CalledProcessError: Podman failed.
+    """
+    environment = {**os.environ, "PATH": COMMAND_PATH, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(
+        ["podman", *arguments, "--format", "json"], check=True, capture_output=True, text=True, env=environment
+    )
+    listed: list[dict[str, Any]] = json.loads(done.stdout or "[]") or []
+    return listed
 
 
 def read_addresses(links: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Kernel settings that container nodes change on their host, and how they are put back.
 
 Before the first room changes anything, what was there is written to a record. When the last room
@@ -16,7 +16,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH, LABEL, podman, read
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import (
+    COMMAND_PATH,
+    LABEL,
+    podman_strictly,
+    read,
+)
 from ansible_collections.istio_games.workshop.plugins.module_utils.nftables import delete_table
 
 # Not namespaced, and written by the kubelet or Podman: they change for the whole host.
@@ -176,7 +181,7 @@ class HostSettings:
         record = self._load()
         if record is None or self.rooms_left():
             return
-        if not podman("ps", "--all"):
+        if not podman_strictly("ps", "--all"):
             self._remove_leftovers(record)
         for name, value in to_restore(record["sysctls"], current_sysctls()).items():
             self._act(f"put {name} back to {value}", lambda n=name, v=value: sysctl_path(n).write_text(v))
@@ -187,7 +192,7 @@ class HostSettings:
 
     def rooms_left(self) -> bool:
         filters = ("--filter", f"label={LABEL}")
-        return any(podman(*kind, *filters) for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls")))
+        return any(podman_strictly(*kind, *filters) for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls")))
 
     def _remove_leftovers(self, record: Mapping[str, Any]) -> None:
         for command in FIREWALLS:

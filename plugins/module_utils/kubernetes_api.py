@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The Kubernetes API as plain JSON: what our plugins poll, with errors that say what to do.
 
 The official client does the connection (kubeconfig, certificates, tokens); its typed models are left out, so that

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Deletes a table of the kernel's packet filter.
 
 iptables makes tables and cannot delete them; nft can, but Podman does not need it, so that it is often missing.

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Removes what Podman holds of a room, found by its label alone."""
 
 from __future__ import annotations
@@ -8,7 +8,12 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH, LABEL, podman
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import (
+    COMMAND_PATH,
+    LABEL,
+    podman_strictly,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.settings import ROOM_NAME
 
 # Containers hold the rest: they go first.
 KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -35,6 +40,9 @@ class PodmanRoom:
     """What Podman holds of the room `name`."""
 
     def __init__(self, name: str, *, dry_run: bool) -> None:
+        # An empty label filter would find every room.
+        if not ROOM_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no room's name.")
         self.name = name
         self.dry_run = dry_run
 
@@ -42,14 +50,14 @@ class PodmanRoom:
         """Remove it. Returns what was removed, as `container workshop-worker-1`."""
         removed = []
         for kind, listing, removal in KINDS:
-            found = [name_of(item) for item in podman(*listing, "--filter", f"label={LABEL}={self.name}")]
+            found = [name_of(item) for item in podman_strictly(*listing, "--filter", f"label={LABEL}={self.name}")]
             self._podman(*removal, names=found)
             removed += [f"{kind} {name}" for name in found]
-        seed = podman("image", "ls", "--filter", f"reference={SEED_IMAGE}:{self.name}")
+        seed = podman_strictly("image", "ls", "--filter", f"reference={SEED_IMAGE}:{self.name}")
         self._podman("rmi", names=[f"{SEED_IMAGE}:{self.name}"] if seed else [])
-        images = podman("image", "ls", "--filter", f"label={IMAGE_LABEL}")
+        images = podman_strictly("image", "ls", "--filter", f"label={IMAGE_LABEL}")
         # Without --force: an image that another room has begun to use in this moment stays.
-        unused = unused_images(images, [] if self.dry_run and removed else podman("ps", "--all"))
+        unused = unused_images(images, [] if self.dry_run and removed else podman_strictly("ps", "--all"))
         self._podman("rmi", names=unused)
         removed += [f"image {SEED_IMAGE}:{self.name}"] if seed else []
         return removed + [f"image {image[:12]}" for image in unused]

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """A room's shape: its nodes' addresses, and the kubeconfig that people use."""
 
 from __future__ import annotations
@@ -90,12 +90,10 @@ def published_ports(address: str, api_port: int | str, node_ports: Iterable[int 
     >>> published_ports("127.0.0.1", 7443, [32000])
     ['127.0.0.1:7443:6443/tcp', '127.0.0.1:32000:32000/tcp']
     """
-    host = f"[{address}]" if ":" in address else address
     pairs = [(api_port, 6443), *((port, port) for port in node_ports)]
-    return [f"{host}:{outside}:{inside}/tcp" for outside, inside in pairs]
+    return [f"{address}:{outside}:{inside}/tcp" for outside, inside in pairs]
 
 
 def kubeconfig_address(listen_address: str) -> str:
     """Where a client on this machine finds a port that is published on `listen_address`."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(listen_address, listen_address)
-    return f"[{address}]" if ":" in address else address
+    return "127.0.0.1" if listen_address == "0.0.0.0" else listen_address

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What a user may set, judged before anything is changed: one sentence for each mistake.
 
 A sentence says what was given, what is allowed and what to type.
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {"build", "default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry"}
@@ -38,6 +39,8 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_kubeconfig": (_kubeconfig, "$HOME/.kube/config"),
         "workshop_listen_address": (_address, "127.0.0.1"),
         "workshop_node_address": (lambda value: _node_address(value, settings), "192.0.2.10"),
+        "workshop_pod_subnet": (_subnet, "10.244.0.0/16"),
+        "workshop_service_subnet": (_subnet, "10.96.0.0/16"),
         "workshop_api_port": (lambda value: _port(value, 1, 65535, "a free TCP port"), "6443"),
         "workshop_registry_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "32000"),
         "workshop_front_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30080"),
@@ -69,9 +72,19 @@ def _one_of(value: Any, allowed: list[str]) -> str | None:
 
 
 def _directory(value: Any) -> str | None:
-    if isinstance(value, str) and value.startswith("/") and value.strip("/") and "\n" not in value:
+    if isinstance(value, str) and DIRECTORY.fullmatch(value) and ".." not in value:
         return None
-    return "the absolute path of a directory"
+    return "the absolute path of a directory, two or more levels deep, of letters, digits and . _ + - alone"
+
+
+def _subnet(value: Any) -> str | None:
+    try:
+        network = ipaddress.IPv4Network(value if isinstance(value, str) else "")
+    except ValueError:
+        network = None
+    if network and 8 <= network.prefixlen <= 22:
+        return None
+    return "an IPv4 network with a prefix from /8 to /22"
 
 
 def _kubeconfig(value: Any) -> str | None:
@@ -91,9 +104,9 @@ def _ca_bundle(value: Any) -> str | None:
 
 def _address(value: Any) -> str | None:
     try:
-        ipaddress.ip_address(value if isinstance(value, str) else "")
+        ipaddress.IPv4Address(value if isinstance(value, str) else "")
     except ValueError:
-        return "an IP address of this machine (0.0.0.0 means all)"
+        return "an IPv4 address of this machine (0.0.0.0 means all)"
     return None
 
 

@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The parts of a bundle: each knows what decides its content (its key) and how it is built.
 
 A part is built into an empty directory of its own, from its inputs alone: the

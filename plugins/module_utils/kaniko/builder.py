@@ -1,4 +1,4 @@
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """Build what the registry does not hold yet, some images at a time, and stop at the first failure.
 
 Versions of one image are built one after the other: each finds the layers of the one before it in kaniko's cache.

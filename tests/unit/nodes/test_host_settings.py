@@ -77,7 +77,7 @@ class FakeHost:
         self.set("fs.inotify.max_user_instances", "128")
         self.set("net.ipv4.ip_forward", "0")
         monkeypatch.setattr(host_settings, "sysctl_path", self.path)
-        monkeypatch.setattr(host_settings, "podman", lambda *arguments: self.rooms)
+        monkeypatch.setattr(host_settings, "podman_strictly", lambda *arguments: self.rooms)
         monkeypatch.setattr(host_settings, "saved_firewall", lambda command: "")
         monkeypatch.setattr(host_settings, "mountpoints", set)
 

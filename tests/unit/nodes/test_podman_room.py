@@ -27,7 +27,7 @@ def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.Mon
         }
         return listings.get(arguments, [])
 
-    monkeypatch.setattr(podman_room, "podman", podman)
+    monkeypatch.setattr(podman_room, "podman_strictly", podman)
     monkeypatch.setattr("subprocess.run", lambda command, **options: commands.append(command))
     removed = PodmanRoom("blue", dry_run=False).remove()
     assert removed == ["container blue-control-plane", "volume blue-control-plane", "network istio-workshop-blue"]
@@ -36,3 +36,9 @@ def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.Mon
     assert PodmanRoom("blue", dry_run=True).remove() == removed
     assert commands == []
     assert all("label=istio-workshop=blue" in " ".join(words) for words in asked if words[0] in {"volume", "network"})
+
+
+@pytest.mark.parametrize("name", ["", "*", "a b"])
+def test_a_name_that_would_find_other_rooms_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no room's name"):
+        PodmanRoom(name, dry_run=True)

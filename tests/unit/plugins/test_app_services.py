@@ -196,8 +196,3 @@ def test_every_source_path_exists() -> None:
     for item in app_services.builds(alephbeth(), "base", {}):
         for path in [item["dockerfile"], *item["paths"]]:
             assert (ROOT / "services" / path).exists(), path
-
-
-def test_application_names_are_listed() -> None:
-    data = yaml.safe_load((ROOT / "inventory/group_vars/all/apps.yml").read_text())
-    assert data["workshop_app_names"] == list(data["workshop_apps"])
