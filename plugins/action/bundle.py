@@ -13,6 +13,7 @@ from ansible.utils.display import Display
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.process import end_with_parent
 
 display = Display()
 
@@ -34,6 +35,7 @@ class ActionModule(ActionBase):
                 "keep_go_caches": {"type": "bool", "default": False},
             }
         )
+        end_with_parent()
         try:
             builder = Builder(
                 recipes.load(Path(arguments["supply"])),
