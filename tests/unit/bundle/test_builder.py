@@ -91,7 +91,7 @@ def test_what_differs_from_the_lock_is_refused(make: Any) -> None:
 def test_too_little_space_is_found_before_anything_is_built(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 2_000_000_000))
-    with pytest.raises(BundleError, match=r"no space left .* 2\.0 GB free, 14 GB are needed.*-e workshop_cache_dir="):
+    with pytest.raises(BundleError, match=r"no space left .* 2\.0 GB free, 17 GB are needed.*-e workshop_cache_dir="):
         make().ensure()
     assert Quick.builds == []
 
