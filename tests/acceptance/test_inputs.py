@@ -93,3 +93,16 @@ def test_a_full_file_system_is_named_with_the_remedy(full_file_system: Path) -> 
     assert "no space left in the cache's file system" in played.output
     assert "workshop_cache_dir=" in played.output
     shutil.rmtree(other.state, ignore_errors=True)
+
+
+def test_an_unreachable_registry_is_named_and_what_is_built_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    other = Room("offline", api_port=26473, registry_port=32333, front_port=30333)
+    played = other.play("playbooks/bundle.yml", "-e", f"workshop_cache_dir={tmp_path}/cache")
+    assert played.code != 0
+    assert "PyPI cannot be reached" in played.output
+    assert "what is already built stays" in played.output

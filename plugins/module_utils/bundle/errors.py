@@ -12,7 +12,8 @@ _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't h
 _UNREACHABLE = re.compile(
     r"no such host|could not resolve|temporary failure (in name resolution|resolving)|no route to host"
     r"|connection (refused|timed out|reset)|i/o timeout|TLS handshake timeout|Client\.Timeout exceeded"
-    r"|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp",
+    r"|network is unreachable|failed to establish a new connection|could not connect|proxyconnect tcp"
+    r"|\(from versions: none\)",  # all that pip says without retries
     re.IGNORECASE,
 )
 

@@ -105,6 +105,10 @@ def test_too_little_space_is_found_before_anything_is_built(make: Any, monkeypat
             "ReadTimeoutError\nFailed to establish a new connection: [Errno 111]",
             "the Go module proxy cannot be reached",
         ),
+        (
+            "ERROR: Could not find a version (from versions: none)\nERROR: No match",
+            "the Go module proxy cannot be reached",
+        ),
         ("compile: writing output: write /x: no space left on device", "no space left in the cache's file system"),
         ("./main.go:3:1: syntax error", "failed: ./main.go:3:1: syntax error"),
     ],
