@@ -25,12 +25,14 @@ def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: st
         start_new_session=True,
     ) as process:
         assert process.stdout is not None
+        printed = []
         for output in process.stdout:
+            printed.append(output)
             if line in output:
                 time.sleep(delay)
                 os.killpg(process.pid, signal.SIGKILL)
                 return
-    pytest.fail(f"{playbook} never printed {line!r}")
+    pytest.fail(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
 
 
 def test_a_killed_bundle_goes_on_with_the_first_missing_part(tmp_path: Path) -> None:
