@@ -3,19 +3,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
 from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.process import end_with_parent
-
-display = Display()
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
 class ActionModule(ActionBase):
@@ -40,7 +37,7 @@ class ActionModule(ActionBase):
             builder = Builder(
                 recipes.load(Path(arguments["supply"])),
                 Path(arguments["cache_dir"]).absolute(),
-                say=lambda text: display.display(f"{time.strftime('%H:%M:%S')} bundle: {text}"),
+                say=lambda text: say(f"bundle: {text}"),
                 update_lock=arguments["update_lock"],
                 keep_go_caches=arguments["keep_go_caches"],
             )

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.connections import (
     REACHED,
@@ -17,8 +15,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.connections i
     Connections,
 )
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
-display = Display()
 CALLER = {
     "name": {"type": "str", "required": True},
     "namespace": {"type": "str", "required": True},
@@ -54,7 +52,7 @@ class ActionModule(ActionBase):
                 Api.connect(arguments["kubeconfig"]),
                 arguments["namespace"],
                 arguments["image"],
-                say=lambda text: display.display(f"{time.strftime('%H:%M:%S')} {text}"),
+                say=say,
             )
             results = connections.check(callers, arguments["timeout"])
         except (ConnectionCheckError, KubernetesError) as error:

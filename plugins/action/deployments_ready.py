@@ -7,12 +7,10 @@ import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.deployments import RolloutError, Rollouts
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-
-display = Display()
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
 class ActionModule(ActionBase):
@@ -39,7 +37,7 @@ class ActionModule(ActionBase):
             rollouts = Rollouts(
                 Api.connect(arguments["kubeconfig"]),
                 arguments["namespace"],
-                say=lambda text: display.display(f"{time.strftime('%H:%M:%S')} {text}"),
+                say=say,
             )
             rollouts.wait(arguments["names"], arguments["timeout"])
         except (RolloutError, KubernetesError) as error:

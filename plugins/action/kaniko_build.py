@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.builder import Builder, BuildError
 from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build, ContextError
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
-display = Display()
 BUILD = {
     "image": {"type": "str", "required": True},
     "tag": {"type": "str", "required": True},
@@ -58,7 +56,7 @@ class ActionModule(ActionBase):
                 template=arguments["job"],
                 push_address=arguments["push_address"],
                 parallel=arguments["parallel"],
-                say=lambda text: display.display(f"{time.strftime('%H:%M:%S')} {text}"),
+                say=say,
             )
             done = builder.ensure(builds, check_mode=self._task.check_mode)
         except (BuildError, ContextError, KubernetesError, RegistryError) as error:

@@ -49,7 +49,6 @@ class Host:
     disk: Mapping[str, int]  # MiB by directory
     overlay: bool
     writable_sysctls: bool
-    inotify_instances: int
     commands: frozenset[str]
     addresses: frozenset[str]
     routes: tuple[str, ...]

@@ -55,7 +55,6 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
         disk={path: free_space(path) for path in needs.disk},
         overlay="overlay" in read("/proc/filesystems", "") or module_exists("overlay"),
         writable_sysctls=os.access("/proc/sys/net/ipv4/ip_forward", os.W_OK) and not read_only("/proc/sys"),
-        inotify_instances=int(read("/proc/sys/fs/inotify/max_user_instances", "0")),
         commands=found,
         addresses=frozenset(read_addresses(json_output("ip", "-json", "address", "show"))),
         routes=tuple(connected_networks(routes)),
@@ -118,11 +117,15 @@ def read_only(mountpoint: str) -> bool:
     return bool(os.statvfs(mountpoint).f_flag & os.ST_RDONLY)
 
 
+def strict_json_output(*command: str) -> Any:
+    environment = {**os.environ, "PATH": COMMAND_PATH, "LC_ALL": "C.UTF-8"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return json.loads(done.stdout or "[]")
+
+
 def json_output(*command: str) -> Any:
     with contextlib.suppress(OSError, subprocess.SubprocessError, ValueError):
-        environment = {**os.environ, "PATH": COMMAND_PATH, "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-        return json.loads(done.stdout or "[]")
+        return strict_json_output(*command)
     return []
 
 
@@ -137,12 +140,8 @@ def podman_strictly(*arguments: str) -> list[dict[str, Any]]:
     Raises:
         subprocess.CalledProcessError: Podman failed.
     """
-    environment = {**os.environ, "PATH": COMMAND_PATH, "LC_ALL": "C.UTF-8"}
-    done = subprocess.run(
-        ["podman", *arguments, "--format", "json"], check=True, capture_output=True, text=True, env=environment
-    )
-    listed: list[dict[str, Any]] = json.loads(done.stdout or "[]") or []
-    return listed
+    found: list[dict[str, Any]] = strict_json_output("podman", *arguments, "--format", "json") or []
+    return found
 
 
 def read_addresses(links: Iterable[Mapping[str, Any]]) -> Iterable[str]:

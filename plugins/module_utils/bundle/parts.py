@@ -100,8 +100,9 @@ class Part(abc.ABC):
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def _environment(pattern: re.Pattern[str]) -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if _ENVIRONMENT.fullmatch(key) or pattern.fullmatch(key)}
+def _environment(*further: re.Pattern[str]) -> dict[str, str]:
+    patterns = (_ENVIRONMENT, *further)
+    return {key: value for key, value in os.environ.items() if any(pattern.fullmatch(key) for pattern in patterns)}
 
 
 def _download(bench: Workbench, what: str, pin: Download) -> zipfile.ZipFile:
@@ -186,7 +187,7 @@ class GoPart(Part):
 
     def build(self, bench: Workbench) -> None:
         go_root = bench.parts["toolchain go"] / "go"
-        env = _environment(re.compile("")) | {
+        env = _environment() | {
             "CGO_ENABLED": "0",
             "GOAMD64": "v1",
             "GOCACHE": str(bench.cache / "go-build"),
@@ -252,7 +253,7 @@ class RootFilesystem(Part):
                 raw,
                 *debian.mirrors,
             ],
-            env=_environment(re.compile("")) | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
+            env=_environment() | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
         )
         normalize_root_filesystem(raw, bench.directory / "layer.tar", self.recipes.epoch)
         raw.unlink()

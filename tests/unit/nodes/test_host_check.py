@@ -30,7 +30,6 @@ GOOD = Host(
     disk={"/var/lib/containers": 50000},
     overlay=True,
     writable_sysctls=True,
-    inotify_instances=128,
     commands=frozenset({"podman", "runc"}),
     addresses=frozenset({"127.0.0.1", "192.0.2.2"}),
     routes=("192.0.2.0/24",),

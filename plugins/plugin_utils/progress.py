@@ -1,0 +1,15 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Progress of long work, shown while a task runs."""
+
+from __future__ import annotations
+
+import time
+
+from ansible.utils.display import Display
+
+_display = Display()
+
+
+def say(text: str) -> None:
+    """Show a line with the time of day."""
+    _display.display(f"{time.strftime('%H:%M:%S')} {text}")
