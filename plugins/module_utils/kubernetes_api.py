@@ -38,6 +38,11 @@ class Api:
         self._kubeconfig = kubeconfig
         self.server: str = api_client.configuration.host
 
+    @property
+    def client(self) -> client.ApiClient:
+        """The official client, for what is more than JSON: websockets, custom resources' own dynamic client."""
+        return self._client
+
     @classmethod
     def connect(cls, kubeconfig: str) -> Api:
         """Read a kubeconfig; nothing is asked of the cluster yet."""

@@ -13,3 +13,9 @@ _display = Display()
 def say(text: str) -> None:
     """Show a line with the time of day."""
     _display.display(f"{time.strftime('%H:%M:%S')} {text}")
+
+
+def show(lines: list[str]) -> None:
+    """Show lines as they are."""
+    for line in lines:
+        _display.display(line)

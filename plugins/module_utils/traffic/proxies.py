@@ -1,0 +1,335 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The callers' proxies: what each of them really holds, and waiting until all hold what they must.
+
+istiod's own word (SYNCED) tells only that the last thing sent was acknowledged, and it sends some time after a
+write. So each proxy's configuration is read through a port-forward to its admin interface, as istioctl does.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import portforward
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.routes import (
+    Cluster,
+    Route,
+    clusters,
+    described,
+    host_name,
+    of_envoy,
+)
+
+ADMIN_PORT = 15000
+READ_SECONDS = 5.0
+POLL_SECONDS = 0.02
+# Between two looks at which pods there are, while waiting.
+LOOK_SECONDS = 1.0
+ROUTES = "/config_dump?resource=dynamic_route_configs"
+CLUSTERS = "/clusters?format=json"
+PROXY = "istio-proxy"
+
+
+class ProxyError(Exception):
+    """A proxy cannot be asked, or does not hold what it must. The message is one sentence for people."""
+
+
+class Admin:
+    """One connection to the admin interface of a pod's Envoy."""
+
+    def __init__(self, api: Api, namespace: str, pod: str) -> None:
+        self._pod = pod
+        try:
+            self._forward = portforward(
+                client.CoreV1Api(api.client).connect_get_namespaced_pod_portforward,
+                pod,
+                namespace,
+                ports=str(ADMIN_PORT),
+            )
+        except ApiException as error:
+            raise ProxyError(f"the proxy of pod {pod} cannot be asked: {error.reason}") from error
+        self._connection = http.client.HTTPConnection("proxy", ADMIN_PORT)
+        self._connection.sock = self._forward.socket(ADMIN_PORT)
+        self._connection.sock.settimeout(READ_SECONDS)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Read JSON."""
+        try:
+            self._connection.request("GET", path)
+            response = self._connection.getresponse()
+            return dict(json.loads(response.read()))
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ProxyError(f"the proxy of pod {self._pod} did not answer: {error!r}") from error
+
+    def close(self) -> None:
+        """End the port-forward."""
+        with suppress(OSError):
+            self._forward.close()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the proxies of a service's callers must hold.
+
+    Attributes:
+        service, port: the Service that is called.
+        callers: the callers' label `app`.
+        routes: the routes, None when they do not matter yet.
+        subsets: versions that must be there, each with as many healthy endpoints as it has ready pods.
+        only: the subsets that may be there, None when further ones do not matter.
+    """
+
+    service: str
+    port: int
+    callers: tuple[str, ...]
+    routes: tuple[Route, ...] | None = None
+    subsets: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """What a proxy holds of one service."""
+
+    routes: list[Route] | None
+    subsets: dict[str, Cluster]
+
+
+def difference(expected: Expectation, view: View, ready: Mapping[str, int]) -> str | None:
+    """Say what a proxy lacks; None when it holds everything.
+
+    Args:
+        ready: the service's ready pods by subset.
+    """
+    for subset in expected.subsets:
+        cluster = view.subsets.get(subset)
+        if cluster is None:
+            return f"subset {subset} of {expected.service} has no active cluster"
+        if cluster.healthy != ready.get(subset, 0):
+            return (
+                f"subset {subset} of {expected.service} has {cluster.healthy} healthy endpoints, "
+                f"for {ready.get(subset, 0)} ready pods"
+            )
+    extra = sorted(view.subsets.keys() - set(expected.only)) if expected.only is not None else []
+    if extra:
+        return f"subset {', '.join(extra)} of {expected.service} is still there"
+    if expected.routes is not None and view.routes != list(expected.routes):
+        return f"route of {expected.service} is {described(view.routes or [])}, must be {described(expected.routes)}"
+    return None
+
+
+@dataclass
+class Proxy:
+    """A calling pod's proxy."""
+
+    pod: str
+    app: str
+    admin: Admin
+    # What was lacking at the last look, and the seconds after which nothing was.
+    lacks: str | None = "not looked at yet"
+    seconds: float | None = None
+    seen: dict[str, View] = field(default_factory=dict)
+
+
+class Proxies:
+    """The proxies of the pods that call some services of a namespace."""
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        say: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        connect: Callable[[Api, str, str], Admin] = Admin,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._say = say
+        self._sleep = sleep
+        self._clock = clock
+        self._connect = connect
+        self._open: dict[str, Proxy] = {}
+
+    @contextmanager
+    def connected(self) -> Iterator[Proxies]:
+        """Close all connections at the end."""
+        try:
+            yield self
+        finally:
+            for proxy in self._open.values():
+                proxy.admin.close()
+            self._open.clear()
+
+    def views(self, expected: Sequence[Expectation]) -> dict[str, dict[str, View]]:
+        """Give what each calling pod's proxy holds: by pod, by service."""
+        result = {}
+        for proxy in self._callers(expected, self._pods()):
+            self._look(proxy, expected, {})
+            if proxy.lacks and not proxy.seen:
+                raise ProxyError(proxy.lacks[0].upper() + proxy.lacks[1:])
+            result[proxy.pod] = proxy.seen
+        return result
+
+    def wait(self, expected: Sequence[Expectation], timeout: float, since: float | None = None) -> dict[str, float]:
+        """Wait until every calling proxy holds what is expected; give each pod's seconds since `since` (now)."""
+        begun = self._clock()
+        since = begun if since is None else since
+        looked = said = begun
+        pods = self._pods()
+        proxies = self._callers(expected, pods)
+        for proxy in proxies:
+            proxy.seconds = None
+        while True:
+            waiting = [proxy for proxy in proxies if proxy.seconds is None]
+            for proxy in waiting:
+                self._look(proxy, expected, _ready(pods))
+                proxy.seconds = None if proxy.lacks else self._clock() - since
+            now = self._clock()
+            lacking = next((proxy for proxy in proxies if proxy.seconds is None), None)
+            if lacking is None:
+                return {proxy.pod: round(proxy.seconds or 0, 3) for proxy in proxies}
+            if now - begun > timeout:
+                raise ProxyError(
+                    f"After {timeout:g} s the proxy of pod {lacking.pod} does not hold what it must: {lacking.lacks}."
+                )
+            if now - said > 5:
+                said = now
+                self._say(f"waiting for the proxy of {lacking.pod}: {lacking.lacks}")
+            if now - looked > LOOK_SECONDS:
+                looked = now
+                pods = self._pods()
+                proxies = self._callers(expected, pods)
+            self._sleep(POLL_SECONDS)
+
+    def drained(self, subsets: Mapping[str, Sequence[str]], expected: Sequence[Expectation], timeout: float) -> None:
+        """Wait until no calling proxy sends to these subsets (by service) any more, or waits for their answers."""
+        begun = said = self._clock()
+        before: dict[tuple[str, str, str], int] = {}
+        while True:
+            busy = None
+            totals = {}
+            for pod, seen in self.views(expected).items():
+                for service, names in subsets.items():
+                    for subset in names:
+                        cluster = seen[service].subsets.get(subset) if service in seen else None
+                        if cluster is None:
+                            continue
+                        key = (pod, service, subset)
+                        totals[key] = cluster.total
+                        sent = cluster.total - before.get(key, 0) if key in before else None
+                        if cluster.active or sent is None or sent > 0:
+                            busy = f"pod {pod}: {cluster.active} requests in flight to {service} {subset}" + (
+                                f", {sent} new ones a second" if sent else ""
+                            )
+            before = totals
+            now = self._clock()
+            if busy is None:
+                return
+            if now - begun > timeout:
+                raise ProxyError(f"After {timeout:g} s the old version is not drained: {busy}.")
+            if now - said > 5:
+                said = now
+                self._say(f"draining: {busy}")
+            self._sleep(1)
+
+    def _pods(self) -> list[dict[str, Any]]:
+        return self._api.items(f"/api/v1/namespaces/{self._namespace}/pods")
+
+    def _callers(self, expected: Sequence[Expectation], pods: Sequence[Mapping[str, Any]]) -> list[Proxy]:
+        """Connect to the proxies of the calling pods that run; forget those of pods that are gone."""
+        apps = {caller for each in expected for caller in each.callers}
+        named = {
+            str(pod["metadata"]["name"]): str(pod["metadata"]["labels"]["app"])
+            for pod in pods
+            if (pod["metadata"].get("labels") or {}).get("app") in apps and _runs(pod)
+        }
+        without = [name for name in named if not any(has_proxy(pod) for pod in pods if pod["metadata"]["name"] == name)]
+        if without:
+            raise ProxyError(
+                f"Pod {', '.join(without)} in namespace {self._namespace} calls through no proxy, so that no route "
+                "applies to it: ansible-playbook playbooks/deploy.yml puts the application on the mesh."
+            )
+        if not named:
+            raise ProxyError(
+                f"No pod of {', '.join(sorted(apps))} runs in namespace {self._namespace}, so that there is no proxy "
+                "to ask: deploy the application first with ansible-playbook playbooks/deploy.yml."
+            )
+        for name in self._open.keys() - named.keys():
+            self._open.pop(name).admin.close()
+        for name in named.keys() - self._open.keys():
+            self._open[name] = Proxy(name, named[name], self._connect(self._api, self._namespace, name))
+        return [self._open[name] for name in sorted(named)]
+
+    def _look(self, proxy: Proxy, expected: Sequence[Expectation], ready: Mapping[tuple[str, str], int]) -> None:
+        """See what a proxy holds, and what it lacks."""
+        mine = [each for each in expected if proxy.app in each.callers]
+        try:
+            route_dump = proxy.admin.get(ROUTES)
+            active = clusters(proxy.admin.get(CLUSTERS))
+        except ProxyError as error:
+            # A pod may just be ending; whether it is still there shows at the next look at the pods.
+            proxy.lacks = str(error)
+            proxy.admin.close()
+            with suppress(ProxyError):
+                proxy.admin = self._connect(self._api, self._namespace, proxy.pod)
+            return
+        proxy.seen = {each.service: _view(each, self._namespace, route_dump, active) for each in mine}
+        lacking = [
+            difference(
+                each,
+                proxy.seen[each.service],
+                {version: count for (app, version), count in ready.items() if app == each.service},
+            )
+            for each in mine
+        ]
+        proxy.lacks = next((sentence for sentence in lacking if sentence), None)
+
+
+def _view(expected: Expectation, namespace: str, route_dump: Mapping[str, Any], active: Mapping[str, Cluster]) -> View:
+    end = "|" + host_name(expected.service, namespace)
+    subsets = {
+        name.split("|")[2]: cluster
+        for name, cluster in active.items()
+        if name.startswith(f"outbound|{expected.port}|") and name.endswith(end) and name.split("|")[2]
+    }
+    return View(of_envoy(route_dump, expected.service, namespace), subsets)
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod gets traffic."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions
+    )
+
+
+def has_proxy(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod has a sidecar, of the native kind or the old one."""
+    spec = pod["spec"]
+    return any(
+        container["name"] == PROXY for kind in ("initContainers", "containers") for container in spec.get(kind) or []
+    )
+
+
+def _runs(pod: Mapping[str, Any]) -> bool:
+    return "deletionTimestamp" not in pod["metadata"] and (pod.get("status") or {}).get("phase") == "Running"
+
+
+def _ready(pods: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for pod in pods:
+        if is_ready(pod):
+            labels = pod["metadata"].get("labels") or {}
+            key = (labels.get("app", ""), labels.get("version", ""))
+            counts[key] = counts.get(key, 0) + 1
+    return counts

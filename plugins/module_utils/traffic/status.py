@@ -1,0 +1,216 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where each service stands: what was asked for, configured, is in the proxies and was measured, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes, stages
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
+    find,
+    label,
+    last_written,
+    other_writers,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import (
+    Live,
+    deployed_tags,
+    other_objects,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import View
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+    Goal,
+    destination_rule,
+    recorded_goal,
+    virtual_service,
+)
+
+HEADINGS = ("service", "stage", "version", "pods", "asked", "configured", "in proxies", "measured")
+
+
+def service_status(
+    service: str,
+    namespace: str,
+    live: Live,
+    views: Mapping[str, Mapping[str, View]],
+    checks: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Describe one service.
+
+    Args:
+        views: what each calling pod's proxy holds, by pod and service.
+        checks: results of `split_check`; those of other services are left out.
+    """
+    item = find(live.virtual_services, virtual_service(Goal(service, namespace, "baseline", "", "")))
+    rule = find(live.destination_rules, destination_rule(service, namespace, []))
+    goal = recorded_goal(item) if item else None
+    running = deployed_tags(service, live.deployments)
+    measured = [check for check in checks if check["service"] == service]
+    everybody = next((check for check in measured if not check["headers"]), None)
+    tags = sorted({*running, *(goal.tags if goal else ()), *(everybody or {}).get("answered", {})})
+    asked = _shares(routes.of_virtual_service(virtual_service(goal))) if goal else {}
+    configured = _shares(routes.of_virtual_service(item)) if item else {}
+    held = {pod: _shares(seen[service].routes or []) for pod, seen in sorted(views.items()) if service in seen}
+    versions = []
+    for tag in tags:
+        subset = version_label(tag)
+        state = (running[tag].get("status") or {}) if tag in running else {}
+        versions.append(
+            {
+                "version": tag,
+                "subset": subset,
+                "pods": int(running[tag]["spec"].get("replicas", 1)) if tag in running else 0,
+                "ready": int(state.get("readyReplicas") or 0),
+                "asked": asked.get(subset, 0) if goal else None,
+                "configured": configured.get(subset, 0) if item else None,
+                "proxies": {pod: shares.get(subset, 0) for pod, shares in held.items()} if item else {},
+                "measured": _percent(everybody, tag),
+            }
+        )
+    return {
+        "service": service,
+        "namespace": namespace,
+        "stage": goal.recorded_stage if goal else None,
+        "weight": goal.weight if goal else None,
+        "last_change": max(filter(None, map(last_written, filter(None, (item, rule)))), default=None),
+        "versions": versions,
+        "rules": [
+            {"match": dict(route.match), "to": dict(route.shares), "mirror": dict(route.mirror)}
+            for route in (routes.of_virtual_service(item) if item else [])
+            if route.match or route.mirror
+        ],
+        "checks": measured,
+        "warnings": [f"{label(other)} routes {service} too." for other in other_objects(service, namespace, live)]
+        + [
+            f"{label(each)} was changed by {', '.join(other_writers(each))}."
+            for each in (item, rule)
+            if each and other_writers(each)
+        ],
+    }
+
+
+def _shares(found: Sequence[routes.Route]) -> dict[str, float]:
+    """Give the percent by subset of requests that match no special rule."""
+    rest = next((route for route in found if not route.match), found[-1] if found else None)
+    return dict(rest.shares) if rest else {}
+
+
+def _percent(check: Mapping[str, Any] | None, tag: str) -> float | None:
+    if not check or not check["requests"]:
+        return None
+    return round(100 * int(check["answered"].get(tag, 0)) / int(check["requests"]), 1)
+
+
+def table(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Show services as lines of a table for people."""
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    for each in services:
+        stage = "no stage yet" if each["stage"] is None else each["stage"].replace("_", " ")
+        for number, version in enumerate(each["versions"] or [None]):
+            rows.append(_row(each["service"] if number == 0 else "", stage if number == 0 else "", version))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+
+
+def _row(service: str, stage: str, version: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if version is None:
+        return (service, stage, "none runs", *[""] * 5)
+    held = sorted(set(version["proxies"].values()))
+    in_proxies = ", ".join(map(_shown, held)) + (f" ({len(version['proxies'])})" if held else "")
+    return (
+        service,
+        stage,
+        version["version"],
+        f"{version['ready']}/{version['pods']}",
+        _shown(version["asked"]),
+        _shown(version["configured"]),
+        in_proxies or "-",
+        _shown(version["measured"]),
+    )
+
+
+def _shown(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:g} %"
+
+
+def rules(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Put the rules for some requests, and who else has changed something, into sentences."""
+    lines = []
+    for each in services:
+        for rule in each["rules"]:
+            route = routes.Route(tuple(rule["match"].items()), tuple(rule["to"].items()), tuple(rule["mirror"].items()))
+            lines.append(f"{each['service']}: {route}")
+        lines += [f"{each['service']}: {warning}" for warning in each["warnings"]]
+    return lines
+
+
+def checks(services: Sequence[Mapping[str, Any]], live: Live) -> list[dict[str, Any]]:
+    """Say what to measure, for the services that have a stage."""
+    found = []
+    for each in services:
+        item = find(
+            live.virtual_services, virtual_service(Goal(each["service"], each["namespace"], "baseline", "", ""))
+        )
+        goal = recorded_goal(item) if item else None
+        found += stages.checks(goal) if goal else []
+    return found
+
+
+def proof(
+    measured: Sequence[Mapping[str, Any]],
+    proxies: Mapping[str, float],
+    copies: Mapping[str, Mapping[str, int]],
+    load: Mapping[str, Any],
+) -> list[str]:
+    """Put into sentences what a stage was proved by.
+
+    Args:
+        measured: results of `split_check`.
+        proxies: seconds after which each pod's proxy held what was written.
+        copies: requests and failed ones that each service's mirrored version received.
+        load: the load client's summary of the time of the change.
+    """
+    lines = [str(check["sentence"]) for check in measured]
+    for service, count in copies.items():
+        share = 100 * count["failed"] / count["requests"] if count["requests"] else 0
+        lines.append(
+            f"{service}: its mirrored version received {count['requests']} copies and answered "
+            f"{count['failed']} of them with an error ({share:.1f} %); nobody sees these answers."
+        )
+    if proxies:
+        lines.append(
+            f"All {len(proxies)} calling proxies held it {1000 * max(proxies.values()):.0f} ms after the last write."
+        )
+    targets = load.get("targets") or {}
+    if targets:
+        sent, failed = (sum(int(each[key]) for each in targets.values()) for key in ("sent", "failed"))
+        lines.append(f"The load client sent {sent} requests meanwhile: {failed or 'none'} failed.")
+    return lines
+
+
+# Steps of the weight that the workshop takes.
+WEIGHTS = (1, 20, 40, 60, 80, 100)
+
+
+def next_command(services: Sequence[Mapping[str, Any]], options: str) -> str:
+    """Give the one command that comes next in the workshop's order, for the first of these services.
+
+    Args:
+        options: what the last command was given besides, such as " -e service=aleph".
+    """
+    stage, weight = services[0]["stage"], services[0]["weight"]
+    if stage == "rollout":
+        step = next((each for each in WEIGHTS if each > (weight or 0)), None)
+        if step is not None:
+            return f"ansible-playbook rollout.yml -e weight={step}{options}"
+    following = {
+        "baseline": "playbooks/dark_launch.yml",
+        "dark_launch": "playbooks/mirror.yml",
+        "mirror": f"rollout.yml -e weight={WEIGHTS[0]}",
+        "rollout": "playbooks/promote.yml",
+        "promote": "playbooks/rollback.yml",
+    }
+    return f"ansible-playbook {following.get(stage, 'playbooks/baseline.yml')}{options}"

@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the `traffic_status` action plugin."""
+
+DOCUMENTATION = r"""
+module: traffic_status
+short_description: Show where services stand
+description:
+  - Puts side by side what was asked for, what is configured, what every calling proxy holds and what was measured.
+  - Runs on the controller.
+options:
+  kubeconfig:
+    description: The kubeconfig file.
+    type: path
+    required: true
+  namespace:
+    description: The application's namespace.
+    type: str
+    required: true
+  callees:
+    description: The services in question, and who calls them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: The Service's name.
+        type: str
+        required: true
+      port:
+        description: Its port.
+        type: int
+        required: true
+      callers:
+        description: The calling pods' label C(app).
+        type: list
+        elements: str
+        required: true
+  checks:
+    description: Results of M(istio_games.workshop.split_check) to show.
+    type: list
+    elements: dict
+    default: []
+  proxies:
+    description: Seconds after which each proxy held what was written, from M(istio_games.workshop.mesh_routes).
+    type: dict
+    default: {}
+  copies:
+    description: Counts from M(istio_games.workshop.mirror_copies).
+    type: dict
+    default: {}
+  load:
+    description: The load client's summary, from M(istio_games.workshop.load_report).
+    type: dict
+    default: {}
+  options:
+    description: What the next command keeps of this one, for example C(" -e service=aleph").
+    type: str
+    default: ""
+  show:
+    description: Whether to show the table.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The workshop's maintainers
+"""
+
+EXAMPLES = r"""
+- name: Show where aleph stands
+  istio_games.workshop.traffic_status:
+    kubeconfig: ~/.kube/config
+    namespace: staging
+    callees:
+      - {name: aleph, port: 80, callers: [front, load]}
+"""
+
+RETURN = r"""
+services:
+  description: For each service its stage, versions with pods and shares (percent), rules, last change and warnings.
+  type: list
+  returned: success
+checks:
+  description: What to measure, for M(istio_games.workshop.split_check).
+  type: list
+  returned: success
+"""
