@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,8 @@ class ActionModule(ActionBase):
             api = Api.connect(arguments["kubeconfig"])
             writer = Writer(Objects(api, say), Proxies(api, arguments["namespace"], say))
             written = writer.write(
-                arguments["definitions"],
-                arguments["remove"],
+                _plain(arguments["definitions"]),
+                _plain(arguments["remove"]),
                 [Callee.of(callee) for callee in arguments["callees"]],
                 exact=arguments["exact"],
                 takeover=arguments["takeover"],
@@ -61,3 +62,8 @@ class ActionModule(ActionBase):
             "proxies": written.proxies,
             "propagation_ms": round(1000 * max(written.proxies.values(), default=0)),
         }
+
+
+def _plain(value: Any) -> Any:
+    """Give values without Ansible's tags, which YAML cannot write."""
+    return json.loads(json.dumps(value))
