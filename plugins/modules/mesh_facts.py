@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the `mesh_facts` action plugin."""
+
+DOCUMENTATION = r"""
+module: mesh_facts
+short_description: Tell what the mesh means for an application
+description:
+  - Says whether there is a mesh, and which versions of the application's services the stages run that they are at.
+  - Runs on the controller.
+options:
+  kubeconfig:
+    description: The kubeconfig file.
+    type: path
+    required: true
+  namespace:
+    description: The application's namespace.
+    type: str
+    required: true
+  mesh_namespace:
+    description: The mesh's own namespace.
+    type: str
+    default: istio-system
+attributes:
+  check_mode:
+    support: full
+    description: Changes nothing in any mode.
+author: The workshop's maintainers
+"""
+
+EXAMPLES = r"""
+- name: See whether there is a mesh
+  istio_games.workshop.mesh_facts:
+    kubeconfig: ~/.kube/config
+    namespace: staging
+"""
+
+RETURN = r"""
+mesh:
+  description: What identifies the mesh's installation, C(unknown) for one of somebody else, empty without a mesh.
+  type: str
+  returned: success
+versions:
+  description: Lists of tags by service, for the services that are at a stage.
+  type: dict
+  returned: success
+"""
