@@ -46,6 +46,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_front_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30080"),
         "workshop_app": (lambda value: _one_of(value, sorted(apps)), "alephbeth"),
         "workshop_namespace": (_namespace, "staging"),
+        "workshop_load_rate": (_rate, "5"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
     }
     found = [
@@ -123,6 +124,11 @@ def _port(value: Any, low: int, high: int, kind: str) -> str | None:
     if number is not None and low <= number <= high:
         return None
     return f"a whole number from {low} to {high} ({kind})"
+
+
+def _rate(value: Any) -> str | None:
+    number = _integer(value)
+    return None if number is not None and number <= 500 else "a whole number from 0 to 500 (requests a second)"
 
 
 def _integer(value: Any) -> int | None:

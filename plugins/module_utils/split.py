@@ -1,0 +1,141 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge a measured split of requests by an exact binomial test (scipy.stats.binomtest, two-sided).
+
+The test is right for any number of requests, also where few are expected of a version. Its false-alarm rate is the
+chance that a split which is as it was asked for is called dishonoured.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+FALSE_ALARM_RATE = 0.001
+# A split that is so many points off is found with this chance.
+POINTS_OFF, POWER = 10, 0.99
+# 95 % of the measurements of a percentage lie within so many points of it: (percent, points), linear between.
+WITHIN_POINTS = ((0, 0.5), (1, 0.5), (10, 3.0), (50, 5.0))
+# 99 % odds of seeing at least one request of a version that gets 1 % of them: log(0.01) / log(0.99).
+TO_SEE_ONE_PERCENT = 459
+
+HONOURED, NOT_HONOURED, TOO_FEW = "honoured", "not honoured", "too few requests"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a measured split says about what was asked for.
+
+    Attributes:
+        verdict: HONOURED, NOT_HONOURED or TOO_FEW.
+        more: requests that are still needed when there were too few.
+        p_value: chance of a measurement as unlikely as this one if the split is honoured.
+        reason: why, for people.
+    """
+
+    verdict: str
+    more: int
+    p_value: float
+    reason: str
+
+
+def judge(expected: Mapping[str, float], answered: Mapping[str, int]) -> Verdict:
+    """Compare answers by version with the percentages that were asked for (which sum up to 100)."""
+    total = sum(answered.values())
+    strangers = sorted(version for version, count in answered.items() if count and not expected.get(version))
+    if strangers:
+        counts = ", ".join(f"{answered[version]} from {version}" for version in strangers)
+        return Verdict(NOT_HONOURED, 0, 0.0, f"{counts}, of {total} answers, must be none")
+    # Two versions mirror each other, so that the smaller share says everything.
+    version = min(expected, key=lambda name: (expected[name], name))
+    share, count = expected[version], answered.get(version, 0)
+    p_value = _test(count, total, share) if total else 1.0
+    shown = f"{version} answered {count} of {total}, asked for {share:g} %, p = {p_value:.2g}"
+    if p_value < FALSE_ALARM_RATE:
+        return Verdict(NOT_HONOURED, 0, p_value, f"{shown}, below {FALSE_ALARM_RATE:g}")
+    more = max(0, requests_needed(share) - total)
+    return Verdict(TOO_FEW if more else HONOURED, more, p_value, shown)
+
+
+@cache
+def requests_needed(percent: float) -> int:
+    """How many requests a verdict on this percentage takes (0 to 100)."""
+    share = min(percent, 100 - percent) / 100
+    if share == 0:
+        return TO_SEE_ONE_PERCENT
+    within = _within(100 * share) / 100
+    precise = math.ceil(1.96**2 * share * (1 - share) / within**2)
+    needed = max(precise, _for_power(share))
+    # The power of an exact test goes up and down a little from one number to the next.
+    while power(100 * share, POINTS_OFF, needed) < POWER:
+        needed += 1
+    return needed
+
+
+def power(percent: float, off: float, requests: int) -> float:
+    """The chance that so many requests show a split to be off by so many points."""
+    from scipy.stats import binom
+
+    lowest, highest = _acceptable(percent / 100, requests)
+    real = (percent + off) / 100
+    return float(1 - (binom.cdf(highest, requests, real) - binom.cdf(lowest - 1, requests, real)))
+
+
+def _within(percent: float) -> float:
+    for (low, low_points), (high, high_points) in itertools.pairwise(WITHIN_POINTS):
+        if percent <= high:
+            return low_points + (high_points - low_points) * (percent - low) / (high - low)
+    return WITHIN_POINTS[-1][1]
+
+
+def _for_power(share: float) -> int:
+    """The number of requests at which a split that is POINTS_OFF, towards the middle, is found with POWER."""
+    low, high = 1, 4096
+    while low < high:
+        middle = (low + high) // 2
+        if power(100 * share, POINTS_OFF, middle) >= POWER:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _acceptable(share: float, requests: int) -> tuple[int, int]:
+    """The lowest and the highest count that the test does not reject."""
+    from scipy.stats import binom
+
+    middle = round(share * requests)
+    # The exact test's limits are near the tails' quantiles, and a step at a time from there.
+    lowest = int(binom.ppf(FALSE_ALARM_RATE / 4, requests, share))
+    while lowest < middle and _test(lowest, requests, 100 * share) < FALSE_ALARM_RATE:
+        lowest += 1
+    highest = min(requests, int(binom.isf(FALSE_ALARM_RATE / 4, requests, share)) + 1)
+    while highest > middle and _test(highest, requests, 100 * share) < FALSE_ALARM_RATE:
+        highest -= 1
+    return lowest, highest
+
+
+def _test(count: int, total: int, percent: float) -> float:
+    # Slow to import: only where a split is judged.
+    from scipy.stats import binomtest
+
+    return float(binomtest(count, total, percent / 100).pvalue)
+
+
+def sentence(subject: str, verdict: Verdict) -> str:
+    """Put a verdict into words."""
+    more = f": {verdict.more} more are needed" if verdict.more else ""
+    return f"{subject}: {verdict.verdict}{more} ({verdict.reason})"
+
+
+def as_result(verdict: Verdict) -> dict[str, Any]:
+    """Give a verdict for a plugin's result."""
+    return {
+        "verdict": verdict.verdict,
+        "more": verdict.more,
+        "p_value": verdict.p_value,
+        "false_alarm_rate": FALSE_ALARM_RATE,
+    }
