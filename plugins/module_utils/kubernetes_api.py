@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -53,7 +54,16 @@ class Api:
                 "an existing cluster's with -e workshop_kubeconfig=FILE."
             )
         try:
-            return cls(config.new_client_from_config(config_file=str(path), persist_config=False), kubeconfig)
+            configuration = client.Configuration()
+            # The client writes certificates and keys to files, and a worker of Ansible's ends without removing its own:
+            # into the directory that Ansible itself removes.
+            config.load_kube_config(
+                config_file=str(path),
+                client_configuration=configuration,
+                persist_config=False,
+                temp_file_path=constants.DEFAULT_LOCAL_TMP,
+            )
+            return cls(client.ApiClient(configuration), kubeconfig)
         except (ConfigException, YAMLError, ValueError, TypeError, KeyError, OSError) as error:
             raise KubernetesError(f"The kubeconfig {kubeconfig} cannot be used: {_first_line(error)}") from error
 

@@ -17,7 +17,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_ap
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import Admin, is_ready
 
 # What a proxy has passed on to its own application; the kubelet's probes do not come this way.
-STATISTICS = "/stats?format=json&filter=" + r"^cluster\.inbound.*\.upstream_rq_(completed|5xx)$"
+STATISTIC = r"^cluster\.inbound\|[^.]*\.upstream_rq_(completed|5xx)$"
+STATISTICS = f"/stats?format=json&filter={STATISTIC}"
 ARRIVAL_SECONDS = 10.0
 
 
@@ -37,7 +38,7 @@ def of_statistics(statistics: Mapping[str, Any]) -> Received:
     """Read a proxy's answer to STATISTICS."""
     sums = {"completed": 0, "5xx": 0}
     for statistic in statistics.get("stats") or []:
-        found = re.search(r"\.upstream_rq_(completed|5xx)$", str(statistic.get("name", "")))
+        found = re.match(STATISTIC, str(statistic.get("name", "")))
         if found:
             sums[found[1]] += int(statistic.get("value", 0))
     return Received(sums["completed"], sums["5xx"])
