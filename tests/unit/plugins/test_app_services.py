@@ -48,22 +48,23 @@ COINS = [
 
 def test_one_deployment_for_each_deployed_version() -> None:
     made = app_services.deployments(alephbeth(), {"istio-games-aleph:0.1": DIGEST}, REGISTRY, {})
-    assert [item["name"] for item in made] == ["front-v03", "aleph-v01", "beth-v01", "mongo"]
+    assert [item["name"] for item in made] == ["front-v03", "aleph-v01", "beth-v01", "load", "mongo"]
     aleph = made[1]
     assert aleph["labels"] == {"app": "aleph", "version": "v01"}
     assert aleph["image"] == f"127.0.0.1:32000/istio-games-aleph:0.1@{DIGEST}"
-    assert made[3]["labels"] == {"app": "mongo"}
-    assert made[3]["image"] == "localhost/workshop/ferretdb:v1"
+    assert made[4]["labels"] == {"app": "mongo"}
+    assert made[4]["image"] == "localhost/workshop/ferretdb:v1"
 
 
 def test_versions_can_be_asked_for() -> None:
     asked = {"aleph": ["0.1", "0.3"], "beth": []}
     names = [item["name"] for item in app_services.deployments(alephbeth(), {}, REGISTRY, asked)]
-    assert names == ["front-v03", "aleph-v01", "aleph-v03", "mongo"]
+    assert names == ["front-v03", "aleph-v01", "aleph-v03", "load", "mongo"]
     assert app_services.image_references(alephbeth(), asked) == [
         "istio-games-front:0.3",
         "istio-games-aleph:0.1",
         "istio-games-aleph:0.3",
+        "istio-games-load:0.3",
     ]
 
 
@@ -83,6 +84,7 @@ def test_all_versions_are_built_deployed_or_not() -> None:
         "istio-games-aleph:0.3",
         "istio-games-beth:0.1",
         "istio-games-beth:0.3",
+        "istio-games-load:0.3",
     ]
     assert made[2]["build_args"] == {
         "PYTHON_BASE": "base:1",
@@ -95,7 +97,8 @@ def test_all_versions_are_built_deployed_or_not() -> None:
 def test_only_callers_come_in() -> None:
     by_name = {item["name"]: item for item in app_services.policies(alephbeth())}
     assert by_name["front"] == {"name": "front", "callers": [], "port": 8080}
-    assert by_name["aleph"]["callers"] == ["front"]
+    assert by_name["aleph"]["callers"] == ["front", "load"]
+    assert "load" not in by_name
     assert by_name["mongo"] == {"name": "mongo", "callers": ["aleph", "beth"], "port": 27017}
 
 
@@ -113,6 +116,7 @@ def test_callers_and_intruders_try() -> None:
         ("as-front", "staging", ["aleph:80", "beth:80"], "reached"),
         ("as-aleph", "staging", ["mongo:27017"], "reached"),
         ("as-beth", "staging", ["mongo:27017"], "reached"),
+        ("as-load", "staging", ["aleph:80", "beth:80"], "reached"),
     ]
     assert app_services.connection_checks([built("webui", port=80, callers=["outside"])], "a", "b") == []
 
@@ -126,6 +130,7 @@ def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         "__app_claims": app_services.claims(services),
         "__app_services": app_services.kubernetes_services(services),
         "__app_labels": {"app.kubernetes.io/part-of": "trial"},
+        "__app_annotations": {},
         "__app_deployments": app_services.deployments(services, {}, REGISTRY, {}),
     }
     text = (role / "templates" / name).read_text()
@@ -158,6 +163,19 @@ def test_a_rollout_keeps_the_old_pod_until_the_new_one_is_ready_except_with_a_vo
     by_name = {item["metadata"]["name"]: item["spec"]["strategy"] for item in render(alephbeth(), "deployment.yml.j2")}
     assert by_name["aleph-v01"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     assert by_name["mongo"] == {"type": "Recreate"}
+
+
+def test_what_listens_nowhere_has_no_service_no_policy_and_no_probe() -> None:
+    for services, name in ((alephbeth(), "load"), (COINS, "worker")):
+        (pod,) = (
+            item["spec"]["template"]["spec"]
+            for item in render(services, "deployment.yml.j2")
+            if item["metadata"]["name"] == name
+        )
+        (container,) = pod["containers"]
+        assert not {"ports", "startupProbe", "readinessProbe", "livenessProbe"} & set(container)
+        made = [*render(services, "service.yml.j2"), *render(services, "networkpolicy.yml.j2")]
+        assert not {name, f"{name}-callers"} & {item["metadata"]["name"] for item in made}
 
 
 def test_services_are_exposed_as_the_data_says() -> None:
