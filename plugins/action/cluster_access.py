@@ -16,18 +16,20 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset({"kubeconfig"})
+    _VALID_ARGS = frozenset({"kubeconfig", "required"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec({"kubeconfig": {"type": "path", "required": True}})
+        _, arguments = self.validate_argument_spec(
+            {"kubeconfig": {"type": "path", "required": True}, "required": {"type": "bool", "default": True}}
+        )
         kubeconfig = arguments["kubeconfig"]
-        if self._task.check_mode and not Path(kubeconfig).exists():
-            return result | {"changed": False, "reachable": False, "msg": f"There is no cluster yet ({kubeconfig})."}
         try:
             api = Api.connect(kubeconfig)
             # Unlike /version, this is answered to known users only.
             api.get("/api/v1/namespaces/default")
         except KubernetesError as error:
-            return result | {"failed": True, "msg": str(error)}
+            to_be_made = self._task.check_mode and not Path(kubeconfig).exists()
+            failed = arguments["required"] and not to_be_made
+            return result | {"failed": failed, "reachable": False, "msg": str(error)}
         return result | {"changed": False, "reachable": True, "server": api.server}

@@ -10,6 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.istio_games.workshop.plugins.module_utils.connections import (
     REACHED,
     REFUSED,
+    SPEAK,
     Caller,
     ConnectionCheckError,
     Connections,
@@ -22,6 +23,8 @@ CALLER = {
     "namespace": {"type": "str", "required": True},
     "labels": {"type": "dict", "default": {}},
     "targets": {"type": "list", "elements": "str", "required": True},
+    "speak": {"type": "str", "choices": list(SPEAK), "default": SPEAK[0]},
+    "meshed": {"type": "bool", "default": False},
     "expect": {"type": "str", "choices": [REACHED, REFUSED], "required": True},
 }
 

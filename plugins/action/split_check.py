@@ -41,14 +41,11 @@ class ActionModule(ActionBase):
         )
         if self._task.check_mode:
             return result | {"changed": False, "skipped": True, "msg": "Nothing is sent in check mode."}
-        checks = [
-            Check(**{**check, "expect": {str(version): float(share) for version, share in check["expect"].items()}})
-            for check in arguments["checks"]
-        ]
         try:
+            checks = [Check(**{**check, "expect": split.percentages(check["expect"])}) for check in arguments["checks"]]
             api = Api.connect(arguments["kubeconfig"])
             measured = LoadClient(api, arguments["namespace"], say).measure(checks)
-        except (ExecError, KubernetesError) as error:
+        except (ExecError, KubernetesError, split.SplitError) as error:
             return result | {"failed": True, "msg": str(error)}
         result |= {"changed": False, "checks": measured}
         wrong = [each["sentence"] for each in measured if each["verdict"] != split.HONOURED or each["failed"]]

@@ -33,5 +33,6 @@ class FilterModule:
             "app_services": _explained(app_services.kubernetes_services),
             "app_claims": _explained(app_services.claims),
             "app_policies": _explained(app_services.policies),
+            "app_mesh_checks": _explained(app_services.mesh_checks),
             "app_connection_checks": _explained(app_services.connection_checks),
         }

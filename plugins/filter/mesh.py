@@ -1,10 +1,10 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter that reads how a mesh differs from the one that is wanted."""
+"""Filters that read what istioctl and kubectl say of a mesh."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 # kubectl names a file KIND.VERSION.NAMESPACE.NAME for each object; a new object's file is empty on the live side.
@@ -31,9 +31,34 @@ def mesh_differences(output: str) -> list[str]:
     return found
 
 
+def mesh_problems(versions: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say which pods no proxy is connected for, and which parts are of another version than istioctl.
+
+    Args:
+        versions: what `istioctl version --output=json` prints.
+        pods: the pods that must be on the mesh.
+    """
+    wanted = versions["clientVersion"]["version"]
+    parts = {f"istiod ({each['Component']})": each["Info"]["version"] for each in versions.get("meshVersion") or []}
+    proxies = {each["ID"]: each["IstioVersion"] for each in versions.get("dataPlaneVersion") or []}
+    names = [f"{pod['metadata']['name']}.{pod['metadata']['namespace']}" for pod in pods]
+    found = [] if parts else ["istiod does not answer: ansible-playbook playbooks/mesh.yml brings it up."]
+    found += [
+        f"No proxy of pod {name} is connected to istiod: ansible-playbook playbooks/deploy.yml puts it on the mesh."
+        for name in names
+        if name not in proxies
+    ]
+    found += [
+        f"{name} is of version {version}, istioctl of {wanted}: ansible-playbook playbooks/mesh.yml installs that."
+        for name, version in {**parts, **proxies}.items()
+        if version != wanted
+    ]
+    return found
+
+
 class FilterModule:
     """Filters of the mesh."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"mesh_differences": mesh_differences}
+        return {"mesh_differences": mesh_differences, "mesh_problems": mesh_problems}

@@ -160,6 +160,24 @@ def policies(services: Sequence[Service]) -> list[dict[str, Any]]:
     return result
 
 
+def mesh_checks(services: Sequence[Service], namespace: str) -> list[dict[str, Any]]:
+    """Give the pods that try the mesh: each service's first caller, once in plain text and once by its own proxy."""
+    pods: list[dict[str, Any]] = []
+    for service in services:
+        callers = [name for name in service.get("callers", []) if name != OUTSIDE]
+        if len(callers) == len(service.get("callers", [])) and callers and "readiness" in service:
+            same = {
+                "namespace": namespace,
+                "labels": {"app": callers[0]},
+                "targets": [f"{service['name']}:{service['port']}"],
+            }
+            pods += [
+                {"name": f"plain-{service['name']}", **same, "speak": "http", "expect": "refused"},
+                {"name": f"meshed-{service['name']}", **same, "speak": "http", "meshed": True, "expect": "reached"},
+            ]
+    return pods
+
+
 def connection_checks(services: Sequence[Service], namespace: str, foreign: str) -> list[dict[str, Any]]:
     """Give the pods that try the network policies: each caller, and an intruder here and in a foreign namespace."""
     closed = [service for service in services if "port" in service and OUTSIDE not in service.get("callers", [])]

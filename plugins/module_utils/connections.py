@@ -12,18 +12,23 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_ap
 from ansible_collections.istio_games.workshop.plugins.module_utils.pods import trouble
 
 REACHED, REFUSED = "reached", "refused"
+SPEAK = ("tcp", "http")
 LABEL = "workshop.istio-games/connection-check"
 # A new pod is let in some seconds after its start, when the policies' ipsets know it.
 PATIENT_TRIES, INTRUDER_TRIES = 30, 2
 # `nc ... -e` runs its program once connected, so that the exit code tells; no data is sent. It must stand last.
 SCRIPT = """
+connects() { nc -w 3 "${1%:*}" "${1##*:}" -e /bin/true 2>/dev/null; }
+answers() { timeout 5 wget -q -O /dev/null "http://$1/healthz" 2>/dev/null; }
+within() { # tries command...
+  left=$1; shift
+  until "$@"; do left=$((left - 1)); [ $left -gt 0 ] || return 1; sleep 1; done
+}
 for target in $TARGETS; do
-  name=${target%%=*}; address=${target#*=}; result=refused; try=0
-  while [ $try -lt $TRIES ]; do
-    try=$((try + 1))
-    if nc -w 3 "${address%:*}" "${address##*:}" -e /bin/true 2>/dev/null; then result=reached; break; fi
-    sleep 1
-  done
+  name=${target%%=*}; address=${target#*=}
+  if ! within "$CONNECT_TRIES" connects "$address"; then result=$UNCONNECTED
+  elif [ "$SPEAK" = tcp ] || within "$ANSWER_TRIES" answers "$address"; then result=reached
+  else result=refused; fi
   echo "$name $result"
 done
 """
@@ -42,25 +47,38 @@ class Caller:
     labels: Mapping[str, str]
     targets: tuple[str, ...]
     expect: str
+    speak: str = SPEAK[0]
+    meshed: bool = False
 
     @property
     def who(self) -> str:
         """Name it for people."""
         labels = ",".join(f"{key}={value}" for key, value in self.labels.items())
-        return f"a pod in namespace {self.namespace} " + (f"labelled {labels}" if labels else "that is nobody's caller")
+        how = (" by its proxy" if self.meshed else " in plain text") if self.speak == "http" else ""
+        what = f"labelled {labels}" if labels else "that is nobody's caller"
+        return f"a pod in namespace {self.namespace} {what}{how}"
 
 
 def pod(caller: Caller, image: str, addresses: Mapping[str, str]) -> dict[str, Any]:
     """Make the pod, fit for a namespace that enforces the restricted Pod Security Standard."""
     targets = " ".join(f"{target}={addresses[target]}" for target in caller.targets)
     tries = PATIENT_TRIES if caller.expect == REACHED else INTRUDER_TRIES
+    # Who is to be refused an answer must be let in to ask for it.
+    connect_tries = PATIENT_TRIES if caller.speak == "http" else tries
+    environment = {
+        "TARGETS": targets,
+        "SPEAK": caller.speak,
+        "CONNECT_TRIES": connect_tries,
+        "ANSWER_TRIES": tries,
+        "UNCONNECTED": "not connected" if caller.speak == "http" else REFUSED,
+    }
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             "generateName": f"check-{caller.name}-",
             "namespace": caller.namespace,
-            "labels": {**caller.labels, LABEL: caller.name, "sidecar.istio.io/inject": "false"},
+            "labels": {**caller.labels, LABEL: caller.name, "sidecar.istio.io/inject": str(caller.meshed).lower()},
         },
         "spec": {
             "restartPolicy": "Never",
@@ -82,7 +100,7 @@ def pod(caller: Caller, image: str, addresses: Mapping[str, str]) -> dict[str, A
                     "image": image,
                     "imagePullPolicy": "IfNotPresent",
                     "command": ["/bin/sh", "-c", SCRIPT],
-                    "env": [{"name": "TARGETS", "value": targets}, {"name": "TRIES", "value": str(tries)}],
+                    "env": [{"name": name, "value": str(value)} for name, value in environment.items()],
                     "resources": {
                         "requests": {"cpu": "10m", "memory": "16Mi"},
                         "limits": {"cpu": "500m", "memory": "64Mi"},
@@ -108,6 +126,8 @@ def judge(caller: Caller, log: str) -> list[str]:
             remedy = (
                 "do the NetworkPolicies list it as a caller, and is the service running?"
                 if caller.expect == REACHED
+                else "is mTLS strict (kubectl get peerauthentication --all-namespaces)?"
+                if caller.speak == "http"
                 else "is a network plugin running that enforces NetworkPolicies?"
             )
             found.append(

@@ -11,7 +11,6 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 # Without these a privileged container cannot mount, make namespaces or filter packets.
 CAPABILITIES = {"SYS_ADMIN": 21, "NET_ADMIN": 12, "NET_RAW": 13, "MKNOD": 27, "SYS_PTRACE": 19, "SYS_CHROOT": 18}
@@ -20,8 +19,7 @@ CGROUP_CONTROLLERS = ("cpu", "cpuset", "memory", "pids")
 # etcd, the API server and a few proxies hold some thousands of files; 20,000 is known to be enough for two nodes.
 LEAST_FILES = 8192
 LEAST_PIDS = 8192
-# The name of a room becomes part of container, volume and network names.
-ROOM_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?")
+# It is the node's name in the cluster, and part of a container's name.
 NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,40}[a-z0-9])?")
 
 
@@ -64,19 +62,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Port:
-    """A TCP port that is to be published, and the variable that a user changes it with."""
+    """A TCP port that is to be free, and the variable that a user changes it with; none for a node's own ports."""
 
-    variable: str
-    value: Any
-    lowest: int = 1
-    highest: int = 65535
-
-    @property
-    def number(self) -> int | None:
-        text = str(self.value).strip()
-        if isinstance(self.value, bool) or not re.fullmatch(r"[0-9]{1,5}", text):
-            return None
-        return int(text) if self.lowest <= int(text) <= self.highest else None
+    number: int
+    variable: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,7 +85,7 @@ class Needs:
 
 def problems(host: Host, needs: Needs) -> list[str]:
     """One sentence for each thing that is missing or wrong, with the remedy; none when all is well."""
-    found = [*_input(needs)]
+    found = [*_names(needs)]
     if not host.root:
         return [*found, "Making a node needs root: run `make up`, which uses sudo, or become root."]
     found += _kernel(host)
@@ -108,52 +97,10 @@ def problems(host: Host, needs: Needs) -> list[str]:
     return found + [f"{name} exists already and is not ours: remove or rename it." for name in host.foreign]
 
 
-def _input(needs: Needs) -> Iterable[str]:
-    if needs.containers and not ROOM_NAME.fullmatch(needs.room):
-        yield (
-            f"workshop_name is {needs.room!r}: 1 to 20 lower-case letters, digits and hyphens are allowed, not at its "
-            "ends, for example -e workshop_name=blue."
-        )
+def _names(needs: Needs) -> Iterable[str]:
     for name in needs.nodes:
         if not NODE_NAME.fullmatch(name):
             yield f"The node name {name!r} is not allowed: lower-case letters, digits, hyphens, for example worker-1."
-    taken: dict[int, str] = {}
-    for port in needs.ports:
-        if port.number is None:
-            yield (
-                f"{port.variable} is {str(port.value)!r}: a whole number from {port.lowest} to {port.highest} is "
-                f"allowed, for example -e {port.variable}={_example(port)}."
-            )
-        elif port.number in taken:
-            yield f"{port.variable} and {taken[port.number]} are both {port.number}: give each a port of its own."
-        else:
-            taken[port.number] = port.variable
-    try:
-        ipaddress.ip_address(needs.listen_address)
-    except ValueError:
-        yield (
-            f"workshop_listen_address is {needs.listen_address!r}: an IP address of this machine is allowed, "
-            "for example -e workshop_listen_address=127.0.0.1."
-        )
-    yield from _subnets(needs.subnets)
-
-
-def _example(port: Port) -> int:
-    return 6443 if port.lowest <= 6443 <= port.highest else (port.lowest + port.highest) // 2
-
-
-def _subnets(subnets: Mapping[str, str]) -> Iterable[str]:
-    parsed: dict[str, ipaddress.IPv4Network] = {}
-    for variable, value in subnets.items():
-        try:
-            parsed[variable] = ipaddress.IPv4Network(value)
-        except ValueError:
-            yield f"{variable} is {value!r}: an IPv4 network is allowed, for example -e {variable}=10.244.0.0/16."
-    names = sorted(parsed)
-    for index, one in enumerate(names):
-        for other in names[index + 1 :]:
-            if parsed[one].overlaps(parsed[other]):
-                yield f"{one} ({parsed[one]}) and {other} ({parsed[other]}) overlap: give one of them another network."
 
 
 def _kernel(host: Host) -> Iterable[str]:
@@ -210,7 +157,7 @@ def _commands(host: Host, needs: Needs) -> Iterable[str]:
 
 
 def _network(host: Host, needs: Needs) -> Iterable[str]:
-    if needs.ports and needs.listen_address not in ("0.0.0.0", "::") and needs.listen_address not in host.addresses:
+    if needs.ports and needs.listen_address != "0.0.0.0" and needs.listen_address not in host.addresses:
         yield (
             f"workshop_listen_address is {needs.listen_address}, which is not an address of this machine: it has "
             f"{', '.join(sorted(host.addresses))}."
@@ -218,9 +165,10 @@ def _network(host: Host, needs: Needs) -> Iterable[str]:
     for port in needs.ports:
         for listener in host.listeners:
             if listener.port == port.number and listener.room != needs.room:
+                other = f", or choose another one with -e {port.variable}=PORT" if port.variable else ""
                 yield (
-                    f"TCP port {port.number} of {needs.listen_address} is already taken by {listener.who}: end it, or "
-                    f"choose another one with -e {port.variable}=PORT."
+                    f"TCP port {port.number} of {needs.listen_address} is already taken by {listener.who}: "
+                    f"end it{other}."
                 )
     for variable, value in needs.subnets.items():
         network = ipaddress.IPv4Network(value)

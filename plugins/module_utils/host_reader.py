@@ -43,6 +43,9 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
     with_podman = needs.containers and "podman" in found and os.geteuid() == 0
     containers = podman("ps", "--all") if with_podman else []
     routes = json_output("ip", "-json", "-4", "route", "show")
+    present = frozenset(find_nodes(needs, containers))
+    # A machine that is a node already holds its ports itself.
+    ports = () if present and not needs.containers else needs.ports
     return Host(
         root=os.geteuid() == 0,
         cgroup_mode=mode,
@@ -59,9 +62,9 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
         addresses=frozenset(read_addresses(json_output("ip", "-json", "address", "show"))),
         routes=tuple(connected_networks(routes)),
         mtu=uplink_mtu(routes),
-        listeners=tuple(find_listeners(needs.listen_address, needs.ports, containers)),
+        listeners=tuple(find_listeners(needs.listen_address, ports, containers)),
         foreign=tuple(find_foreign(names, containers)) if with_podman else (),
-        present=frozenset(find_nodes(needs, containers)),
+        present=present,
     )
 
 
@@ -170,10 +173,7 @@ def uplink_mtu(routes: Iterable[Mapping[str, Any]]) -> int:
 def find_listeners(address: str, ports: Iterable[Port], containers: Iterable[Mapping[str, Any]]) -> Iterable[Listener]:
     """Who holds which of the ports, as far as they are taken."""
     published = dict(published_ports(containers))
-    for port in ports:
-        number = port.number
-        if number is None:
-            continue
+    for number in (port.number for port in ports):
         if number in published:
             yield published[number]
         elif taken(address, number):
@@ -195,8 +195,7 @@ def published_ports(containers: Iterable[Mapping[str, Any]]) -> Iterable[tuple[i
 
 
 def taken(address: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.response_flag
 
 SELECTOR, CONTAINER, PROXY = "app=load", "load", "istio-proxy"
 RUN_SECONDS = 300
+# Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
+LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
 
 
@@ -23,58 +26,75 @@ class Check:
 
     service: str
     name: str
-    expect: Mapping[str, float]
+    expect: Mapping[str, int]
     headers: Mapping[str, str] = field(default_factory=dict)
     requests: int | None = None
 
     @property
     def subject(self) -> str:
         """Name it for people."""
-        shares = ", ".join(f"{share:g} % to {version}" for version, share in self.expect.items())
+        shares = ", ".join(f"{share} % to {version}" for version, share in self.expect.items())
         return f"{self.service} for {self.name}, {shares}"
 
     @property
     def number(self) -> int:
         """How many requests to send."""
-        return self.requests or split.requests_needed(min(self.expect.values()))
+        needed = split.requests_needed(self.expect[split.rarest(self.expect)])
+        return needed if self.requests is None else self.requests
 
 
 class LoadClient:
     """Sends requests from the load client's pod, through its proxy."""
 
-    def __init__(self, api: Api, namespace: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        say: Callable[[str], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._api = api
         self._namespace = namespace
         self._say = say
+        self._sleep = sleep
 
     def measure(self, checks: Sequence[Check]) -> list[dict[str, Any]]:
         """Measure and judge splits; those of equal headers and number share a run."""
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
-        runs: dict[tuple[tuple[tuple[str, str], ...], int], list[Check]] = {}
-        for check in checks:
-            runs.setdefault((tuple(check.headers.items()), check.number), []).append(check)
-        results = {}
+        # A name of its own for each target: a service may be asked twice in a run.
+        targets = {f"{check.service}-{number}": check for number, check in enumerate(checks)}
+        runs: dict[tuple[tuple[tuple[str, str], ...], int], dict[str, Check]] = {}
+        for name, check in targets.items():
+            runs.setdefault((tuple(check.headers.items()), check.number), {})[name] = check
+        counted: dict[str, dict[str, Any]] = {}
         for (headers, number), together in runs.items():
-            self._say(f"{number} requests to each of {', '.join(check.service for check in together)}")
+            self._say(f"{number} requests to each of {', '.join(check.service for check in together.values())}")
             command = ["python", "-m", "load", "run", f"--requests={number}"]
-            command += [f"--target={check.service}=http://{check.service}/name" for check in together]
+            command += [f"--target={name}=http://{check.service}/name" for name, check in together.items()]
             command += [f"--header={name}: {value}" for name, value in headers]
-            summary = json.loads(pod_exec.run(self._api, where, command, RUN_SECONDS))
-            for check in together:
-                results[check.service, check.name] = self._result(check, summary["targets"][check.service], where)
-        return [results[check.service, check.name] for check in checks]
+            counted |= self._asked(where, command)["targets"]
+        return [self._result(check, counted[name], where) for name, check in targets.items()]
 
     def report(self, since: float) -> dict[str, Any]:
         """Ask what became of the steady requests since then. Without targets: nothing is being sent."""
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
         command = ["python", "-m", "load", "report", f"--since={since:.3f}"]
-        found: dict[str, Any] = json.loads(pod_exec.run(self._api, where, command, RUN_SECONDS))
+        found = self._asked(where, command)
         for target in found["targets"].values():
             self._explain(target["failures"], where)
         return found
 
+    def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
+        said = pod_exec.run(self._api, where, command, RUN_SECONDS, self._say)
+        try:
+            summary: dict[str, Any] = json.loads(said)
+        except ValueError as error:
+            raise pod_exec.ExecError(f"{' '.join(command[:4])} in pod {where.pod} gave no summary: {said!r}") from error
+        return summary
+
     def _result(self, check: Check, counted: dict[str, Any], where: pod_exec.Container) -> dict[str, Any]:
-        verdict = split.judge(check.expect, counted["versions"])
+        unnamed = counted["sent"] - counted["failed"] - sum(counted["versions"].values())
+        verdict = split.judge(check.expect, {**counted["versions"], "no named version": unnamed})
         self._explain(counted["failures"], where)
         return {
             "service": check.service,
@@ -95,11 +115,15 @@ class LoadClient:
         if not failures:
             return
         path = f"/api/v1/namespaces/{where.namespace}/pods/{where.pod}/log"
-        try:
-            log = self._api.text(path, container=PROXY, tailLines="20000")
-        except KubernetesError:
-            return  # no proxy, or no log of it: the failures stand as they are
-        found = explanations(log, [failure["request_id"] for failure in failures])
+        wanted, found = {failure["request_id"] for failure in failures}, dict[str, str]()
+        for pause in LOG_PAUSES:
+            self._sleep(pause)
+            try:
+                found = explanations(self._api.text(path, container=PROXY, tailLines="20000"), wanted)
+            except KubernetesError:
+                return  # no proxy, or no log of it: the failures stand as they are
+            if wanted == found.keys():
+                break
         for failure in failures:
             failure["explanation"] = found.get(failure["request_id"], "not in the log of the caller's proxy")
 

@@ -11,15 +11,22 @@ from collections.abc import Collection
 
 MEANINGS = {
     "DC": "the caller closed the connection",
+    "DF": "the endpoint's name could not be resolved",
+    "DPE": "the caller broke the HTTP protocol",
     "DT": "the request or its connection took too long",
+    "FI": "a fault was injected",
     "LR": "the connection was reset on this side",
     "NC": "the route leads to a cluster that is not there",
-    "NFCF": "the cluster is not known to the control plane",
+    "NFCF": "a filter's configuration did not arrive in time",
     "NR": "no route matches",
+    "OM": "the proxy is overloaded",
+    "SI": "nothing was sent for too long",
     "UC": "the connection to the endpoint ended early",
     "UF": "the endpoint could not be connected to",
     "UH": "the subset has no healthy endpoint",
+    "UMSDR": "the endpoint took too long in all",
     "UO": "too many requests or connections at once",
+    "UPE": "the endpoint broke the HTTP protocol",
     "UR": "the endpoint reset the connection",
     "URX": "every retry failed",
     "UT": "the endpoint did not answer in time",
@@ -42,7 +49,9 @@ def explanations(log: str, request_ids: Collection[str]) -> dict[str, str]:
 
 def _explained(entry: dict[str, object]) -> str:
     flags = [flag for flag in str(entry.get("response_flags") or "-").split(",") if flag != "-"]
-    meaning = ", ".join(f"{flag}: {MEANINGS.get(flag, 'see the documentation of Envoy')}" for flag in flags)
-    cluster = entry.get("upstream_cluster")
-    where = f"cluster {cluster}" if cluster else "no cluster"
-    return f"response flag {meaning} ({where})" if flags else f"answered by the service ({where})"
+    cluster, details = entry.get("upstream_cluster"), entry.get("response_code_details")
+    where = ", ".join([f"cluster {cluster}" if cluster else "no cluster", *([str(details)] if details else [])])
+    if flags:
+        meaning = ", ".join(f"{flag}: {MEANINGS.get(flag, 'see the documentation of Envoy')}" for flag in flags)
+        return f"response flag {meaning} ({where})"
+    return f"answered by the {'service' if details in (None, 'via_upstream') else 'proxy itself'} ({where})"

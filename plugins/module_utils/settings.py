@@ -7,6 +7,7 @@ A sentence says what was given, what is allowed and what to type.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {"build", "default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry"}
 PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port")
+SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
 # What is allowed when a value is bad, None when it is good.
 Check = Callable[[Any], str | None]
@@ -54,7 +56,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         for name, (check, example) in checks.items()
         if name in settings and (allowed := check(settings[name]))
     ]
-    return found or _same_ports(settings)
+    return found or [*_same_ports(settings), *_overlapping_subnets(settings)]
 
 
 def _shown(value: Any) -> str:
@@ -159,3 +161,13 @@ def _same_ports(settings: Mapping[str, Any]) -> list[str]:
             )
         seen.setdefault(number, name)
     return found
+
+
+def _overlapping_subnets(settings: Mapping[str, Any]) -> list[str]:
+    values = [(name, settings.get(name)) for name in SUBNETS]
+    networks = [(name, ipaddress.IPv4Network(value)) for name, value in values if value]
+    return [
+        f"{one} ({first}) and {other} ({second}) overlap, but must not: choose another network with -e {other}=..."
+        for (one, first), (other, second) in itertools.combinations(networks, 2)
+        if first.overlaps(second)
+    ]

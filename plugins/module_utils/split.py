@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge a measured split of requests by an exact binomial test (scipy.stats.binomtest, two-sided).
+"""Judge a measured split of requests by an exact binomial test, two-sided.
 
 The test is right for any number of requests, also where few are expected of a version. Its false-alarm rate is the
 chance that a split which is as it was asked for is called dishonoured.
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,11 +19,15 @@ FALSE_ALARM_RATE = 0.001
 # A split that is so many points off is found with this chance.
 POINTS_OFF, POWER = 10, 0.99
 # 95 % of the measurements of a percentage lie within so many points of it: (percent, points), linear between.
-WITHIN_POINTS = ((0, 0.5), (1, 0.5), (10, 3.0), (50, 5.0))
+WITHIN_POINTS = ((1, 0.5), (10, 3.0), (50, 5.0))
 # 99 % odds of seeing at least one request of a version that gets 1 % of them: log(0.01) / log(0.99).
 TO_SEE_ONE_PERCENT = 459
 
 HONOURED, NOT_HONOURED, TOO_FEW = "honoured", "not honoured", "too few requests"
+
+
+class SplitError(Exception):
+    """Percentages that cannot be asked for. The message is one sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +47,41 @@ class Verdict:
     reason: str
 
 
-def judge(expected: Mapping[str, float], answered: Mapping[str, int]) -> Verdict:
-    """Compare answers by version with the percentages that were asked for (which sum up to 100)."""
+def percentages(expect: Mapping[Any, Any]) -> dict[str, int]:
+    """Read the percent by version that somebody typed.
+
+    >>> percentages({0.1: "80", "0.3": 20})
+    {'0.1': 80, '0.3': 20}
+    """
+    shares = {str(version): str(share) for version, share in expect.items()}
+    whole = all(re.fullmatch("[0-9]{1,3}", share) for share in shares.values())
+    read = {version: int(share) for version, share in shares.items()} if whole else {}
+    # Two versions mirror each other, so that one test judges both; of three it would judge only one.
+    if sum(read.values()) != 100 or sum(share > 0 for share in read.values()) > 2:
+        given = ", ".join(f"{version}: {share}" for version, share in shares.items()) or "nothing"
+        raise SplitError(
+            f"Expected is {given}, and must be whole percentages that sum up to 100, of one version or two, "
+            "for example {'0.1': 80, '0.3': 20}."
+        )
+    return read
+
+
+def rarest(expected: Mapping[str, int]) -> str:
+    """Name the version that is asked for least, and at all: the other one mirrors it."""
+    return min((version for version, share in expected.items() if share), key=lambda name: (expected[name], name))
+
+
+def judge(expected: Mapping[str, int], answered: Mapping[str, int]) -> Verdict:
+    """Compare answers by version with the percentages that were asked for (as `percentages` gives them)."""
     total = sum(answered.values())
     strangers = sorted(version for version, count in answered.items() if count and not expected.get(version))
     if strangers:
         counts = ", ".join(f"{answered[version]} from {version}" for version in strangers)
         return Verdict(NOT_HONOURED, 0, 0.0, f"{counts}, of {total} answers, must be none")
-    # Two versions mirror each other, so that the smaller share says everything.
-    version = min(expected, key=lambda name: (expected[name], name))
+    version = rarest(expected)
     share, count = expected[version], answered.get(version, 0)
-    p_value = _test(count, total, share) if total else 1.0
-    shown = f"{version} answered {count} of {total}, asked for {share:g} %, p = {p_value:.2g}"
+    p_value = float(p_values(share, total)[count])
+    shown = f"{version} answered {count} of {total}, asked for {share} %, p = {p_value:.2g}"
     if p_value < FALSE_ALARM_RATE:
         return Verdict(NOT_HONOURED, 0, p_value, f"{shown}, below {FALSE_ALARM_RATE:g}")
     more = max(0, requests_needed(share) - total)
@@ -61,68 +89,58 @@ def judge(expected: Mapping[str, float], answered: Mapping[str, int]) -> Verdict
 
 
 @cache
-def requests_needed(percent: float) -> int:
+def requests_needed(percent: int) -> int:
     """How many requests a verdict on this percentage takes (0 to 100)."""
-    share = min(percent, 100 - percent) / 100
-    if share == 0:
+    smaller = min(percent, 100 - percent)
+    if not smaller:
         return TO_SEE_ONE_PERCENT
-    within = _within(100 * share) / 100
-    precise = math.ceil(1.96**2 * share * (1 - share) / within**2)
-    needed = max(precise, _for_power(share))
+    share, within = smaller / 100, _within(smaller) / 100
+    needed = max(math.ceil(1.96**2 * share * (1 - share) / within**2), _for_power(smaller))
     # The power of an exact test goes up and down a little from one number to the next.
-    while power(100 * share, POINTS_OFF, needed) < POWER:
+    while power(smaller, POINTS_OFF, needed) < POWER:
         needed += 1
     return needed
 
 
-def power(percent: float, off: float, requests: int) -> float:
+def power(percent: int, off: int, requests: int) -> float:
     """The chance that so many requests show a split to be off by so many points."""
     from scipy.stats import binom
 
-    lowest, highest = _acceptable(percent / 100, requests)
-    real = (percent + off) / 100
-    return float(1 - (binom.cdf(highest, requests, real) - binom.cdf(lowest - 1, requests, real)))
+    real = binom.pmf(range(requests + 1), requests, (percent + off) / 100)
+    return float(real[p_values(percent, requests) < FALSE_ALARM_RATE].sum())
 
 
-def _within(percent: float) -> float:
+def p_values(percent: int, requests: int) -> Any:
+    """Give the exact two-sided p-value (scipy.stats.binomtest's) of each count from 0 to `requests`, as an array.
+
+    It is the chance of all counts that are at most as likely; a hair of tolerance for those that are just as likely.
+    """
+    # Slow to import: only where a split is judged.
+    import numpy
+    from scipy.stats import binom
+
+    chances = binom.pmf(range(requests + 1), requests, percent / 100)
+    ordered = numpy.sort(chances)
+    return ordered.cumsum().clip(max=1)[numpy.searchsorted(ordered, chances * (1 + 1e-7), side="right") - 1]
+
+
+def _within(percent: int) -> float:
     for (low, low_points), (high, high_points) in itertools.pairwise(WITHIN_POINTS):
         if percent <= high:
             return low_points + (high_points - low_points) * (percent - low) / (high - low)
     return WITHIN_POINTS[-1][1]
 
 
-def _for_power(share: float) -> int:
+def _for_power(percent: int) -> int:
     """The number of requests at which a split that is POINTS_OFF, towards the middle, is found with POWER."""
     low, high = 1, 4096
     while low < high:
         middle = (low + high) // 2
-        if power(100 * share, POINTS_OFF, middle) >= POWER:
+        if power(percent, POINTS_OFF, middle) >= POWER:
             high = middle
         else:
             low = middle + 1
     return low
-
-
-def _acceptable(share: float, requests: int) -> tuple[int, int]:
-    """The lowest and the highest count that the test does not reject."""
-    from scipy.stats import binom
-
-    middle = round(share * requests)
-    # The exact test's limits are near the tails' quantiles, and a step at a time from there.
-    lowest = int(binom.ppf(FALSE_ALARM_RATE / 4, requests, share))
-    while lowest < middle and _test(lowest, requests, 100 * share) < FALSE_ALARM_RATE:
-        lowest += 1
-    highest = min(requests, int(binom.isf(FALSE_ALARM_RATE / 4, requests, share)) + 1)
-    while highest > middle and _test(highest, requests, 100 * share) < FALSE_ALARM_RATE:
-        highest -= 1
-    return lowest, highest
-
-
-def _test(count: int, total: int, percent: float) -> float:
-    # Slow to import: only where a split is judged.
-    from scipy.stats import binomtest
-
-    return float(binomtest(count, total, percent / 100).pvalue)
 
 
 def sentence(subject: str, verdict: Verdict) -> str:

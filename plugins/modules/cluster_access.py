@@ -12,6 +12,10 @@ options:
     description: The kubeconfig file.
     type: path
     required: true
+  required:
+    description: Whether a cluster that cannot be used is a failure.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full
@@ -27,7 +31,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 reachable:
-  description: Whether there is a cluster; false in check mode only.
+  description: Whether it can be used.
   type: bool
   returned: success
 server:

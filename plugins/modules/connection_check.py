@@ -43,6 +43,17 @@ options:
         type: list
         elements: str
         required: true
+      speak:
+        description:
+          - What a pod tries. C(tcp) connects; C(http) asks for C(/healthz) too, once it can connect, so that what
+            refuses it is the other side's proxy and no network policy.
+        type: str
+        choices: [tcp, http]
+        default: tcp
+      meshed:
+        description: Whether the pod gets a proxy of its own, where its namespace is on the mesh.
+        type: bool
+        default: false
       expect:
         description: What must happen.
         type: str

@@ -28,27 +28,19 @@ options:
     type: str
     default: 127.0.0.1
   ports:
-    description: TCP ports to be published. The value is judged here, for a sentence that names the variable.
+    description: TCP ports that must be free. A machine that is a node already holds them itself.
     type: list
     elements: dict
     default: []
     suboptions:
+      number:
+        description: The port.
+        type: int
+        required: true
       variable:
-        description: Variable that a user sets the port with.
+        description: Variable that a user sets it with; empty when it cannot be chosen.
         type: str
-        required: true
-      value:
-        description: Its value.
-        type: raw
-        required: true
-      lowest:
-        description: Lowest allowed port.
-        type: int
-        default: 1
-      highest:
-        description: Highest allowed port.
-        type: int
-        default: 65535
+        default: ""
   subnets:
     description: IPv4 networks of the cluster (this machine must not be connected to them) by variable.
     type: dict
@@ -83,7 +75,7 @@ EXAMPLES = r"""
     nodes: [control-plane]
     containers: true
     ports:
-      - {variable: workshop_api_port, value: 6443}
+      - {number: 6443, variable: workshop_api_port}
 """
 
 RETURN = r"""
@@ -122,12 +114,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader i
 
 
 def main() -> None:
-    port_options = {
-        "variable": {"type": "str", "required": True},
-        "value": {"type": "raw", "required": True},
-        "lowest": {"type": "int", "default": 1},
-        "highest": {"type": "int", "default": 65535},
-    }
+    port_options = {"number": {"type": "int", "required": True}, "variable": {"type": "str", "default": ""}}
     module = AnsibleModule(
         argument_spec={
             "room": {"type": "str", "default": ""},

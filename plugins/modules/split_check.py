@@ -34,7 +34,7 @@ options:
         type: str
         required: true
       expect:
-        description: Percent by version, 100 in all.
+        description: Whole percent by version, 100 in all, of one version or two.
         type: dict
         required: true
       headers:

@@ -6,7 +6,7 @@ import subprocess
 
 from tests.acceptance.room import ROOT, Room, Visitor, request, wait_for
 
-IMAGES = {"busybox", "python", "istio-games-front", "istio-games-aleph", "istio-games-beth", "istio-games-load"}
+IMAGES = {"busybox", "python", "istio-games-load", "istio-games-front", "istio-games-aleph", "istio-games-beth"}
 
 
 def nodes(room: Room) -> list[str]:

@@ -11,9 +11,9 @@ from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from openshift.dynamic import DynamicClient
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import FIELD_MANAGER
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import API_VERSION, OWNER_LABELS
 
-FIELD_MANAGER = "istio-workshop"
 # istiod judges each object when it is written; while it restarts, nobody does.
 WEBHOOK_SECONDS = 60.0
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."

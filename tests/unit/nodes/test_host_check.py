@@ -39,7 +39,7 @@ NEEDS = Needs(
     room="workshop",
     nodes=("control-plane", "worker-1"),
     listen_address="127.0.0.1",
-    ports=(Port("workshop_api_port", 6443), Port("workshop_registry_node_port", 32000, 30000, 32767)),
+    ports=(Port(6443, "workshop_api_port"), Port(32000, "workshop_registry_node_port"), Port(10250)),
     subnets={"workshop_pod_subnet": "10.244.0.0/16", "workshop_service_subnet": "10.96.0.0/16"},
     memory=1500,
     disk={"/var/lib/containers": 6000},
@@ -78,6 +78,7 @@ def test_a_good_host_has_no_problems() -> None:
             "32000 of 127.0.0.1 is already taken by nginx",
         ),
         (replace(GOOD, listeners=(Listener(6443, "the container x", "blue"),)), "with -e workshop_api_port=PORT"),
+        (replace(GOOD, listeners=(Listener(10250, "kubelet (process 7)"),)), "taken by kubelet (process 7): end it."),
     ],
 )
 def test_a_shortage_is_one_sentence_with_its_remedy(host: Host, said: str) -> None:
@@ -89,35 +90,14 @@ def test_a_shortage_is_one_sentence_with_its_remedy(host: Host, said: str) -> No
 @pytest.mark.parametrize(
     ("needs", "said"),
     [
-        (replace(NEEDS, room="Blue Room"), "workshop_name is 'Blue Room'"),
-        (replace(NEEDS, room="b" * 21), "1 to 20 lower-case letters"),
         (replace(NEEDS, nodes=("Worker_1",)), "node name 'Worker_1' is not allowed"),
-        (replace(NEEDS, listen_address="localhost"), "an IP address of this machine is allowed"),
         (replace(NEEDS, listen_address="198.51.100.1"), "it has 127.0.0.1, 192.0.2.2"),
-        (replace(NEEDS, subnets={"workshop_pod_subnet": "10.244.0.1/16"}), "an IPv4 network is allowed"),
-        (
-            replace(NEEDS, subnets={"a": "10.0.0.0/8", "b": "10.96.0.0/16"}),
-            "a (10.0.0.0/8) and b (10.96.0.0/16) overlap",
-        ),
     ],
 )
 def test_wrong_input_is_one_sentence(needs: Needs, said: str) -> None:
     found = problems(GOOD, needs)
     assert len(found) == 1
     assert said in found[0]
-
-
-@pytest.mark.parametrize("value", ["abc", "", "99999", 29999, 32768, -1, 30080.5, True, None, "0x7d00"])
-def test_a_node_port_is_a_number_in_its_range(value: object) -> None:
-    port = Port("workshop_front_node_port", value, 30000, 32767)
-    assert port.number is None
-    (said,) = problems(GOOD, replace(NEEDS, ports=(port,)))
-    assert said.startswith(f"workshop_front_node_port is {str(value)!r}: a whole number from 30000 to 32767 is allowed")
-
-
-def test_two_ports_are_not_the_same() -> None:
-    (said,) = problems(GOOD, replace(NEEDS, ports=(Port("one", 31000), Port("two", "31000"))))
-    assert said == "two and one are both 31000: give each a port of its own."
 
 
 def test_the_room_itself_may_hold_its_ports() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils import host_reader
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Listener, Port
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Listener, Needs, Port
 
 PROC_CGROUPS = (
     "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t1\t1\ncpuset\t3\t1\t1\nmemory\t4\t1\t0\npids\t8\t1\t1\n"
@@ -72,7 +72,15 @@ def test_published_ports_tell_whose_they_are() -> None:
 def test_a_port_that_a_program_holds_is_found_with_the_program() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         number = server.getsockname()[1]
-        (found,) = host_reader.find_listeners("127.0.0.1", [Port("port", number)], [])
+        (found,) = host_reader.find_listeners("127.0.0.1", [Port(number)], [])
     assert found.port == number
     assert "(process " in found.who
-    assert list(host_reader.find_listeners("127.0.0.1", [Port("port", "abc")], [])) == []
+    assert list(host_reader.find_listeners("127.0.0.1", [Port(number)], [])) == []
+
+
+@pytest.mark.parametrize("is_node", [False, True])
+def test_a_machine_that_is_a_node_holds_its_ports_itself(monkeypatch: pytest.MonkeyPatch, is_node: bool) -> None:
+    monkeypatch.setattr(host_reader, "find_nodes", lambda needs, _: needs.nodes if is_node else ())
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        needs = Needs("", ("worker-1",), "0.0.0.0", (Port(server.getsockname()[1]),), {}, 0, {})
+        assert bool(host_reader.read_host(needs, {}).listeners) is not is_node

@@ -129,8 +129,8 @@ def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         "__app_policies": app_services.policies(services),
         "__app_claims": app_services.claims(services),
         "__app_services": app_services.kubernetes_services(services),
-        "__app_labels": {"app.kubernetes.io/part-of": "trial"},
         "__app_annotations": {},
+        "__app_labels": {"app.kubernetes.io/part-of": "trial"},
         "__app_deployments": app_services.deployments(services, {}, REGISTRY, {}),
     }
     text = (role / "templates" / name).read_text()
@@ -157,6 +157,25 @@ def test_pods_keep_to_the_restricted_standard(services: list[dict[str, Any]]) ->
             assert container["resources"]["limits"]["memory"]
         selector = deployment["spec"]["selector"]["matchLabels"]
         assert selector.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_callers_speak_plain_text_and_by_their_proxy() -> None:
+    tried = app_services.mesh_checks(alephbeth(), "staging")
+    assert [(pod["name"], pod["labels"], pod["targets"], pod.get("meshed", False), pod["expect"]) for pod in tried] == [
+        ("plain-aleph", {"app": "front"}, ["aleph:80"], False, "refused"),
+        ("meshed-aleph", {"app": "front"}, ["aleph:80"], True, "reached"),
+        ("plain-beth", {"app": "front"}, ["beth:80"], False, "refused"),
+        ("meshed-beth", {"app": "front"}, ["beth:80"], True, "reached"),
+    ]
+
+
+def test_only_the_port_that_is_called_from_outside_takes_plain_text() -> None:
+    (made,) = render(alephbeth(), "peerauthentication.yml.j2")
+    assert made["metadata"]["name"] == "front"
+    assert made["spec"] == {
+        "selector": {"matchLabels": {"app": "front"}},
+        "portLevelMtls": {8080: {"mode": "PERMISSIVE"}},
+    }
 
 
 def test_a_rollout_keeps_the_old_pod_until_the_new_one_is_ready_except_with_a_volume() -> None:

@@ -18,6 +18,8 @@ GOOD: dict[str, Any] = {
     "workshop_kubeconfig": "",
     "workshop_listen_address": "127.0.0.1",
     "workshop_node_address": "127.0.0.1",
+    "workshop_pod_subnet": "10.244.0.0/16",
+    "workshop_service_subnet": "10.96.0.0/16",
     "workshop_api_port": 6443,
     "workshop_registry_node_port": 32000,
     "workshop_front_node_port": 30080,
@@ -97,6 +99,13 @@ def test_ports_must_differ() -> None:
         "choose another port with -e workshop_front_node_port=..."
     ]
     assert "workshop_api_port and workshop_registry_node_port" in judge(workshop_api_port=32000)[0]
+
+
+def test_subnets_must_not_overlap() -> None:
+    assert judge(workshop_pod_subnet="10.0.0.0/8") == [
+        "workshop_pod_subnet (10.0.0.0/8) and workshop_service_subnet (10.96.0.0/16) overlap, but must not: "
+        "choose another network with -e workshop_service_subnet=..."
+    ]
 
 
 def test_an_existing_cluster_needs_its_kubeconfig_and_a_node(tmp_path: Path) -> None:

@@ -470,7 +470,7 @@ def test_what_is_logged_is_each_request_once(tmp_path: Path, server: Server) -> 
     until(lambda: len(server.seen) >= 5)
     serving.send_signal(signal.SIGTERM)
     _, *windows = map(json.loads, ended(serving)[1].splitlines())
-    assert len(windows) >= 3
+    assert len(windows) >= 2
     assert all(after["since"] == before["until"] for before, after in itertools.pairwise(windows))
     assert sum(window["targets"]["aleph"]["answered"] for window in windows) == len(server.seen)
 

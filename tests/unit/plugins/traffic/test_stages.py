@@ -22,9 +22,7 @@ def test_a_whole_percentage_is_good(services: list[dict[str, Any]], weight: Any)
     assert problems(services, weight=weight) == []
 
 
-@pytest.mark.parametrize(
-    "weight", [-1, "-1", 101, "101", 50.5, "50.5", "abc", "", " 5", "+5", "1e1", True, [50]]
-)
+@pytest.mark.parametrize("weight", [-1, "-1", 101, "101", 50.5, "50.5", "abc", "", " 5", "+5", "1e1", True, [50]])
 def test_another_weight_is_refused_in_one_sentence(services: list[dict[str, Any]], weight: Any) -> None:
     (sentence,) = problems(services, weight=weight)
     assert str(weight) in sentence

@@ -1,0 +1,17 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Filter that reads what applying manifests returned; the logic is in module_utils/manifests.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils import manifests
+
+
+class FilterModule:
+    """Filters of applied manifests."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name them."""
+        return {"unbound_claims": manifests.unbound_claims}

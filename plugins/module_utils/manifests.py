@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How this project applies manifests, for kubernetes.core.k8s, and what that says about several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FIELD_MANAGER = "istio-workshop"
+# Else a pod that becomes ready between reading and writing counts as a change of ours.
+HIDDEN_FIELDS = ("status", "metadata.managedFields")
+
+
+def arguments(kubeconfig: str, manifests: Sequence[Any], hidden: Sequence[str], *, check_mode: bool) -> dict[str, Any]:
+    """What kubernetes.core.k8s is told."""
+    return {
+        "kubeconfig": kubeconfig,
+        "definition": [manifest for manifest in manifests if manifest],
+        "apply": True,
+        "server_side_apply": {"field_manager": FIELD_MANAGER, "force_conflicts": True},
+        "hidden_fields": [*HIDDEN_FIELDS, *hidden],
+        # A namespace or kind that check mode has not made is an error for each object of it.
+        "continue_on_error": check_mode,
+    }
+
+
+def errors(applied: Mapping[str, Any]) -> list[str]:
+    """Give the errors of single manifests, but for a namespace or kind that check mode has not made."""
+    found = [item["error"] for item in _results(applied) if item.get("error")]
+    messages = [str(error.get("msg", error)) for error in found if error.get("reason") != "Not Found"]
+    return [message for message in messages if not message.startswith("Failed to find exact match for ")]
+
+
+def unbound_claims(applied: Mapping[str, Any]) -> list[str]:
+    """Name the PersistentVolumeClaims that have no volume yet, so that nothing can have been stored."""
+    objects = [item.get("result") or {} for item in _results(applied)]
+    return [
+        claim["metadata"]["name"]
+        for claim in objects
+        if claim.get("kind") == "PersistentVolumeClaim" and not claim["spec"].get("volumeName")
+    ]
+
+
+def _results(applied: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    result = applied.get("result") or {}
+    return list(result.get("results") or []) if "results" in result else [applied]

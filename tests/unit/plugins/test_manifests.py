@@ -1,0 +1,40 @@
+"""How manifests are applied, and what kubernetes.core.k8s returns for several of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import arguments, errors, unbound_claims
+
+NO_NAMESPACE = {"error": {"msg": 'namespaces "staging" not found', "reason": "Not Found"}}
+NO_KIND = {"error": {"msg": "Failed to find exact match for security.istio.io/v1.PeerAuthentication by [kind, name]"}}
+REFUSED = {"error": {"msg": "spec.replicas: Invalid value", "reason": "Unprocessable Entity"}}
+
+
+def claim(**spec: str) -> dict[str, Any]:
+    return {"result": {"kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}}
+
+
+def several(*results: dict[str, Any]) -> dict[str, Any]:
+    return {"result": {"results": list(results)}}
+
+
+def test_what_everybody_applies_with() -> None:
+    given = arguments("config", [{"kind": "Secret"}, ""], ["data"], check_mode=False)
+    assert given["definition"] == [{"kind": "Secret"}]
+    assert given["hidden_fields"] == ["status", "metadata.managedFields", "data"]
+    assert not given["continue_on_error"]
+    assert arguments("config", [], [], check_mode=True)["continue_on_error"]
+
+
+def test_only_a_missing_namespace_or_kind_is_no_error() -> None:
+    assert errors(several({"result": {}}, NO_NAMESPACE, NO_KIND)) == []
+    assert errors(several(NO_NAMESPACE, REFUSED)) == ["spec.replicas: Invalid value"]
+    assert errors(NO_NAMESPACE) == []
+    assert errors({"msg": "the module failed"}) == []
+
+
+def test_claims_without_a_volume() -> None:
+    assert unbound_claims(several(claim(volumeName="pvc-1"), {"result": {"kind": "Service"}})) == []
+    assert unbound_claims(several(claim())) == ["data"]
+    assert unbound_claims(claim()) == ["data"]
