@@ -26,11 +26,11 @@ up: .prepared-run ## Bring the whole workshop up on this machine (installs what 
 down: .prepared-run ## Take the workshop down again (ARGS="-e purge=true" removes the bundle cache too)
 	@$(as_root) ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: .prepared-test ## Lint, unit tests and the molecule scenario `default`
+test: .prepared-test ## Lint, unit tests and the molecule scenarios
 	@tests/run lint unit molecule
 
-test-all: .prepared-test ## The same with every molecule scenario and tests/acceptance
-	@tests/run lint unit molecule-all acceptance
+test-all: .prepared-test ## The same, and tests/acceptance
+	@tests/run lint unit molecule acceptance
 
 lint: .python-test ## ansible-lint, yamllint, ruff and mypy
 	@tests/run lint

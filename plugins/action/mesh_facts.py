@@ -9,7 +9,11 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import NO_MESH, Objects
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import ANNOTATION, recorded_versions
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+    ANNOTATION,
+    mirrored_deployments,
+    recorded_versions,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
@@ -35,7 +39,7 @@ class ActionModule(ActionBase):
             mesh = api.find(f"/api/v1/namespaces/{arguments['mesh_namespace']}")
         except KubernetesError as error:
             if str(error) == NO_MESH:
-                return result | {"changed": False, "mesh": "", "versions": {}}
+                return result | {"changed": False, "mesh": "", "versions": {}, "mirrored": []}
             return result | {"failed": True, "msg": str(error)}
         annotations = ((mesh or {}).get("metadata") or {}).get("annotations") or {}
         mine = [item for item in items if item["metadata"]["namespace"] == arguments["namespace"]]
@@ -43,4 +47,5 @@ class ActionModule(ActionBase):
             "changed": False,
             "mesh": str(annotations.get(ANNOTATION + "mesh", "unknown")),
             "versions": recorded_versions(mine),
+            "mirrored": mirrored_deployments(mine),
         }

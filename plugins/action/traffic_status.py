@@ -59,6 +59,6 @@ class ActionModule(ActionBase):
         ]
         if arguments["show"]:
             proof = status.proof(arguments["checks"], arguments["proxies"], arguments["copies"], arguments["load"])
-            following = status.next_command(services, arguments["options"])
+            following = status.next_command(services, arguments["options"], arguments["copies"])
             show(["", *status.table(services), "", *status.rules(services), *proof, f"Next: {following}", ""])
         return result | {"changed": False, "services": services, "checks": status.checks(services, live)}

@@ -39,6 +39,10 @@ mesh:
   description: What identifies the mesh's installation, C(unknown) for one of somebody else, empty without a mesh.
   type: str
   returned: success
+mirrored:
+  description: The Deployments that get copies of requests alone.
+  type: list
+  returned: success
 versions:
   description: Lists of tags by service, for the services that are at a stage.
   type: dict

@@ -19,6 +19,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.connections import LABEL as CHECK_LABEL
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.routes import (
     Cluster,
@@ -251,7 +252,7 @@ class Proxies:
         named = {
             str(pod["metadata"]["name"]): str(pod["metadata"]["labels"]["app"])
             for pod in pods
-            if (pod["metadata"].get("labels") or {}).get("app") in apps and _runs(pod)
+            if (pod["metadata"].get("labels") or {}).get("app") in apps and _runs(pod) and not _is_check(pod)
         }
         without = [name for name in named if not any(has_proxy(pod) for pod in pods if pod["metadata"]["name"] == name)]
         if without:
@@ -323,6 +324,11 @@ def has_proxy(pod: Mapping[str, Any]) -> bool:
 
 def _runs(pod: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and (pod.get("status") or {}).get("phase") == "Running"
+
+
+def _is_check(pod: Mapping[str, Any]) -> bool:
+    """Tell the short-lived pods of `connection_check`, which bear a caller's labels, from the callers."""
+    return CHECK_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def _ready(pods: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:

@@ -251,6 +251,12 @@ def recorded_goal(virtual_service: Mapping[str, Any]) -> Goal | None:
     )
 
 
+def mirrored_deployments(virtual_services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Name the Deployments that get copies alone. Nobody waits for their answers, and mirroring may well break them."""
+    goals = [goal for item in virtual_services if (goal := recorded_goal(item))]
+    return [f"{goal.service}-{version_label(goal.candidate)}" for goal in goals if goal.stage == "mirror"]
+
+
 def recorded_versions(virtual_services: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Give the versions that each service's stage runs.
 

@@ -195,13 +195,16 @@ def proof(
 WEIGHTS = (1, 20, 40, 60, 80, 100)
 
 
-def next_command(services: Sequence[Mapping[str, Any]], options: str) -> str:
+def next_command(services: Sequence[Mapping[str, Any]], options: str, copies: Mapping[str, Mapping[str, int]]) -> str:
     """Give the one command that comes next in the workshop's order, for the first of these services.
 
     Args:
         options: what the last command was given besides, such as " -e service=aleph".
+        copies: requests and failed ones that mirrored versions received: a version that fails does not go on.
     """
     stage, weight = services[0]["stage"], services[0]["weight"]
+    if any(count["failed"] for count in copies.values()):
+        return f"ansible-playbook playbooks/rollback.yml{options}"
     if stage == "rollout":
         step = next((each for each in WEIGHTS if each > (weight or 0)), None)
         if step is not None:
