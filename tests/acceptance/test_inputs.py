@@ -24,6 +24,7 @@ from tests.acceptance.room import ROOT, Room
         ("workshop_supply=cheese", "workshop_supply is .*cheese.*packages"),
         ("workshop_app=cheese", "workshop_app is .*cheese.*alephbeth"),
         ("workshop_namespace=Not_Good", "workshop_namespace is .*Not_Good"),
+        ("workshop_load_rate=501", "workshop_load_rate is .*501.*500"),
         ("workshop_listen_address=nowhere", "workshop_listen_address is .*nowhere"),
         ("workshop_kubeconfig=/nonexistent", "workshop_kubeconfig is .*/nonexistent"),
         ("workshop_ca_bundle=/nonexistent", "workshop_ca_bundle is .*/nonexistent"),

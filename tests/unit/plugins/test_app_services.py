@@ -98,6 +98,7 @@ def test_only_callers_come_in() -> None:
     by_name = {item["name"]: item for item in app_services.policies(alephbeth())}
     assert by_name["front"] == {"name": "front", "callers": [], "port": 8080}
     assert by_name["aleph"]["callers"] == ["front", "load"]
+    assert "load" not in by_name
     assert by_name["mongo"] == {"name": "mongo", "callers": ["aleph", "beth"], "port": 27017}
 
 
@@ -181,6 +182,19 @@ def test_a_rollout_keeps_the_old_pod_until_the_new_one_is_ready_except_with_a_vo
     by_name = {item["metadata"]["name"]: item["spec"]["strategy"] for item in render(alephbeth(), "deployment.yml.j2")}
     assert by_name["aleph-v01"] == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
     assert by_name["mongo"] == {"type": "Recreate"}
+
+
+def test_what_listens_nowhere_has_no_service_no_policy_and_no_probe() -> None:
+    for services, name in ((alephbeth(), "load"), (COINS, "worker")):
+        (pod,) = (
+            item["spec"]["template"]["spec"]
+            for item in render(services, "deployment.yml.j2")
+            if item["metadata"]["name"] == name
+        )
+        (container,) = pod["containers"]
+        assert not {"ports", "startupProbe", "readinessProbe", "livenessProbe"} & set(container)
+        made = [*render(services, "service.yml.j2"), *render(services, "networkpolicy.yml.j2")]
+        assert not {name, f"{name}-callers"} & {item["metadata"]["name"] for item in made}
 
 
 def test_services_are_exposed_as_the_data_says() -> None:

@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "workshop_front_node_port": 30080,
     "workshop_app": "alephbeth",
     "workshop_namespace": "staging",
+    "workshop_load_rate": 5,
     "workshop_ca_bundle": "",
 }
 
@@ -51,6 +52,8 @@ def test_the_defaults_are_good() -> None:
         ("workshop_listen_address", "0.0.0.0"),
         ("workshop_namespace", "a" * 63),
         ("workshop_app", "dockercoins"),
+        ("workshop_load_rate", 0),
+        ("workshop_load_rate", "500"),
         ("workshop_node_address", "node-1.example.org"),
     ],
 )
@@ -68,6 +71,7 @@ def test_allowed(name: str, value: Any) -> None:
         *[("workshop_listen_address", value) for value in ("localhost", "1.2.3", "::1", "", 5)],
         *[("workshop_namespace", value) for value in ("kube-system", "default", "Staging", "", "a" * 64, 3)],
         *[("workshop_app", value) for value in ("", "nothing", None)],
+        *[("workshop_load_rate", value) for value in (501, "501", -1, "many", "", True, 2.5, None)],
         *[("workshop_supply", value) for value in ("upstream", "")],
         *[("workshop_cache_dir", value) for value in ("relative", "/", "/home", "/a/../b", "/a b/c", "/a/b'", "", 3)],
         *[("workshop_pod_subnet", value) for value in ("10.244.0.1/16", "10.244.0.0/30", "abc", "", 7)],

@@ -22,7 +22,10 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builde
 
 ROOT = Path(__file__).resolve().parents[3]
 # As in the images, where all of these lie in one directory.
-SOURCES = [ROOT / "services" / path for path in ("common", "alephbeth/aleph", "alephbeth/beth", "alephbeth/front")]
+SOURCES = [
+    ROOT / "services" / path
+    for path in ("common", "alephbeth/aleph", "alephbeth/beth", "alephbeth/front", "alephbeth/load")
+]
 sys.path[:0] = [str(path) for path in SOURCES]
 
 Environ = dict[str, str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -11,27 +12,46 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 
-from load.client import Client, Outcome, Target
-from load.records import DIRECTORY, Records, report
-from load.summary import summary
+from load.client import Client, Limits, Target, new_run
+from load.records import DIRECTORY, Records, RecordsError, report
+from load.summary import Summary, in_words
 
 DEFAULT_TARGETS = "aleph=http://aleph/name beth=http://beth/name"
 LOG_SECONDS = 10.0
-TARGET = re.compile(r"([a-z0-9][a-z0-9-]{0,62})=(http://[A-Za-z0-9.-]+(?::[0-9]{1,5})?(?:/[^\s]*)?)")
-HEADER = re.compile(r"([A-Za-z0-9-]+):[ \t]*([\x20-\x7e]*)")
+PROGRESS_SECONDS = 5.0
+# Waited for by the main thread; a handler could find the lock of `stop` taken by the thread that it interrupts.
+ENDINGS = (signal.SIGTERM, signal.SIGINT)
+# A pod has 30 s to end, and ends when its last request has been answered.
+MOST_SECONDS = 20
+
+PATH = r"/[!\"$-~]*"
+TARGET = re.compile(rf"([a-z0-9][a-z0-9-]{{0,62}})=http://([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{{1,5}}))?({PATH})?")
+HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)")
+# What the client says itself.
+OWN_HEADERS = {"connection", "content-length", "host", "transfer-encoding", "x-request-id"}
 
 
-def number(low: float, high: float, whole: bool = False) -> Callable[[str], Any]:
-    """Make argparse's reader of a number within bounds."""
+class Parser(argparse.ArgumentParser):
+    """Refuses in one sentence, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def number(low: float, high: float, example: float, whole: bool = False) -> Callable[[str], Any]:
+    """Make the reader of a number within bounds."""
     kind = "a whole number" if whole else "a number"
     pattern = r"[0-9]{1,9}" if whole else r"[0-9]{1,9}(\.[0-9]{1,9})?"
 
     def read(text: str) -> float:
         if not re.fullmatch(pattern, text) or not low <= float(text) <= high:
-            raise argparse.ArgumentTypeError(f"{text!r} must be {kind} from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is given, but it must be {kind} from {low:.10g} to {high:.10g}, for example {example:g}"
+            )
         return int(text) if whole else float(text)
 
     return read
@@ -40,129 +60,181 @@ def number(low: float, high: float, whole: bool = False) -> Callable[[str], Any]
 def target(text: str) -> Target:
     """Read NAME=http://HOST/PATH."""
     found = TARGET.fullmatch(text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} must be NAME=http://HOST/PATH, for example aleph=http://aleph/name")
-    return Target(found[1], found[2])
+    if not found or not 1 <= int(found[3] or 80) <= 65535:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be NAME=http://HOST[:PORT][/PATH], for example aleph=http://aleph/name"
+        )
+    return Target(found[1], found[2], int(found[3] or 80), found[4] or "/")
+
+
+def targets(text: str) -> list[Target]:
+    """Read targets of different names, with spaces between them."""
+    found = [target(word) for word in text.split()]
+    if not found or len({each.name for each in found}) < len(found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be targets of different names, for example {DEFAULT_TARGETS}"
+        )
+    return found
 
 
 def header(text: str) -> tuple[str, str]:
     """Read NAME: VALUE."""
     found = HEADER.fullmatch(text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} must be NAME: VALUE, for example 'Cookie: user=developer'")
+    if not found or found[1].lower() in OWN_HEADERS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be NAME: VALUE in ASCII, and none of {', '.join(sorted(OWN_HEADERS))}, "
+            "for example 'Cookie: user=developer'"
+        )
     return found[1], found[2]
 
 
-def seconds(text: str) -> float:
-    """Read a time in seconds since 1970."""
-    if not re.fullmatch(r"[0-9]{1,11}(\.[0-9]+)?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} must be a time in seconds since 1970, as `date +%s` prints")
+def path(text: str) -> str:
+    """Read a path, with or without a query."""
+    if not re.fullmatch(PATH, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is given, but it must be a path, for example /version")
+    return text
+
+
+def past(text: str) -> float:
+    """Read a time that is over, in seconds since 1970."""
+    now = time.time()
+    if not re.fullmatch(r"[0-9]{1,11}(\.[0-9]{1,9})?", text) or float(text) > now:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is given, but it must be a time in seconds since 1970 and no later than {now:.3f}, "
+            f"for example {now - 60:.0f}"
+        )
     return float(text)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Say what can be typed."""
-    main = argparse.ArgumentParser(prog="load", description="Sequence-numbered requests, without retries.")
+    main = Parser(prog="python -m load", description="Sequence-numbered requests, without retries.", allow_abbrev=False)
     commands = main.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="send for ever, as LOAD_TARGETS, LOAD_RATE and LOAD_TIMEOUT say")
-    reporting = commands.add_parser("report", help="sum up what `serve` has sent")
-    reporting.add_argument("--since", type=seconds, required=True, help="seconds since 1970")
-    reporting.add_argument("--until", type=seconds, help="seconds since 1970 (default: now)")
-    running = commands.add_parser("run", help="send some requests now and sum them up")
-    running.add_argument(
-        "--target", type=target, action="append", required=True, help="NAME=http://HOST/PATH; repeatable"
+    add = functools.partial(commands.add_parser, allow_abbrev=False)
+    add("serve", help="send for ever, as LOAD_TARGETS, LOAD_RATE and LOAD_TIMEOUT say")
+    reporting = add("report", help="sum up what `serve` has sent")
+    reporting.add_argument("--since", type=past, required=True, help="in seconds since 1970")
+    reporting.add_argument("--until", type=past, help="in seconds since 1970 (default: now)")
+    running = add("run", help="send some requests now, and sum them up")
+    running.add_argument("--target", action="append", required=True, help="NAME=http://HOST[:PORT][/PATH]; repeatable")
+    limits = running.add_mutually_exclusive_group(required=True)
+    limits.add_argument("--requests", type=number(1, 1_000_000, 500, whole=True), help="to each target")
+    limits.add_argument("--seconds", type=number(0.1, 3600, 10), default=float("inf"), help="how long")
+    pace = running.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--rate", type=number(0.1, 500, 50), help="a second to each target (default: as fast as answered)"
     )
-    running.add_argument("--requests", type=number(1, 1_000_000, whole=True), help="to each target")
-    running.add_argument("--seconds", type=number(0.1, 86_400), help="how long, with --rate")
-    running.add_argument(
-        "--rate", type=number(0.01, 1000), help="a second to each target (default: as fast as answered)"
-    )
-    running.add_argument(
-        "--concurrency", type=number(1, 64, whole=True), default=8, help="senders a target, without --rate"
-    )
+    pace.add_argument("--concurrency", type=number(1, 64, 8, whole=True), default=8, help="else: senders a target")
     running.add_argument("--header", type=header, action="append", default=[], help="'NAME: VALUE'; repeatable")
     running.add_argument("--method", choices=["GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE"], default="GET")
-    running.add_argument("--timeout", type=number(0.1, 60), default=10.0, help="seconds for an answer")
+    running.add_argument("--path", type=path, help="instead of the targets' own")
+    running.add_argument("--timeout", type=number(0.1, MOST_SECONDS, 10), default=10.0, help="seconds for an answer")
     return main
 
 
-def serve(environ: Mapping[str, str], stop: threading.Event, directory: Path = DIRECTORY) -> None:
-    """Send for ever, and log a summary every ten seconds."""
-    try:
-        targets = [target(text) for text in environ.get("LOAD_TARGETS", DEFAULT_TARGETS).split()]
-        rate = number(0, 500)(environ.get("LOAD_RATE", "5"))
-        timeout = number(0.1, 60)(environ.get("LOAD_TIMEOUT", "10"))
-    except argparse.ArgumentTypeError as error:
-        sys.exit(f"load does not start: {error}; set LOAD_TARGETS, LOAD_RATE and LOAD_TIMEOUT accordingly")
-    records = Records(directory, [each.name for each in targets], rate, timeout)
-    recent: list[Outcome] = []
-    lock = threading.Lock()
+def attend(work: Callable[[], None], stop: threading.Event, progress: Callable[[], None] | None = None) -> None:
+    """Work in a thread until it is done; a signal sets `stop`."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    said = time.monotonic()
+    while thread.is_alive():
+        thread.join(0.05)
+        if signal.sigtimedwait(ENDINGS, 0):
+            stop.set()
+        if progress and time.monotonic() - said >= PROGRESS_SECONDS:
+            said = time.monotonic()
+            progress()
 
-    def record(outcome: Outcome) -> None:
-        records.add(outcome)
-        with lock:
-            recent.append(outcome)
 
-    def log(since: float) -> None:
-        with lock:
-            outcomes, recent[:] = list(recent), []
-        print(json.dumps({"message": "sent", **summary(outcomes, since, time.time())}), flush=True)
+def serve(environ: Mapping[str, str]) -> int:
+    """Send until a signal comes, and log a summary every ten seconds."""
+
+    def setting(name: str, default: str, read: Callable[[str], Any]) -> Any:
+        try:
+            return read(environ.get(name, "").strip() or default)
+        except argparse.ArgumentTypeError as error:
+            sys.exit(f"load does not start: {name}: {error}")
+
+    def log(message: str, **fields: Any) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        print(json.dumps({"time": now, "level": "info", "service": "load", "message": message, **fields}), flush=True)
+
+    rate = setting("LOAD_RATE", "5", number(0, 500, 5))
+    timeout = setting("LOAD_TIMEOUT", "10", number(0.1, MOST_SECONDS, 10))
+    asked = setting("LOAD_TARGETS", DEFAULT_TARGETS, targets) if rate else []
+    run = new_run()
+    records = Records(DIRECTORY, [each.name for each in asked], run, timeout)
+    if not rate:
+        log("idle: LOAD_RATE is 0")
+        signal.sigwait(ENDINGS)
+        return 0
+    stop = threading.Event()
 
     def keep_logging() -> None:
-        since = records.start
-        while not stop.wait(LOG_SECONDS):
-            log(since)
-            since = time.time()
+        since = records.begin
+        while True:
+            stop.wait(LOG_SECONDS)
+            until = time.time()
+            # As another process would: what is logged is what can be reported.
+            found = report(DIRECTORY, since, until)
+            log(in_words(found), **found)
+            if stop.is_set():
+                return
+            since = until
 
-    print(json.dumps({"message": "starting", "rate": rate, "targets": [each.url for each in targets]}), flush=True)
-    if not rate:
-        stop.wait()
-        return
+    log(f"starting: {rate:g} requests a second to each of {', '.join(each.name for each in asked)}", run=run)
     logger = threading.Thread(target=keep_logging, daemon=True)
     logger.start()
-    Client(targets, record, timeout=timeout).at_rate(rate, stop, start=records.start)
+    client = Client(asked, records, timeout=timeout, run=run)
+    attend(lambda: client.at_rate(rate, stop), stop)
+    if not stop.is_set():
+        return 1  # sending has failed, and its traceback is in the log
+    records.end()
     logger.join()
-    log(records.start)
+    return 0
 
 
-def run(arguments: argparse.Namespace, stop: threading.Event) -> dict[str, Any]:
+def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """Send some requests and sum them up."""
-    outcomes: list[Outcome] = []
-    client = Client(
-        arguments.target,
-        outcomes.append,
-        method=arguments.method,
-        headers=dict(arguments.header),
-        timeout=arguments.timeout,
-    )
+    asked = arguments.target
+    if arguments.path:
+        asked = [Target(each.name, each.host, each.port, arguments.path) for each in asked]
+    summary = Summary([each.name for each in asked])
+    client = Client(asked, summary, method=arguments.method, headers=arguments.header, timeout=arguments.timeout)
+    stop = threading.Event()
+    limits = Limits(arguments.requests, arguments.seconds)
+
+    def send() -> None:
+        if arguments.rate:
+            client.at_rate(arguments.rate, stop, limits)
+        else:
+            client.as_answered(arguments.concurrency, stop, limits)
+
     since = time.time()
-    requests = arguments.requests or (int(arguments.seconds * arguments.rate) if arguments.rate else None)
-    if arguments.rate:
-        client.at_rate(arguments.rate, stop, requests=requests)
-    else:
-        client.at_once(requests or 0, arguments.concurrency, stop)
-    return summary(outcomes, since, time.time())
+    attend(send, stop, lambda: print(in_words(summary.result(since, time.time())), file=sys.stderr, flush=True))
+    return summary.result(since, time.time())
 
 
 def main(words: Sequence[str]) -> int:
     """Do what was typed."""
     reader = parser()
     arguments = reader.parse_args(words)
-    stop = threading.Event()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(ending, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     if arguments.command == "serve":
-        serve(os.environ, stop)
+        return serve(os.environ)
+    if arguments.command == "run":
+        try:
+            arguments.target = targets(" ".join(arguments.target))
+        except argparse.ArgumentTypeError as error:
+            reader.error(f"argument --target: {error}")
+        print(json.dumps(run(arguments)))
         return 0
-    if arguments.command == "report":
-        found = report(DIRECTORY, arguments.since, arguments.until)
-        print(json.dumps(found if found is not None else {"targets": {}}))
-        return 0
-    if (arguments.requests is None) == (arguments.seconds is None):
-        reader.error("give either --requests or --seconds")
-    if arguments.seconds and not arguments.rate:
-        reader.error("--seconds needs --rate")
-    print(json.dumps(run(arguments, stop)))
+    if arguments.until is not None and arguments.until <= arguments.since:
+        reader.error(f"--until is {arguments.until}, but it must be later than --since, which is {arguments.since}")
+    try:
+        print(json.dumps(report(DIRECTORY, arguments.since, arguments.until)))
+    except RecordsError as error:
+        reader.error(str(error))
     return 0
 
 

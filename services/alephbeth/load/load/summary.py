@@ -3,67 +3,125 @@
 from __future__ import annotations
 
 import math
+import threading
+from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from load.client import Outcome
+from load.client import Outcome, Request
 
 SHOWN_FAILURES = 20
 
 
-def summary(
-    outcomes: Iterable[Outcome], since: float, until: float, expected: Mapping[str, int] | None = None
-) -> dict[str, Any]:
-    """Sum outcomes up by target.
+class Summary:
+    """Counts requests and outcomes by target, as they come; keeps a number for each request and no more."""
 
-    Args:
-        outcomes: in any order.
-        since, until: seconds since 1970 that they are about.
-        expected: requests that were due by target; those without an outcome are `missing`.
+    def __init__(self, targets: Sequence[str]) -> None:
+        self._lock = threading.Lock()
+        self._tallies = {name: Tally() for name in targets}
+
+    def sent(self, request: Request) -> None:
+        """Count a request."""
+        with self._lock:
+            self._tallies[request.target].sent(request)
+
+    def outcome(self, request: Request, outcome: Outcome) -> None:
+        """Count what became of it."""
+        with self._lock:
+            self._tallies[request.target].outcome(request, outcome)
+
+    @property
+    def missing(self) -> int:
+        """How many requests have no outcome (yet)."""
+        with self._lock:
+            return sum(tally.missing for tally in self._tallies.values())
+
+    def result(self, since: float, until: float) -> dict[str, Any]:
+        """Sum up. Times are in seconds since 1970."""
+        with self._lock:
+            return {
+                "since": round(since, 6),
+                "until": round(until, 6),
+                "targets": {name: tally.result(until - since) for name, tally in self._tallies.items()},
+            }
+
+
+class Tally:
+    """The counts of one target."""
+
+    def __init__(self) -> None:
+        self._first: int | None = None
+        self._last = -1
+        self._outcomes = self._failed = 0
+        self._statuses: Counter[str] = Counter()
+        self._errors: Counter[str] = Counter()
+        self._versions: Counter[str] = Counter()
+        self._latencies = array("d")
+        self._failures: list[dict[str, Any]] = []
+
+    def sent(self, request: Request) -> None:
+        """Count a request."""
+        self._first = request.sequence if self._first is None else min(self._first, request.sequence)
+        self._last = max(self._last, request.sequence)
+
+    def outcome(self, request: Request, outcome: Outcome) -> None:
+        """Count what became of it."""
+        self._outcomes += 1
+        if outcome.status is not None:
+            self._statuses[str(outcome.status)] += 1
+            self._latencies.append(outcome.latency_ms)
+        if outcome.error is not None:
+            self._errors[outcome.error] += 1
+        if not outcome.failed:
+            if outcome.version is not None:
+                self._versions[outcome.version] += 1
+            return
+        self._failed += 1
+        if len(self._failures) < SHOWN_FAILURES:
+            shown = {"sequence": request.sequence, "request_id": request.id, "at": request.at}
+            answer = {"status": outcome.status, "error": outcome.error, "version": outcome.version}
+            self._failures.append({**shown, **answer, "latency_ms": outcome.latency_ms})
+
+    @property
+    def total(self) -> int:
+        """How many requests were due: from the first to the last sequence number, whether heard of or not."""
+        return 0 if self._first is None else self._last - self._first + 1
+
+    @property
+    def missing(self) -> int:
+        """How many of them have no outcome."""
+        return self.total - self._outcomes
+
+    def result(self, seconds: float) -> dict[str, Any]:
+        """Give the counts, and percentiles of the answers' latencies."""
+        ordered = sorted(self._latencies)
+        return {
+            "sent": self.total,
+            "answered": len(ordered),
+            "failed": self._failed + self.missing,
+            "missing": self.missing,
+            "rate": round(self.total / seconds, 2) if seconds > 0 else None,
+            "statuses": dict(sorted(self._statuses.items())),
+            "errors": dict(sorted(self._errors.items())),
+            "versions": dict(sorted(self._versions.items())),
+            "latency_ms": {f"p{percent}": percentile(ordered, percent) for percent in (50, 90, 99)}
+            | {"max": ordered[-1] if ordered else None},
+            "failures": self._failures,
+        }
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float | None:
+    """Give the smallest value that at least so many percent do not exceed (nearest rank).
+
+    >>> percentile([1.0, 2.0, 3.0, 4.0], 50)
+    2.0
     """
-    by_target: dict[str, list[Outcome]] = {name: [] for name in expected or {}}
-    for outcome in outcomes:
-        by_target.setdefault(outcome.target, []).append(outcome)
-    return {
-        "since": round(since, 3),
-        "until": round(until, 3),
-        "targets": {
-            name: _target(
-                sorted(found, key=lambda outcome: outcome.sequence), until - since, (expected or {}).get(name)
-            )
-            for name, found in by_target.items()
-        },
-    }
-
-
-def _target(outcomes: Sequence[Outcome], seconds: float, expected: int | None) -> dict[str, Any]:
-    failures = [outcome for outcome in outcomes if outcome.failed]
-    answered = [outcome for outcome in outcomes if outcome.status is not None]
-    latencies = sorted(outcome.latency_ms for outcome in answered)
-    sent = len(outcomes) if expected is None else max(expected, len(outcomes))
-    return {
-        "sent": sent,
-        "answered": len(answered),
-        "failed": len(failures) + sent - len(outcomes),
-        "missing": sent - len(outcomes),
-        "rate": round(sent / seconds, 2) if seconds > 0 else None,
-        "statuses": {str(status): count for status, count in _counted(outcome.status for outcome in outcomes)},
-        "errors": dict(_counted(outcome.error for outcome in outcomes)),
-        "versions": dict(_counted(outcome.version for outcome in answered if not outcome.failed)),
-        "latency_ms": {
-            **{f"p{percent}": _percentile(latencies, percent) for percent in (50, 90, 99)},
-            "max": latencies[-1] if latencies else None,
-        },
-        "failures": [asdict(outcome) for outcome in failures[:SHOWN_FAILURES]],
-    }
-
-
-def _counted(values: Iterable[Any]) -> list[tuple[Any, int]]:
-    return sorted(Counter(value for value in values if value is not None).items())
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """The smallest value that at least so many percent do not exceed (nearest rank)."""
     return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)] if ordered else None
+
+
+def in_words(result: Mapping[str, Any]) -> str:
+    """Sum a summary up in a line for people."""
+    return "; ".join(
+        f"{name}: {counts['sent']} sent, {counts['failed']} failed" for name, counts in result["targets"].items()
+    )
