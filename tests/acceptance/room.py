@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -142,15 +143,36 @@ class Room:
                 process.terminate()
 
 
+def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: str) -> None:
+    """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
+    with subprocess.Popen(
+        room.command(playbook, *arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        printed = []
+        for output in process.stdout:
+            printed.append(output)
+            if line in output:
+                time.sleep(delay)
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+    raise AssertionError(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
+
+
 def listens(port: int) -> bool:
     """Whether something listens on this port of 127.0.0.1."""
     with socket.create_connection(("127.0.0.1", port), 1):
         return True
 
 
-def get_json(url: str, timeout: float = 15) -> Any:
+def get_json(url: str, timeout: float = 15, headers: dict[str, str] | None = None) -> Any:
     """GET and decode."""
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers or {}), timeout=timeout) as answer:
         return json.load(answer)
 
 

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import time
 from pathlib import Path
 
-import pytest
-from tests.acceptance.room import ROOT, Room
+from tests.acceptance.room import Room, kill_when
 
 ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)
-
-
-def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: str) -> None:
-    """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
-    with subprocess.Popen(
-        room.command(playbook, *arguments),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        printed = []
-        for output in process.stdout:
-            printed.append(output)
-            if line in output:
-                time.sleep(delay)
-                os.killpg(process.pid, signal.SIGKILL)
-                return
-    pytest.fail(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
 
 
 def test_a_killed_bundle_goes_on_with_the_first_missing_part(tmp_path: Path) -> None:
