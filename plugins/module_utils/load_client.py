@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils import pod_exec, split
@@ -76,13 +77,27 @@ class LoadClient:
         return [self._result(check, counted[name], where) for name, check in targets.items()]
 
     def report(self, since: float) -> dict[str, Any]:
-        """Ask what became of the steady requests since then. Without targets: nothing is being sent."""
+        """Ask what became of the steady requests since then.
+
+        Without targets: nothing is being sent, or the client has started since and its records with it.
+        """
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
+        if self._started(where) >= since:
+            self._say("the load client was started anew meanwhile: it cannot tell what became of its requests")
+            return {"targets": {}}
         command = ["python", "-m", "load", "report", f"--since={since:.3f}"]
         found = self._asked(where, command)
         for target in found["targets"].values():
             self._explain(target["failures"], where)
         return found
+
+    def _started(self, where: pod_exec.Container) -> float:
+        """Tell when the client has started, in seconds since 1970."""
+        pod = self._api.get(f"/api/v1/namespaces/{where.namespace}/pods/{where.pod}")
+        states = {each["name"]: each.get("state") or {} for each in pod["status"].get("containerStatuses") or []}
+        started = (states.get(where.name, {}).get("running") or {}).get("startedAt")
+        # A fraction of the second after it the records begin.
+        return datetime.fromisoformat(started).timestamp() + 1 if started else 0.0
 
     def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
         said = pod_exec.run(self._api, where, command, RUN_SECONDS, self._say)

@@ -169,3 +169,11 @@ def test_what_was_lost_meanwhile_is_reported_and_explained(cluster: Cluster) -> 
         "1 of 10 requests to aleph failed: status 503, response flag UH: the subset has no healthy endpoint "
         f"(cluster {CLUSTER}); 2 without any outcome."
     ]
+
+
+def test_a_client_that_has_started_since_cannot_tell(cluster: Cluster) -> None:
+    cluster.answers["aleph"] = counted({"0.1": 5})
+    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
+    assert cluster.client.report(1767225602.0)["targets"] == cluster.answers
+    assert cluster.client.report(1767225599.0) == {"targets": {}}

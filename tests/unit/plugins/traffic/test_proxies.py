@@ -1,0 +1,264 @@
+"""Waiting for every calling proxy, and writing in the order that it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.unit.plugins.traffic.conftest import at, goal, written
+from tests.unit.plugins.traffic.test_routes import SPLIT, STABLE, cluster, dump, host
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import KubernetesError
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import (
+    CLUSTERS,
+    Expectation,
+    Proxies,
+    ProxyError,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+    destination_rule,
+    virtual_service,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.writer import Callee, Writer
+
+CALLEE = Callee("aleph", 80, ("front", "load"))
+SPLIT_ROUTES = tuple(routes.of_virtual_service(virtual_service(goal("rollout", 20))))
+
+
+def pod(name: str, app: str, version: str = "", ready: bool = True, proxy: bool = True) -> tuple[str, dict[str, Any]]:
+    containers = [{"name": "istio-proxy"}] if proxy else []
+    return f"/api/v1/namespaces/staging/pods/{name}", {
+        "metadata": {"labels": {"app": app, "version": version}},
+        "spec": {"initContainers": containers, "containers": [{"name": app}]},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+        },
+    }
+
+
+class Mesh:
+    """Proxies that hold, after some looks, what a test says; the clock runs with their answers."""
+
+    def __init__(self, api: Any) -> None:
+        self.api = api
+        self.now = 0.0
+        self.said: list[str] = []
+        # By pod: what each look finds, the last one for ever.
+        self.looks: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+        self.broken: set[str] = set()
+        for path, fields in (
+            pod("front-1", "front"),
+            pod("load-1", "load"),
+            pod("aleph-1", "aleph", "v01"),
+            pod("aleph-3", "aleph", "v03"),
+        ):
+            api.put(path, **fields)
+
+    def holds(self, name: str, *looks: tuple[Sequence[dict[str, Any]], Mapping[str, int]]) -> None:
+        """Say which routes and how many endpoints by subset a pod's proxy holds, look by look."""
+        self.looks[name] = [
+            (
+                dump(*held),
+                {
+                    "cluster_statuses": [
+                        {"name": cluster(subset), "host_statuses": [host() for _ in range(number)]}
+                        for subset, number in endpoints.items()
+                    ]
+                },
+            )
+            for held, endpoints in looks
+        ]
+
+    def connect(self, _api: Any, _namespace: str, name: str) -> Any:
+        mesh = self
+
+        class FakeAdmin:
+            def get(self, path: str) -> dict[str, Any]:
+                if name in mesh.broken:
+                    mesh.broken.remove(name)
+                    raise ProxyError(f"the proxy of pod {name} did not answer")
+                looks = mesh.looks[name]
+                found = looks[0][1 if path == CLUSTERS else 0]
+                if path == CLUSTERS and len(looks) > 1:
+                    looks.pop(0)
+                return found
+
+            def close(self) -> None:
+                pass
+
+        return FakeAdmin()
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @property
+    def proxies(self) -> Proxies:
+        return Proxies(self.api, "staging", self.said.append, self.sleep, lambda: self.now, self.connect)
+
+
+@pytest.fixture
+def mesh(api: Any) -> Mesh:
+    return Mesh(api)
+
+
+BOTH = {"v01": 1, "v03": 1}
+WANTED = Expectation("aleph", 80, ("front", "load"), SPLIT_ROUTES, ("v01", "v03"))
+
+
+def test_each_proxys_time_is_told_and_the_last_one_decides(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.holds("load-1", ([STABLE], BOTH), ([STABLE], BOTH), ([SPLIT], BOTH))
+    assert mesh.proxies.wait([WANTED], 10) == {"front-1": 0.0, "load-1": 0.04}
+
+
+def test_a_proxy_that_does_not_answer_once_is_asked_again(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.holds("load-1", ([SPLIT], BOTH))
+    mesh.broken.add("load-1")
+    assert mesh.proxies.wait([WANTED], 10)["load-1"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("held", "endpoints", "said"),
+    [
+        ([STABLE], BOTH, "route of aleph is everything to v01 100 %, must be everything to v01 80 %, v03 20 %"),
+        ([SPLIT], {"v01": 1}, "subset v03 of aleph has no active cluster"),
+        ([SPLIT], {"v01": 1, "v03": 0}, "subset v03 of aleph has 0 healthy endpoints, for 1 ready pods"),
+        ([SPLIT], {"v01": 1, "v03": 2}, "subset v03 of aleph has 2 healthy endpoints, for 1 ready pods"),
+    ],
+)
+def test_what_a_proxy_lacks_is_named(
+    mesh: Mesh, held: list[dict[str, Any]], endpoints: dict[str, int], said: str
+) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.holds("load-1", (held, endpoints))
+    with pytest.raises(ProxyError, match=r"After 10 s the proxy of pod load-1 does not hold") as error:
+        mesh.proxies.wait([WANTED], 10)
+    assert said in str(error.value)
+    assert any(said in line for line in mesh.said), "it is said while waiting, too"
+
+
+def test_a_subset_too_many_is_named_where_that_matters(mesh: Mesh) -> None:
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([STABLE], BOTH))
+    expected = Expectation("aleph", 80, ("front", "load"), None, ("v01",), ("v01",))
+    with pytest.raises(ProxyError, match="subset v03 of aleph is still there"):
+        mesh.proxies.wait([expected], 1)
+    assert mesh.proxies.wait([Expectation("aleph", 80, ("front", "load"), None, ("v01",))], 1)
+
+
+def test_a_caller_without_a_proxy_is_named(mesh: Mesh) -> None:
+    path, fields = pod("front-2", "front", proxy=False)
+    mesh.api.put(path, **fields)
+    with pytest.raises(ProxyError, match="Pod front-2 in namespace staging calls through no proxy"):
+        mesh.proxies.wait([WANTED], 1)
+
+
+def test_a_mesh_without_callers_is_named(mesh: Mesh) -> None:
+    with pytest.raises(ProxyError, match="No pod of gimel runs in namespace staging"):
+        mesh.proxies.wait([Expectation("aleph", 80, ("gimel",))], 1)
+
+
+def test_a_pod_that_has_gone_is_waited_for_no_more(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.holds("load-1", ([STABLE], BOTH))
+
+    def sleep(seconds: float) -> None:
+        mesh.now += seconds
+        mesh.api.objects.pop("/api/v1/namespaces/staging/pods/load-1", None)
+
+    mesh.sleep = sleep  # type: ignore[method-assign]
+    assert set(mesh.proxies.wait([WANTED], 10)) == {"front-1"}
+
+
+def test_a_version_is_drained_when_nothing_is_in_flight_or_new(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.looks["load-1"] = [
+        (dump(SPLIT), {"cluster_statuses": [{"name": cluster("v01"), "host_statuses": [host(active, total)]}]})
+        for active, total in ((1, 5), (0, 6), (0, 6))
+    ]
+    mesh.proxies.drained({"aleph": ["v01"]}, [CALLEE.anything], 10)
+    assert mesh.now == 2
+
+
+def test_a_version_that_is_still_asked_is_not_drained(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.looks["load-1"] = [
+        (dump(SPLIT), {"cluster_statuses": [{"name": cluster("v01"), "host_statuses": [host(0, total)]}]})
+        for total in range(100)
+    ]
+    with pytest.raises(ProxyError, match=r"After 5 s the old version is not drained: pod load-1: .* aleph v01, 1 new"):
+        mesh.proxies.drained({"aleph": ["v01"]}, [CALLEE.anything], 5)
+
+
+class FakeObjects:
+    """Routing objects in memory; remembers the order of writes."""
+
+    def __init__(self, *items: Mapping[str, Any]) -> None:
+        self.items = list(items)
+        self.done: list[str] = []
+
+    def list(self, kind: str) -> list[Any]:
+        return [item for item in self.items if item["kind"] == kind]
+
+    def write(self, wanted: Mapping[str, Any], _live: Any, dry_run: bool) -> None:
+        self.done.append(f"{'try ' if dry_run else ''}{wanted['kind']}")
+
+    def delete(self, item: Mapping[str, Any], dry_run: bool) -> None:
+        self.done.append(f"{'try ' if dry_run else ''}delete {item['metadata']['name']}")
+
+
+def write(mesh: Mesh, objects: FakeObjects, directory: Path, **options: Any) -> Any:
+    definitions = [virtual_service(goal("rollout", 20)), destination_rule("aleph", "staging", ["0.1", "0.3"])]
+    given = {"exact": False, "takeover": False, "copies": directory, "timeout": 2, "check_mode": False, "remove": []}
+    given |= options
+    writer = Writer(objects, mesh.proxies, lambda: mesh.now)  # type: ignore[arg-type]
+    return writer.write(definitions, given.pop("remove"), [CALLEE], **given)
+
+
+def test_subsets_are_in_every_proxy_before_a_route_leads_there(mesh: Mesh, tmp_path: Path) -> None:
+    live = at("baseline")
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    mesh.holds("front-1", ([STABLE], BOTH))
+    mesh.holds("load-1", ([STABLE], {"v01": 1}))
+    with pytest.raises(ProxyError, match="subset v03 of aleph has no active cluster"):
+        write(mesh, objects, tmp_path)
+    assert objects.done == ["DestinationRule"]
+
+
+def test_what_is_as_it_should_be_is_not_written_and_still_waited_for(mesh: Mesh, tmp_path: Path) -> None:
+    live = at("rollout", 20)
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    done = write(mesh, objects, tmp_path)
+    assert (objects.done, done.changed, set(done.proxies)) == ([], [], {"front-1", "load-1"})
+
+
+def test_check_mode_asks_the_cluster_and_shows_the_difference(mesh: Mesh, tmp_path: Path) -> None:
+    live = at("baseline")
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    done = write(mesh, objects, tmp_path, check_mode=True)
+    assert objects.done == ["try DestinationRule", "try VirtualService"]
+    assert "weight: 20" in done.diff[1]["after"]
+    assert "weight: 20" not in done.diff[1]["before"]
+
+
+def test_what_somebody_else_has_changed_is_overwritten_by_takeover_alone(mesh: Mesh, tmp_path: Path) -> None:
+    edited = written(virtual_service(goal("rollout", 20)), "kubectl-edit")
+    mine = {"kind": "VirtualService", "metadata": {"name": "mine", "namespace": "staging", "uid": "x"}, "spec": {}}
+    objects = FakeObjects(edited, mine, *at("rollout", 20).destination_rules)
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    with pytest.raises(KubernetesError, match="VirtualService staging/aleph was changed by somebody else"):
+        write(mesh, objects, tmp_path, remove=[mine])
+    write(mesh, objects, tmp_path / "copies", remove=[mine], takeover=True)
+    assert objects.done == ["VirtualService", "delete mine"]
+    kept = {path.name[:27]: yaml.safe_load(path.read_text()) for path in (tmp_path / "copies").iterdir()}
+    assert len(kept) == 2
+    assert all("resourceVersion" not in item["metadata"] and "uid" not in item["metadata"] for item in kept.values())
