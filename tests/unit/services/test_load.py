@@ -475,6 +475,15 @@ def test_what_is_logged_is_each_request_once(tmp_path: Path, server: Server) -> 
     assert sum(window["targets"]["aleph"]["answered"] for window in windows) == len(server.seen)
 
 
+def test_what_is_sent_while_a_summary_waits_is_in_the_last_one(tmp_path: Path, server: Server) -> None:
+    environ = {"LOAD_TARGETS": f"aleph=http://{server.place}/slow", "LOAD_RATE": "20"}
+    serving = start_changed(tmp_path, "main.LOG_SECONDS = 0.3", **environ)
+    until(lambda: len(server.seen) >= 9)  # the first summary waits for its answers
+    serving.send_signal(signal.SIGTERM)
+    _, *windows = map(json.loads, ended(serving)[1].splitlines())
+    assert sum(window["targets"]["aleph"]["answered"] for window in windows) == len(server.seen)
+
+
 def test_serve_ends_when_it_cannot_send_any_more(tmp_path: Path) -> None:
     code, _, errors = ended(start_changed(tmp_path, "main.Client.at_rate = lambda *_: 1 / 0"))
     assert code == 1
@@ -554,6 +563,7 @@ GOOD = "--target=aleph=http://aleph/name"
                 "=http://aleph",
                 "a=http://b:0",
                 "a=http://b/#c",
+                "a=http://b..c/",
             )
         ],
     ],
@@ -579,7 +589,7 @@ def test_what_is_typed_wrongly_is_refused_in_one_sentence(tmp_path: Path, words:
 )
 def test_a_bad_setting_is_refused_by_name(tmp_path: Path, name: str, value: str) -> None:
     code, output, errors = ended(start(tmp_path, "serve", **{name: value}))
-    assert (code, output) == (1, "")
+    assert (code, output) == (2, "")
     assert errors.startswith(f"load does not start: {name}: ")
     assert "is given, but it must be" in errors
     assert errors.count("\n") == 1

@@ -28,7 +28,9 @@ ENDINGS = (signal.SIGTERM, signal.SIGINT)
 MOST_SECONDS = 20
 
 PATH = r"/[!\"$-~]*"
-TARGET = re.compile(rf"([a-z0-9][a-z0-9-]{{0,62}})=http://([A-Za-z0-9][A-Za-z0-9.-]*)(?::([0-9]{{1,5}}))?({PATH})?")
+# One that is empty or longer cannot be looked up.
+LABEL = r"[A-Za-z0-9-]{1,63}"
+TARGET = re.compile(rf"([a-z0-9][a-z0-9-]{{0,62}})=http://({LABEL}(?:\.{LABEL})*\.?)(?::([0-9]{{1,5}}))?({PATH})?")
 HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\x20-\x7e]*)")
 # What the client says itself.
 OWN_HEADERS = {"connection", "content-length", "host", "transfer-encoding", "x-request-id"}
@@ -153,7 +155,8 @@ def serve(environ: Mapping[str, str]) -> int:
         try:
             return read(environ.get(name, "").strip() or default)
         except argparse.ArgumentTypeError as error:
-            sys.exit(f"load does not start: {name}: {error}")
+            print(f"load does not start: {name}: {error}", file=sys.stderr)
+            sys.exit(2)
 
     def log(message: str, **fields: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -173,12 +176,13 @@ def serve(environ: Mapping[str, str]) -> int:
     def keep_logging() -> None:
         since = records.begin
         while True:
-            stop.wait(LOG_SECONDS)
+            # Asked before: what is sent while the report waits for answers is for the next one.
+            last = stop.wait(LOG_SECONDS)
             until = time.time()
             # As another process would: what is logged is what can be reported.
             found = report(DIRECTORY, since, until)
             log(in_words(found), **found)
-            if stop.is_set():
+            if last:
                 return
             since = until
 
