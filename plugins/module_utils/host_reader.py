@@ -143,6 +143,8 @@ def podman_strictly(*arguments: str) -> list[dict[str, Any]]:
     Raises:
         subprocess.CalledProcessError: Podman failed.
     """
+    if not shutil.which("podman", path=COMMAND_PATH):  # a node that is a machine
+        return []
     found: list[dict[str, Any]] = strict_json_output("podman", *arguments, "--format", "json") or []
     return found
 

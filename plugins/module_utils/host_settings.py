@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Kernel settings that container nodes change on their host, and how they are put back.
+"""Kernel settings that nodes change on their machine or on their host, and how they are put back.
 
 Before the first room changes anything, what was there is written to a record. When the last room
 is gone, settings, and what Podman leaves behind (firewall chains, mounts), go back to it. What was
@@ -24,7 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader i
 )
 from ansible_collections.istio_games.workshop.plugins.module_utils.nftables import delete_table
 
-# Not namespaced, and written by the kubelet or Podman: they change for the whole host.
+# What the kubelet, kube-proxy or Podman write; most are not namespaced and change for the whole host.
 RECORDED_SYSCTLS = (
     "fs.inotify.max_user_instances",
     "fs.inotify.max_user_watches",
@@ -32,6 +32,7 @@ RECORDED_SYSCTLS = (
     "kernel.keys.root_maxkeys",
     "kernel.panic",
     "kernel.panic_on_oops",
+    "net.ipv4.conf.all.route_localnet",
     "net.ipv4.ip_forward",
     "net.ipv6.conf.all.forwarding",
     "vm.overcommit_memory",

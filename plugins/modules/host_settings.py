@@ -4,7 +4,7 @@
 
 DOCUMENTATION = r"""
 module: host_settings
-short_description: Prepare the host of container nodes, and put everything back after the last room
+short_description: Prepare a node, or the host of container nodes, and put everything back after the last room
 description:
   - With O(state=present), records the host's kernel settings, firewall chains and mounts before anything is changed,
     loads kernel modules and raises settings that are too low.

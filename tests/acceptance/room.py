@@ -45,6 +45,9 @@ class Room:
     registry_port: int
     front_port: int
     workers: int = 0
+    # Those of container nodes on this machine, unless a test has others.
+    inventory: Path | None = None
+    address: str = "127.0.0.1"
 
     @property
     def settings(self) -> list[str]:
@@ -59,8 +62,11 @@ class Room:
 
     def command(self, playbook: str, *arguments: str) -> list[str]:
         """The command line that plays `playbook` in this room."""
-        inventory = ["-i", str(ROOT / "molecule/inventory/hosts.yml")] if self.workers else []
-        return ["ansible-playbook", *inventory, playbook, *self.settings, *arguments]
+        inventory = self.inventory or (ROOT / "molecule/inventory/hosts.yml" if self.workers else None)
+        return [
+            *("ansible-playbook", *(["-i", str(inventory)] if inventory else [])),
+            *(playbook, *self.settings, *arguments),
+        ]
 
     def play(self, playbook: str, *arguments: str, timeout: float = 3000) -> Played:
         """Play it and return how it went; it may fail."""
@@ -120,12 +126,12 @@ class Room:
         }
 
     def front(self, path: str) -> Any:
-        """JSON that front answers at 127.0.0.1 of this machine."""
-        return get_json(f"http://127.0.0.1:{self.front_port}{path}")
+        """JSON that front answers at its NodePort."""
+        return get_json(f"http://{self.address}:{self.front_port}{path}")
 
     def catalog(self) -> list[str]:
         """The registry's repositories."""
-        listed: list[str] = get_json(f"http://127.0.0.1:{self.registry_port}/v2/_catalog")["repositories"]
+        listed: list[str] = get_json(f"http://{self.address}:{self.registry_port}/v2/_catalog")["repositories"]
         return listed
 
     @contextlib.contextmanager

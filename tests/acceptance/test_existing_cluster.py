@@ -1,0 +1,66 @@
+"""A cluster that somebody brings: another room's, which knows nothing of the guest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from tests.acceptance.room import Room
+
+GIVEN = Room("given", api_port=26481, registry_port=32351, front_port=30351)
+GUEST = dataclasses.replace(GIVEN, name="guest")
+PUSHED = "registry.registry.svc:5000/python:given"
+
+
+@pytest.fixture(scope="module")
+def settings() -> Iterator[list[str]]:
+    """What makes the guest use a cluster on which nothing of the workshop runs yet."""
+    try:
+        for playbook in ("bundle", "nodes", "cluster"):
+            GIVEN.must(f"playbooks/{playbook}.yml")
+        images = json.loads((GIVEN.state / "bundle/lock.json").read_text())["images"]
+        yield [
+            "--extra-vars",
+            json.dumps(
+                {
+                    "workshop_kubeconfig": str(GIVEN.state / "kubeconfig"),
+                    "workshop_node_address": "127.0.0.1",
+                    "workshop_namespace": "shop",
+                    # Its nodes have the bundle's images already, and kaniko pulls its base from the registry.
+                    "workshop_images": images | {"python": PUSHED},
+                    "mesh_bin_dir": str(GIVEN.state / "bin"),
+                }
+            ),
+        ]
+    finally:
+        GIVEN.must("playbooks/teardown.yml")
+
+
+def push_python() -> None:
+    """Give kaniko a base image that it can pull."""
+    bundle = GIVEN.state / "bundle"
+    reference = json.loads((bundle / "lock.json").read_text())["images"]["python"].rpartition("/")[2]
+    source, target = f"oci:{bundle.resolve()}/images:{reference}", f"127.0.0.1:{GIVEN.registry_port}/python:given"
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", source, f"docker://{target}"], check=True)
+
+
+def test_the_workshop_runs_on_it_and_leaves_it_alone(settings: list[str]) -> None:
+    nodes = GIVEN.kubectl("get", "nodes", "--output=jsonpath={.items[*].metadata.uid}")
+    GUEST.must("playbooks/registry.yml", *settings)
+    push_python()
+    assert "The cluster of" in GUEST.must("site.yml", *settings).output
+    shown = GUEST.front("/backends")["backends"]
+    assert {(backend["backend"], backend["version"]) for backend in shown} == {("aleph", "0.1"), ("beth", "0.1")}
+    GUEST.must("playbooks/verify.yml", *settings)
+    assert GUEST.must("site.yml", *settings).changed == 0
+    assert GUEST.must("site.yml", *settings, "--check").changed == 0
+
+    played = GUEST.must("playbooks/teardown.yml", *settings)
+    assert played.changed == 0
+    assert f"kubectl --kubeconfig={GIVEN.state}/kubeconfig delete namespace shop" in played.output
+    assert not any(backend["error"] for backend in GUEST.front("/backends")["backends"])
+    assert GIVEN.kubectl("get", "nodes", "--output=jsonpath={.items[*].metadata.uid}") == nodes
+    assert not GUEST.state.exists()

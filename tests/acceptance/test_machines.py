@@ -1,0 +1,102 @@
+"""Nodes that are machines, one of them reached as root and one through sudo."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.acceptance.machines import Machine, machines
+from tests.acceptance.room import Room, wait_for
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """Machines, what they were like at first, and the room that is made of them."""
+
+    machines: dict[str, Machine]
+    before: dict[str, Any]
+    room: Room
+
+    def state(self) -> dict[str, Any]:
+        """What the machines are like now."""
+        return {name: machine.state() for name, machine in self.machines.items()}
+
+    def answers(self) -> bool:
+        """Whether front reaches both backends."""
+        return not any(shown["error"] for shown in self.room.front("/backends")["backends"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Machines that are no nodes yet."""
+    with machines(tmp_path_factory.mktemp("machines")) as (inventory, found):
+        address = found["control-plane"].address
+        room = Room(
+            "machines", api_port=6443, registry_port=32341, front_port=30341, inventory=inventory, address=address
+        )
+        room.must("playbooks/bundle.yml")
+        try:
+            yield Site(found, {name: machine.state() for name, machine in found.items()}, room)
+        finally:
+            room.must("playbooks/teardown.yml")
+
+
+@pytest.fixture(scope="module")
+def nodes(site: Site) -> Site:
+    """The same machines with the workshop on them."""
+    site.room.must("site.yml")
+    return site
+
+
+def test_check_mode_tells_what_would_be_done_and_does_nothing(site: Site) -> None:
+    played = site.room.must("site.yml", "--check")
+    assert "control-plane would be made a node" in played.output
+    assert "worker-1 would be made a node" in played.output
+    assert site.state() == site.before
+
+
+def test_a_taken_port_is_found_before_anything_is_changed(site: Site) -> None:
+    worker = site.machines["worker-1"]
+    with subprocess.Popen(["podman", "exec", worker.container, "python3", "-m", "http.server", "10250"]):
+        wait_for(lambda: "10250" in worker.run("ss -ltn"), 20)
+        played = site.room.play("site.yml")
+        worker.run("pkill -f '^python3 -m http.server'")
+    assert played.code != 0
+    assert "TCP port 10250 of 0.0.0.0 is already taken by python3 (process" in played.output
+    assert site.state() == site.before
+
+
+def test_the_workshop_runs_on_machines(nodes: Site) -> None:
+    assert nodes.answers()
+    nodes.room.must("playbooks/verify.yml")
+    assert nodes.room.must("site.yml").changed == 0
+    assert nodes.room.must("site.yml", "--check").changed == 0
+
+
+def test_a_changed_program_restarts_what_runs_it_and_no_pod(nodes: Site) -> None:
+    columns = "--output=custom-columns=:.metadata.name,:.status.containerStatuses[*].restartCount"
+    pods = nodes.room.kubectl("get", "pods", "--all-namespaces", columns)
+    worker = nodes.machines["worker-1"]
+    running = worker.run("pgrep -x kubelet; pgrep -x containerd")
+    worker.run("cd /usr/local/bin && cp -p kubernetes other && echo >>other && mv other kubernetes")
+    assert nodes.room.must("playbooks/nodes.yml").changed > 0
+    assert not set(worker.run("pgrep -x kubelet; pgrep -x containerd").split()) & set(running.split())
+    assert nodes.room.must("site.yml").changed == 0
+    assert nodes.room.kubectl("get", "pods", "--all-namespaces", columns) == pods
+
+
+def test_a_restarted_machine_is_a_node_again(nodes: Site) -> None:
+    # Nothing starts the node's services with a machine that has no systemd: the next run does.
+    subprocess.run(["podman", "restart", "--time=5", nodes.machines["worker-1"].container], check=True)
+    nodes.room.must("site.yml")
+    assert wait_for(nodes.answers, 180) >= 0
+    assert nodes.room.must("site.yml").changed == 0
+
+
+def test_teardown_leaves_the_machines_as_they_were(nodes: Site) -> None:
+    nodes.room.must("playbooks/teardown.yml")
+    assert nodes.state() == nodes.before
+    assert nodes.room.must("playbooks/teardown.yml").changed == 0
