@@ -36,7 +36,7 @@ def test_the_last_copies_are_waited_for(api: Any) -> None:
         def close(self) -> None:
             pass
 
-    mirrors = Mirrors(api, "staging", slept.append, lambda *_: FakeAdmin())  # type: ignore[arg-type,return-value]
+    mirrors = Mirrors(api, "staging", slept.append, lambda *_: FakeAdmin())  # type: ignore[arg-type]
     before = mirrors.received({"aleph": "v03"})
     assert before == {"aleph": Received(50, 0)}
     assert mirrors.arrived({"aleph": "v03"}, before, {"aleph": 100}) == {"aleph": Received(100, 9)}

@@ -215,7 +215,14 @@ class FakeObjects:
 
 def write(mesh: Mesh, objects: FakeObjects, directory: Path, **options: Any) -> Any:
     definitions = [virtual_service(goal("rollout", 20)), destination_rule("aleph", "staging", ["0.1", "0.3"])]
-    given = {"exact": False, "takeover": False, "copies": directory, "timeout": 2, "check_mode": False, "remove": []}
+    given: dict[str, Any] = {
+        "exact": False,
+        "takeover": False,
+        "copies": directory,
+        "timeout": 2,
+        "check_mode": False,
+        "remove": [],
+    }
     given |= options
     writer = Writer(objects, mesh.proxies, lambda: mesh.now)  # type: ignore[arg-type]
     return writer.write(definitions, given.pop("remove"), [CALLEE], **given)
