@@ -84,3 +84,8 @@ def test_a_machine_that_is_a_node_holds_its_ports_itself(monkeypatch: pytest.Mon
     with socket.create_server(("127.0.0.1", 0)) as server:
         needs = Needs("", ("worker-1",), "0.0.0.0", (Port(server.getsockname()[1]),), {}, 0, {})
         assert bool(host_reader.read_host(needs, {}).listeners) is not is_node
+
+
+def test_a_machine_without_podman_holds_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_reader, "COMMAND_PATH", "/nowhere")
+    assert host_reader.podman_strictly("ps", "--all") == []
