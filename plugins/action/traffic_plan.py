@@ -51,12 +51,7 @@ class ActionModule(ActionBase):
         )
         try:
             api = Api.connect(arguments["kubeconfig"])
-            objects = Objects(api, say)
-            live = plan.Live(
-                objects.list("VirtualService"),
-                objects.list("DestinationRule"),
-                api.items(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
-            )
+            live = plan.Live.read(api, Objects(api, say), namespace)
         except KubernetesError as error:
             return result | {"failed": True, "msg": str(error)}
         planned = plan.plan(goals, live, arguments["takeover"])

@@ -44,12 +44,7 @@ class ActionModule(ActionBase):
         callees = [Callee.of(callee) for callee in arguments["callees"]]
         try:
             api = Api.connect(arguments["kubeconfig"])
-            objects = Objects(api, say)
-            live = Live(
-                objects.list("VirtualService"),
-                objects.list("DestinationRule"),
-                api.items(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
-            )
+            live = Live.read(api, Objects(api, say), namespace)
             with Proxies(api, namespace, say).connected() as proxies:
                 views = proxies.views([callee.anything for callee in callees])
         except (KubernetesError, ProxyError) as error:

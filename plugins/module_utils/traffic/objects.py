@@ -12,7 +12,11 @@ from openshift.dynamic import DynamicClient
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import FIELD_MANAGER
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import API_VERSION, OWNER_LABELS
+from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+    ANNOTATION,
+    API_VERSION,
+    OWNER_LABELS,
+)
 
 # istiod judges each object when it is written; while it restarts, nobody does.
 WEBHOOK_SECONDS = 60.0
@@ -86,6 +90,13 @@ def label(item: Mapping[str, Any]) -> str:
     return f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
 
 
+def named(items: Iterable[Mapping[str, Any]], namespace: str, name: str) -> Mapping[str, Any] | None:
+    """Find an object among those of one kind."""
+    return next(
+        (item for item in items if (item["metadata"]["namespace"], item["metadata"]["name"]) == (namespace, name)), None
+    )
+
+
 def find(items: Iterable[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Find the live object of the same kind, namespace and name."""
     return next((item for item in items if label(item) == label(wanted)), None)
@@ -115,7 +126,7 @@ def merged(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[st
             **{
                 key: value
                 for key, value in (live["metadata"].get("annotations") or {}).items()
-                if not key.startswith("workshop.istio-games/")
+                if not key.startswith(ANNOTATION)
             },
             **wanted["metadata"].get("annotations", {}),
         },

@@ -21,8 +21,10 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.module_utils.deployments import progress
+from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
+    Objects,
     find,
     is_ours,
     label,
@@ -44,6 +46,15 @@ class Live:
     virtual_services: Sequence[Item]
     destination_rules: Sequence[Item]
     deployments: Sequence[Item]
+
+    @classmethod
+    def read(cls, api: Api, objects: Objects, namespace: str) -> Live:
+        """Read it from the cluster."""
+        return cls(
+            objects.list("VirtualService"),
+            objects.list("DestinationRule"),
+            api.items(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
+        )
 
 
 @dataclass

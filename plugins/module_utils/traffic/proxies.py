@@ -187,13 +187,13 @@ class Proxies:
         since = begun if since is None else since
         looked = said = begun
         pods = self._pods()
-        proxies = self._callers(expected, pods)
+        ready, proxies = _ready(pods), self._callers(expected, pods)
         for proxy in proxies:
             proxy.seconds = None
         while True:
             waiting = [proxy for proxy in proxies if proxy.seconds is None]
             for proxy in waiting:
-                self._look(proxy, expected, _ready(pods))
+                self._look(proxy, expected, ready)
                 proxy.seconds = None if proxy.lacks else self._clock() - since
             now = self._clock()
             lacking = next((proxy for proxy in proxies if proxy.seconds is None), None)
@@ -209,7 +209,7 @@ class Proxies:
             if now - looked > LOOK_SECONDS:
                 looked = now
                 pods = self._pods()
-                proxies = self._callers(expected, pods)
+                ready, proxies = _ready(pods), self._callers(expected, pods)
             self._sleep(POLL_SECONDS)
 
     def drained(self, subsets: Mapping[str, Sequence[str]], expected: Sequence[Expectation], timeout: float) -> None:
@@ -249,12 +249,13 @@ class Proxies:
     def _callers(self, expected: Sequence[Expectation], pods: Sequence[Mapping[str, Any]]) -> list[Proxy]:
         """Connect to the proxies of the calling pods that run; forget those of pods that are gone."""
         apps = {caller for each in expected for caller in each.callers}
-        named = {
-            str(pod["metadata"]["name"]): str(pod["metadata"]["labels"]["app"])
+        calling = [
+            pod
             for pod in pods
             if (pod["metadata"].get("labels") or {}).get("app") in apps and _runs(pod) and not _is_check(pod)
-        }
-        without = [name for name in named if not any(has_proxy(pod) for pod in pods if pod["metadata"]["name"] == name)]
+        ]
+        named = {str(pod["metadata"]["name"]): str(pod["metadata"]["labels"]["app"]) for pod in calling}
+        without = [str(pod["metadata"]["name"]) for pod in calling if not has_proxy(pod)]
         if without:
             raise ProxyError(
                 f"Pod {', '.join(without)} in namespace {self._namespace} calls through no proxy, so that no route "

@@ -9,9 +9,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes, stages
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
-    find,
     label,
     last_written,
+    named,
     other_writers,
 )
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import (
@@ -21,8 +21,6 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan 
 )
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import View
 from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
-    Goal,
-    destination_rule,
     recorded_goal,
     virtual_service,
 )
@@ -43,8 +41,8 @@ def service_status(
         views: what each calling pod's proxy holds, by pod and service.
         checks: results of `split_check`; those of other services are left out.
     """
-    item = find(live.virtual_services, virtual_service(Goal(service, namespace, "baseline", "", "")))
-    rule = find(live.destination_rules, destination_rule(service, namespace, []))
+    item = named(live.virtual_services, namespace, service)
+    rule = named(live.destination_rules, namespace, service)
     goal = recorded_goal(item) if item else None
     running = deployed_tags(service, live.deployments)
     measured = [check for check in checks if check["service"] == service]
@@ -149,14 +147,9 @@ def rules(services: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def checks(services: Sequence[Mapping[str, Any]], live: Live) -> list[dict[str, Any]]:
     """Say what to measure, for the services that have a stage."""
-    found = []
-    for each in services:
-        item = find(
-            live.virtual_services, virtual_service(Goal(each["service"], each["namespace"], "baseline", "", ""))
-        )
-        goal = recorded_goal(item) if item else None
-        found += stages.checks(goal) if goal else []
-    return found
+    items = [named(live.virtual_services, each["namespace"], each["service"]) for each in services]
+    goals = [recorded_goal(item) for item in items if item]
+    return [check for goal in goals if goal for check in stages.checks(goal)]
 
 
 def proof(
