@@ -29,6 +29,8 @@ DEVELOPER = "developer"
 DEVELOPER_COOKIE = rf"^(.*;\s*)?user={DEVELOPER}(\s*;.*)?$"
 # Methods that change nothing (RFC 9110, section 9.2.1): only their copies are harmless.
 SAFE_METHODS = "GET|HEAD|OPTIONS"
+# Names the route that was taken, in every answer: front shows whether it was the developer's.
+ROUTE_HEADER = "x-workshop-route"
 
 
 class StageError(ValueError):
@@ -182,8 +184,12 @@ def virtual_service(goal: Goal) -> dict[str, Any]:
         everybody["route"] = [{**_destination(goal, tag), "weight": share} for tag, share in _split(goal).items()]
     elif goal.stage == "promote":
         everybody["route"] = [candidate]
-    spec = {"hosts": [goal.service], "http": [{**route, "retries": {"attempts": 0}} for route in routes]}
+    spec = {"hosts": [goal.service], "http": [_explained(route) for route in routes]}
     return _object("VirtualService", goal.service, goal.namespace, spec, goal.record)
+
+
+def _explained(route: Mapping[str, Any]) -> dict[str, Any]:
+    return {**route, "headers": {"response": {"set": {ROUTE_HEADER: route["name"]}}}, "retries": {"attempts": 0}}
 
 
 def checks(goal: Goal) -> list[dict[str, Any]]:

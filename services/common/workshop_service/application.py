@@ -46,12 +46,7 @@ def create_service(settings: Settings, import_name: str, error_page: ErrorPage |
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
-    identity = {
-        "service": settings.service,
-        "title": settings.title,
-        "version": settings.version,
-        "pod": settings.pod,
-    }
+    identity = settings.identity
     drain = Drain()
     # before_request runs in this order: clocks first, so that a fault's delay is logged and measured.
     install_tracing(app)

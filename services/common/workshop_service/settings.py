@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from workshop_service.faults import FAULTS
 
@@ -30,6 +31,11 @@ class Settings:
     threads: int = 64
     drain_seconds: float = 5.0
     graceful_seconds: int = 20
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What names this service in answers, logs and metrics."""
+        return {"service": self.service, "title": self.title, "version": self.version, "pod": self.pod}
 
     @classmethod
     def from_environ(cls, service: str, environ: Mapping[str, str] | None = None) -> Settings:
@@ -62,6 +68,26 @@ def number(
             f"{name} is {text!r}, but must be {kind} from {low:g} to {high:g}: set {name}={default:g} or leave it out."
         )
     return float(text)
+
+
+def address(env: Mapping[str, str], name: str, default: str) -> str:
+    """Read the address of another service: http://HOST or http://HOST:PORT."""
+    url = env.get(name, "").strip() or default
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or "@" in parts.netloc or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"{name} is no plain address http://HOST or http://HOST:PORT: set {name}={default} or leave it out."
+        )
+    return url.rstrip("/")
+
+
+def work_seconds(env: Mapping[str, str]) -> float:
+    """Read WORK_SECONDS, what one unit of work takes in a service that is slow on purpose."""
+    return number(env, "WORK_SECONDS", 0.1, low=0, high=10)
 
 
 def _title(env: Mapping[str, str], service: str) -> str:

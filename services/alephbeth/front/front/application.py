@@ -6,22 +6,19 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, jsonify, redirect, render_template, request
+from flask import Flask, jsonify, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
 from front.backends import Backends
 from front.settings import BackendSettings
+from workshop_page import error_page, install_page
 from workshop_service import Settings, create_service
 from workshop_service.application import service_of
 from workshop_service.tracing import trace_headers
 from workshop_service.user import COOKIE, user_cookies, valid_user
 
 COOKIE_SECONDS = 12 * 3600
-# Nothing but our own style sheet and forms: no script, no other host, no frame around us.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 def create_app(environ: Mapping[str, str] | None = None) -> Flask:
@@ -30,6 +27,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     settings = Settings.from_environ("front", env)
     backend_settings = BackendSettings.from_environ(env)
     app = create_service(settings, __name__, error_page=_error_page)
+    install_page(app)
     backends = Backends(backend_settings, f"workshop-front/{settings.version}", service_of(app).registry)
 
     @app.get("/")
@@ -81,13 +79,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
 
     @app.context_processor
     def page_values() -> dict[str, Any]:
-        return {"user": _user(), "front": service_of(app).identity}
-
-    @app.after_request
-    def secure(response: Response) -> Response:
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        response.headers["Referrer-Policy"] = "no-referrer"
-        return response
+        return {"user": _user()}
 
     return app
 
@@ -112,7 +104,7 @@ def _wants_page() -> bool:
 
 def _error_page(status: int, reason: str) -> ResponseReturnValue:
     if _wants_page():
-        return render_template("error.html", status=status, reason=reason), status
+        return error_page(status, reason)
     return jsonify(error=reason), status
 
 

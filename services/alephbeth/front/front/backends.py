@@ -19,6 +19,9 @@ from workshop_service.metrics import SECONDS_BUCKETS
 
 # A version is a few hundred bytes; whatever answers with more is no backend of ours.
 MAX_ANSWER_BYTES = 64 * 1024
+DRAWN_VERSIONS = frozenset({"v01", "v02", "v03"})
+# Set by the workshop's VirtualServices.
+ROUTE_HEADER = "x-workshop-route"
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,18 @@ class Answer:
     title: str
     version: str | None
     pod: str | None
+    # The mesh's route that was taken, by its name; None where no mesh says so.
+    route: str | None
     milliseconds: float
     error: str | None
+
+    @property
+    def kind(self) -> str:
+        """What the page draws it as: versions differ in colour and in shape."""
+        if self.error or self.version is None:
+            return "failed"
+        label = f"v{self.version.replace('.', '')}"
+        return label if label in DRAWN_VERSIONS else "other"
 
     def as_dict(self) -> dict[str, Any]:
         """Give the answer for JSON."""
@@ -83,21 +96,21 @@ class Backends:
     def _ask_one(self, name: str, url: str, headers: Mapping[str, str]) -> Answer:
         started = time.monotonic()
         try:
-            data = _version(*self._fetch(f"{url}/version", headers))
+            status, body, route = self._fetch(f"{url}/version", headers)
+            data = _version(status, body)
         except BackendError as error:
             return _failure(name, time.monotonic() - started, str(error))
-        return Answer(
-            name, data["title"], data["version"], data["pod"], _milliseconds(time.monotonic() - started), None
-        )
+        milliseconds = _milliseconds(time.monotonic() - started)
+        return Answer(name, data["title"], data["version"], data["pod"], route, milliseconds, None)
 
-    def _fetch(self, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    def _fetch(self, url: str, headers: Mapping[str, str]) -> tuple[int, bytes, str | None]:
         timeout = urllib3.Timeout(total=self._settings.timeout)
         try:
             response = self._http.request(
                 "GET", url, headers=headers, timeout=timeout, redirect=False, preload_content=False
             )
             try:
-                return response.status, response.read(MAX_ANSWER_BYTES + 1)
+                return response.status, response.read(MAX_ANSWER_BYTES + 1), response.headers.get(ROUTE_HEADER)
             finally:
                 response.close()
         except NameResolutionError:
@@ -114,7 +127,7 @@ class Backends:
 
 
 def _failure(name: str, seconds: float, reason: str) -> Answer:
-    return Answer(name, name.capitalize(), None, None, _milliseconds(seconds), reason)
+    return Answer(name, name.capitalize(), None, None, None, _milliseconds(seconds), reason)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,0 +1,1 @@
+"""worker: takes random bytes from rng, has hasher hash them, and counts and keeps the results in redis."""
