@@ -17,8 +17,10 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Namespaces that belong to the cluster or to other parts of the workshop.
-TAKEN_NAMESPACES = {"build", "default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry"}
-PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port")
+TAKEN_NAMESPACES = {
+    *("build", "default", "dockercoins", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry")
+}
+PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port", "workshop_webui_node_port")
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
 # What is allowed when a value is bad, None when it is good.
@@ -46,6 +48,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_api_port": (lambda value: _port(value, 1, 65535, "a free TCP port"), "6443"),
         "workshop_registry_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "32000"),
         "workshop_front_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30080"),
+        "workshop_webui_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30081"),
         "workshop_app": (lambda value: _one_of(value, sorted(apps)), "alephbeth"),
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),

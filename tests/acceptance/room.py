@@ -50,6 +50,11 @@ class Room:
     address: str = "127.0.0.1"
 
     @property
+    def webui_port(self) -> int:
+        """Another NodePort of its own."""
+        return self.front_port + 500
+
+    @property
     def settings(self) -> list[str]:
         """What makes ansible-playbook work on this room."""
         values = {
@@ -57,6 +62,7 @@ class Room:
             "workshop_api_port": self.api_port,
             "workshop_registry_node_port": self.registry_port,
             "workshop_front_node_port": self.front_port,
+            "workshop_webui_node_port": self.webui_port,
         }
         return [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
 

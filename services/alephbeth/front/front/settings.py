@@ -24,4 +24,3 @@ class BackendSettings:
             urls={name: address(environ, f"{name.upper()}_URL", f"http://{name}") for name in BACKENDS},
             timeout=number(environ, "BACKEND_TIMEOUT", 10, low=0.1, high=60),
         )
-

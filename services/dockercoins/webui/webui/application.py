@@ -13,6 +13,7 @@ from redis import Redis, RedisError
 
 from workshop_page import install_page
 from workshop_service import Settings, create_service
+from workshop_service.settings import number
 
 # What the workers write (dockercoins/worker).
 HASHES, WALLET = "hashes", "wallet"
@@ -25,7 +26,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app = create_service(Settings.from_environ("webui", env), __name__)
     install_page(app)
     host = env.get("REDIS_HOST", "").strip() or "redis"
-    redis = Redis(host, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
+    port = int(number(env, "REDIS_PORT", 6379, low=1, high=65535, integer=True))
+    redis = Redis(host, port, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
     @app.get("/")
     def index() -> str:

@@ -31,7 +31,10 @@ class Miner:
         # No retries here: after an error, everything waits.
         self._http = urllib3.PoolManager(timeout=settings.timeout, retries=False)
         self._redis = Redis(
-            settings.redis_host, socket_timeout=settings.timeout, socket_connect_timeout=settings.timeout
+            settings.redis_host,
+            settings.redis_port,
+            socket_timeout=settings.timeout,
+            socket_connect_timeout=settings.timeout,
         )
         self._uncounted = 0
 
