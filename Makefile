@@ -55,7 +55,7 @@ deps: ## Choose the newest Python packages that requirements/*.in allow, and wri
 	@scripts/install_debian_packages
 	@scripts/prepare_venv run
 .prepared-test:
-	@scripts/install_debian_packages
+	@scripts/install_debian_packages test
 	@scripts/prepare_venv test
 .python-test:
 	@scripts/install_debian_packages python3-venv

@@ -107,7 +107,15 @@ class RedisServer:
 
     def start(self) -> None:
         libraries = os.pathsep.join(str(path) for path in self.root.glob("usr/lib/*-linux-gnu"))
-        command = [self.root / "usr/bin/redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [
+            str(self.root / "usr/bin/redis-server"),
+            "--port",
+            str(self.port),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+        ]
         environ = {"LD_LIBRARY_PATH": libraries}
         self.process = subprocess.Popen(command, cwd=self.root, env=environ, stdout=subprocess.DEVNULL)
         wait_for_port(self.port, self.process)

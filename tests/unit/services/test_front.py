@@ -89,8 +89,12 @@ def test_curl_sees_the_versions_that_answered(make_peer: Callable[..., Peer]) ->
         "user": None,
         "backends": [
             {
-                "backend": name, "title": name.title(), "version": "0.1", "pod": f"{name}-v01-abc",
-                "route": None, "error": None,
+                "backend": name,
+                "title": name.title(),
+                "version": "0.1",
+                "pod": f"{name}-v01-abc",
+                "route": None,
+                "error": None,
             }
             for name in ("aleph", "beth")
         ],

@@ -39,7 +39,9 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         """Answer the number of coins, of hashes, and the time (seconds since 1970) at which they were read."""
         try:
             with redis.pipeline() as pipeline:
-                found: list[Any] = pipeline.hlen(WALLET).get(HASHES).execute()
+                pipeline.hlen(WALLET)
+                pipeline.get(HASHES)
+                found: list[Any] = pipeline.execute()
         except RedisError as error:
             return jsonify(error=f"redis at {host} does not answer: {error}"), 503
         coins, hashes = found

@@ -63,7 +63,7 @@ class Miner:
         digest = self._ask("POST", f"{self._settings.hasher_url}/", data).decode().strip()
         self._stop.wait(self._settings.work_seconds)
         if digest.startswith("0"):
-            self._redis.hset(WALLET, digest, data)  # type: ignore[arg-type]
+            self._redis.hset(WALLET, digest, data)
             log.info("coin found: %s...", digest[:8])
 
     def _report(self, seconds: float) -> None:
