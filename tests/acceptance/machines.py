@@ -23,7 +23,7 @@ USERS = {"control-plane": "root", "worker-1": "teacher"}
 # What the packages that a node needs make themselves, and what the system writes as it runs.
 OTHERS = re.compile(
     r"/etc/(alternatives|modules|networks|rc\w\.d|runit|service|sv)\b|/var/lib/(apt|dpkg|systemd)\b"
-    r"|/run/(lock|motd\.dynamic|mount|netns|runit|sudo|xtables\.lock)\b|/var/log/[\w.]+(log|tmp|apt|xz)\b"
+    r"|/run/(lock|motd\.dynamic|mount|netns|runit|sudo|xtables\.lock)\b|/var/log/(apt\b|[\w.]+(log|tmp|xz)\b)"
 )
 
 

@@ -98,5 +98,9 @@ def test_a_restarted_machine_is_a_node_again(nodes: Site) -> None:
 
 def test_teardown_leaves_the_machines_as_they_were(nodes: Site) -> None:
     nodes.room.must("playbooks/teardown.yml")
-    assert nodes.state() == nodes.before
+    now = nodes.state()
+    for name, before in nodes.before.items():
+        left = {kind: sorted(set(now[name][kind]) ^ set(found)) for kind, found in before.items()}
+        assert not {kind: lines for kind, lines in left.items() if lines}, name
+    assert now == nodes.before
     assert nodes.room.must("playbooks/teardown.yml").changed == 0
