@@ -60,7 +60,7 @@ def test_the_workshop_runs_on_it_and_leaves_it_alone(settings: list[str]) -> Non
 
     played = GUEST.must("playbooks/teardown.yml", *settings)
     assert played.changed == 0
-    assert f"kubectl --kubeconfig={GIVEN.state}/kubeconfig delete namespace shop" in played.output
+    assert f"kubectl --kubeconfig={GIVEN.state}/kubeconfig delete namespace --ignore-not-found shop " in played.output
     assert not any(backend["error"] for backend in GUEST.front("/backends")["backends"])
     assert GIVEN.kubectl("get", "nodes", "--output=jsonpath={.items[*].metadata.uid}") == nodes
     assert not GUEST.state.exists()

@@ -184,11 +184,12 @@ def virtual_service(goal: Goal) -> dict[str, Any]:
         everybody["route"] = [{**_destination(goal, tag), "weight": share} for tag, share in _split(goal).items()]
     elif goal.stage == "promote":
         everybody["route"] = [candidate]
-    spec = {"hosts": [goal.service], "http": [_explained(route) for route in routes]}
+    spec = {"hosts": [goal.service], "http": [_common(route) for route in routes]}
     return _object("VirtualService", goal.service, goal.namespace, spec, goal.record)
 
 
-def _explained(route: Mapping[str, Any]) -> dict[str, Any]:
+def _common(route: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what every route has."""
     return {**route, "headers": {"response": {"set": {ROUTE_HEADER: route["name"]}}}, "retries": {"attempts": 0}}
 
 

@@ -95,7 +95,8 @@ const ask = async () => {
     take(answer);
     trouble("");
   } catch (error) {
-    if (line.length) line.push({ now: last()?.now ?? 0, speed: null });
+    // A gap in the line.
+    if (line.length && line[line.length - 1].speed !== null) line.push({ now: line[line.length - 1].now, speed: null });
     trouble(`No counters: ${error.message}`);
   }
   setTimeout(ask, 1000);

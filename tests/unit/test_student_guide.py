@@ -1,0 +1,44 @@
+"""The student's guide is what docs/deck.yml says, and every expectation in it can be looked for."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def guide() -> Any:
+    """The script as a module."""
+    loader = importlib.machinery.SourceFileLoader("student_guide", str(ROOT / "scripts/student_guide"))
+    spec = importlib.util.spec_from_loader("student_guide", loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_what_the_data_says() -> None:
+    written = {path.name: path.read_text() for path in (ROOT / "docs/student").glob("*.md")}
+    assert written == guide().pages(), "run .venv/bin/python scripts/student_guide"
+
+
+def test_every_step_has_something_to_see() -> None:
+    script = guide()
+    for chapter in script.chapters(script.settings()):
+        assert chapter["steps"], chapter["id"]
+        for step in chapter["steps"]:
+            assert set(step) <= {"type", "see", "why", "within", "deck", "waived", "fails"}, step
+            assert step["see"], step
+            for pattern in step["see"]:
+                re.compile(pattern)
+
+
+def test_the_playbooks_that_are_typed_exist() -> None:
+    text = (ROOT / "docs/deck.yml").read_text()
+    playbooks = set(re.findall(r"ansible-playbook (\S+\.yml)", text))
+    assert len(playbooks) > 8
+    assert not [name for name in playbooks if not (ROOT / name).is_file()]
