@@ -176,9 +176,9 @@ def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: st
     raise AssertionError(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
 
 
-def listens(port: int) -> bool:
-    """Whether something listens on this port of 127.0.0.1."""
-    with socket.create_connection(("127.0.0.1", port), 1):
+def listens(port: int, address: str = "127.0.0.1") -> bool:
+    """Whether something listens on this port of an address."""
+    with socket.create_connection((address, port), 1):
         return True
 
 

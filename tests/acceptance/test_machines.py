@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.machines import Machine, machines
-from tests.acceptance.room import Room, wait_for
+from tests.acceptance.room import Room, listens, wait_for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,9 @@ def test_a_changed_program_restarts_what_runs_it_and_no_pod(nodes: Site) -> None
 
 def test_a_restarted_machine_is_a_node_again(nodes: Site) -> None:
     # Nothing starts the node's services with a machine that has no systemd: the next run does.
-    subprocess.run(["podman", "restart", "--time=5", nodes.machines["worker-1"].container], check=True)
+    worker = nodes.machines["worker-1"]
+    subprocess.run(["podman", "restart", "--time=5", worker.container], check=True)
+    wait_for(lambda: listens(22, worker.address), 30)
     nodes.room.must("site.yml")
     assert wait_for(nodes.answers, 180) >= 0
     assert nodes.room.must("site.yml").changed == 0
