@@ -217,7 +217,7 @@ def with_kubeconfig(room: Room, pattern: str, replacement: str) -> Played:
     try:
         return room.play(
             "rollout.yml", "-e", "weight=50", "-e", f"workshop_kubeconfig={changed}",
-            "-e", "workshop_node_address=127.0.0.1", "-e", '{"workshop_images": {}}',
+            "-e", "workshop_node_address=127.0.0.1", "-e", '{"workshop_images": {"ferretdb": "none", "redis": "none"}}',
         )  # fmt: skip
     finally:
         changed.unlink()

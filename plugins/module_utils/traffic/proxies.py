@@ -219,17 +219,21 @@ class Proxies:
         while True:
             busy = None
             totals = {}
-            for pod, seen in self.views(expected).items():
+            for proxy in self._callers(expected, self._pods()):
+                self._look(proxy, expected, {})
+                # What it held before says nothing about now.
+                seen = {} if proxy.lacks else proxy.seen
+                busy = proxy.lacks or busy
                 for service, names in subsets.items():
                     for subset in names:
                         cluster = seen[service].subsets.get(subset) if service in seen else None
                         if cluster is None:
                             continue
-                        key = (pod, service, subset)
+                        key = (proxy.pod, service, subset)
                         totals[key] = cluster.total
                         sent = cluster.total - before.get(key, 0) if key in before else None
                         if cluster.active or sent is None or sent > 0:
-                            busy = f"pod {pod}: {cluster.active} requests in flight to {service} {subset}" + (
+                            busy = f"pod {proxy.pod}: {cluster.active} requests in flight to {service} {subset}" + (
                                 f", {sent} new ones a second" if sent else ""
                             )
             before = totals

@@ -186,6 +186,16 @@ def test_a_version_is_drained_when_nothing_is_in_flight_or_new(mesh: Mesh) -> No
     assert mesh.now == 2
 
 
+def test_a_proxy_that_does_not_answer_while_it_drains_is_asked_again(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    idle = {"cluster_statuses": [{"name": cluster("v01"), "host_statuses": [host(0, 5)]}]}
+    mesh.looks["load-1"] = [(dump(SPLIT), idle)]
+    mesh.broken.add("load-1")
+    mesh.proxies.drained({"aleph": ["v01"]}, [CALLEE.anything], 10)
+    # No answer, the first count, the same count.
+    assert mesh.now == 2
+
+
 def test_a_version_that_is_still_asked_is_not_drained(mesh: Mesh) -> None:
     mesh.holds("front-1", ([SPLIT], BOTH))
     mesh.looks["load-1"] = [
