@@ -73,7 +73,6 @@ def install_request_log(app: Flask) -> None:
             "path": request.path,
             "status": response.status_code,
             "duration_ms": round((perf_counter() - g.started) * 1000, 1),
-            # Envoy adds "-shadow" to the host of a mirrored request.
             "host": request.host,
             "peer": request.remote_addr,
             **({"user": users[0]} if users else {}),
