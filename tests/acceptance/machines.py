@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.room import ROOT
+from tests.acceptance.room import ROOT, container_abilities
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Needs, container_limits, runtime
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import read_host
 from ansible_collections.istio_games.workshop.plugins.module_utils.room import node_addresses
 
 IMAGE = "localhost/istio-workshop-test/machine"
@@ -94,9 +92,9 @@ def _start(directory: Path) -> tuple[Path, dict[str, Machine]]:
     addresses = node_addresses(subnet, ["control-plane"], ["worker-1"])
 
     # As for container nodes: what this machine can give.
-    host = read_host(Needs("", (), "127.0.0.1", (), {}, 0, {}), {})
-    limits = [f"--ulimit={name}={value}" for name, value in container_limits(host).items()]
-    oci_runtime = ["--runtime", runtime(host)] if runtime(host) else []
+    runtime, abilities = container_abilities()
+    limits = [f"--ulimit={name}={value}" for name, value in abilities.items()]
+    oci_runtime = ["--runtime", runtime] if runtime else []
     found = {}
     for name, user in USERS.items():
         container = f"{NETWORK}-{name}"

@@ -18,6 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Needs, container_limits, runtime
+from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import read_host
+
 ROOT = Path(__file__).parents[2]
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
 
@@ -153,6 +156,12 @@ class Room:
                 yield f"http://127.0.0.1:{port}"
             finally:
                 process.terminate()
+
+
+def container_abilities() -> tuple[str, dict[str, str]]:
+    """The OCI runtime that containers of this machine need (empty: Podman's own), and their limits by name."""
+    host = read_host(Needs("", (), "127.0.0.1", (), {}, 0, {}), {})
+    return runtime(host), container_limits(host)
 
 
 def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: str) -> None:

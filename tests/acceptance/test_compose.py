@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.room import ROOT, Room, get_json, wait_for
-
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Needs, container_limits, runtime
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import read_host
+from tests.acceptance.room import ROOT, Room, container_abilities, get_json, wait_for
 
 BUNDLED = {"PYTHON_BASE": "python:3.11-slim", "MONGO_IMAGE": "ferretdb:v1.24.2", "REDIS_IMAGE": "redis:7.0.15"}
 PORTS = {"FRONT_PORT": "18080", "WEBUI_PORT": "18081"}
@@ -26,9 +23,9 @@ class Compose:
 
     def __init__(self, room: Room, directory: Path) -> None:
         # What this machine's containers can be given, as for container nodes.
-        host = read_host(Needs("", (), "127.0.0.1", (), {}, 0, {}), {})
-        limits = ", ".join(f'"{name}={value}"' for name, value in container_limits(host).items())
-        engine = f'[engine]\nruntime = "{runtime(host)}"\n' if runtime(host) else ""
+        runtime, abilities = container_abilities()
+        limits = ", ".join(f'"{name}={value}"' for name, value in abilities.items())
+        engine = f'[engine]\nruntime = "{runtime}"\n' if runtime else ""
         conf = directory / "containers.conf"
         conf.write_text(f"{engine}[containers]\ndefault_ulimits = [{limits}]\n")
         self.registry = f"127.0.0.1:{room.registry_port}"
