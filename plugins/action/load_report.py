@@ -18,7 +18,7 @@ class ActionModule(ActionBase):
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset({"kubeconfig", "namespace", "since", "fail"})
+    _VALID_ARGS = frozenset({"kubeconfig", "namespace", "since", "held", "fail"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -27,6 +27,7 @@ class ActionModule(ActionBase):
                 "kubeconfig": {"type": "path", "required": True},
                 "namespace": {"type": "str", "required": True},
                 "since": {"type": "float", "required": True},
+                "held": {"type": "float"},
                 "fail": {"type": "bool", "default": True},
             }
         )
@@ -34,7 +35,7 @@ class ActionModule(ActionBase):
             return result | {"changed": False, "skipped": True, "msg": "Nothing is asked in check mode."}
         try:
             client = LoadClient(Api.connect(arguments["kubeconfig"]), arguments["namespace"], say)
-            report = client.report(arguments["since"])
+            report = client.report(arguments["since"], arguments["held"])
         except (ExecError, KubernetesError) as error:
             return result | {"failed": True, "msg": str(error)}
         result |= {"changed": False, "report": report}

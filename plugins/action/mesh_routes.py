@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ class ActionModule(ActionBase):
             "diff": written.diff,
             "proxies": written.proxies,
             "propagation_ms": round(1000 * max(written.proxies.values(), default=0)),
+            "held": time.time(),
         }
 
 

@@ -19,6 +19,8 @@ RUN_SECONDS = 300
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
+# A change that withdraws what fails is told from one that fails by the requests of so long before it.
+LOOK_BACK_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,35 @@ class LoadClient:
             counted |= self._asked(where, command)["targets"]
         return [self._result(check, counted[name], where) for name, check in targets.items()]
 
-    def report(self, since: float) -> dict[str, Any]:
+    def report(self, since: float, held: float | None = None) -> dict[str, Any]:
         """Ask what became of the steady requests since then.
 
         Without targets: nothing is being sent, or the client has started since and its records with it.
+
+        Args:
+            since: when the change began, in seconds since 1970.
+            held: when every calling proxy held the change. Where requests failed already before the change (a bad
+                version is withdrawn, a broken route mended), those until then are not the change's own: the report
+                counts from here on, and tells of the earlier ones as `before`.
         """
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
-        if self._started(where) >= since:
+        started = self._started(where)
+        if started >= since:
             self._say("the load client was started anew meanwhile: it cannot tell what became of its requests")
             return {"targets": {}}
-        command = ["python", "-m", "load", "report", f"--since={since:.3f}"]
-        found = self._asked(where, command)
+        before = {}
+        if held is not None:
+            earlier = self._records(where, max(started, since - LOOK_BACK_SECONDS), since)
+            if any(target["failed"] for target in earlier["targets"].values()):
+                before, since = {"before": earlier}, held
+        found = self._records(where, since)
         for target in found["targets"].values():
             self._explain(target["failures"], where)
-        return found
+        return found | before
+
+    def _records(self, where: pod_exec.Container, since: float, until: float | None = None) -> dict[str, Any]:
+        command = ["python", "-m", "load", "report", f"--since={since:.3f}"]
+        return self._asked(where, command if until is None else [*command, f"--until={until:.3f}"])
 
     def _started(self, where: pod_exec.Container) -> float:
         """Tell when the client has started, in seconds since 1970."""

@@ -39,7 +39,7 @@ def trouble(pod: Mapping[str, Any]) -> Trouble | None:
     """
     status = pod.get("status") or {}
     for container in _containers(status):
-        found = _container_trouble(container)
+        found = _waiting_trouble(container) or (None if _restarts(pod) else _ended(container))
         if found:
             return found
     if status.get("phase") == "Failed":
@@ -52,8 +52,11 @@ def trouble(pod: Mapping[str, Any]) -> Trouble | None:
 
 
 def not_ready(pod: Mapping[str, Any]) -> Trouble | None:
-    """Name a container that runs but is not ready: its readiness probe fails."""
+    """Name a container that runs but is not ready (its readiness probe fails), or that ended and is not restarted."""
     for container in _containers(pod.get("status") or {}):
+        ended = _ended(container)
+        if ended:
+            return ended
         if "running" in (container.get("state") or {}) and not container.get("ready"):
             return Trouble(f"container {container['name']} runs, but does not become ready", False, container["name"])
     return None
@@ -64,10 +67,14 @@ def _containers(status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     yield from status.get("containerStatuses") or []
 
 
-def _container_trouble(container: Mapping[str, Any]) -> Trouble | None:
+def _restarts(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a container that ends is started anew: it ends with its node's restart, too."""
+    return bool((pod.get("spec") or {}).get("restartPolicy") == "Always")
+
+
+def _waiting_trouble(container: Mapping[str, Any]) -> Trouble | None:
     name = container["name"]
-    state = container.get("state") or {}
-    waiting = state.get("waiting")
+    waiting = (container.get("state") or {}).get("waiting")
     if waiting and waiting.get("reason") not in _HARMLESS:
         reason, message = waiting.get("reason") or "waiting", waiting.get("message") or ""
         if reason in _BAD_IMAGE:
@@ -78,9 +85,13 @@ def _container_trouble(container: Mapping[str, Any]) -> Trouble | None:
             sentence = f"container {name} keeps ending ({_ending(ended)}; {restarts} restarts)"
             return Trouble(sentence, restarts >= 2, name, previous=True)
         return Trouble(f"container {name} does not start ({reason}: {message})", reason in _HOPELESS, name)
-    terminated = state.get("terminated")
+    return None
+
+
+def _ended(container: Mapping[str, Any]) -> Trouble | None:
+    terminated = (container.get("state") or {}).get("terminated")
     if terminated and terminated.get("exitCode", 0) != 0:
-        return Trouble(f"container {name} ended ({_ending(terminated)})", False, name)
+        return Trouble(f"container {container['name']} ended ({_ending(terminated)})", False, container["name"])
     return None
 
 

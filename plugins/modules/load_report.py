@@ -20,6 +20,11 @@ options:
     description: The time from which on requests count, in seconds since 1970.
     type: float
     required: true
+  held:
+    description:
+      - The time at which every calling proxy held the change, in seconds since 1970.
+      - Where requests failed already in the half minute before O(since), only those from here on count; else all.
+    type: float
   fail:
     description: Whether a failed request fails the task.
     type: bool
@@ -41,7 +46,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 report:
-  description: The load client's summary (services/README.md).
+  description:
+    - The load client's summary (services/README.md).
+    - C(before) is that of the half minute before, if a request failed then and RV(report) counts from O(held) on.
   type: dict
   returned: success
 """

@@ -94,4 +94,8 @@ propagation_ms:
   description: The longest of these times, in milliseconds.
   type: int
   returned: success
+held:
+  description: The time at which every calling proxy held everything, in seconds since 1970.
+  type: float
+  returned: success
 """

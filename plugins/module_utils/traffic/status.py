@@ -179,9 +179,18 @@ def proof(
         )
     targets = load.get("targets") or {}
     if targets:
-        sent, failed = (sum(int(each[key]) for each in targets.values()) for key in ("sent", "failed"))
-        lines.append(f"The load client sent {sent} requests meanwhile: {failed or 'none'} failed.")
+        sent, failed = _sums(targets)
+        when = "since the proxies hold it" if "before" in load else "meanwhile"
+        lines.append(f"The load client sent {sent} requests {when}: {failed or 'none'} failed.")
+    if "before" in load:
+        sent, failed = _sums(load["before"]["targets"])
+        lines.append(f"Requests were failing before this change already ({failed} of the last {sent}): not counted.")
     return lines
+
+
+def _sums(targets: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+    """Add up how many requests were sent to all targets, and how many of them failed."""
+    return sum(int(each["sent"]) for each in targets.values()), sum(int(each["failed"]) for each in targets.values())
 
 
 # Steps of the weight that the workshop takes.

@@ -39,6 +39,7 @@ class Cluster:
         monkeypatch.setattr(pod_exec, "run", self.run)
         self.api = api
         self.answers: dict[str, dict[str, Any]] = {}
+        self.answers_to_reports: list[dict[str, dict[str, Any]]] = []
         self.output: str | None = None
         self.commands: list[list[str]] = []
         self.slept: list[float] = []
@@ -50,6 +51,8 @@ class Cluster:
         self.commands.append(command)
         names = [word.removeprefix("--target=").partition("=")[0] for word in command if word.startswith("--target=")]
         targets = {name: self.answers[name.rpartition("-")[0]] for name in names} or self.answers
+        if self.answers_to_reports:
+            targets = self.answers_to_reports.pop(0)
         return self.output if self.output is not None else json.dumps({"targets": targets})
 
     def sleep(self, seconds: float) -> None:
@@ -169,6 +172,36 @@ def test_what_was_lost_meanwhile_is_reported_and_explained(cluster: Cluster) -> 
         "1 of 10 requests to aleph failed: status 503, response flag UH: the subset has no healthy endpoint "
         f"(cluster {CLUSTER}); 2 without any outcome."
     ]
+
+
+def spans(cluster: Cluster) -> list[list[str]]:
+    return [command[4:] for command in cluster.commands]
+
+
+def test_what_failed_before_the_change_already_is_told_and_not_counted(cluster: Cluster) -> None:
+    failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
+    cluster.answers_to_reports = [failing, fine]
+    report = cluster.client.report(1795519901.25, held=1795519907.5)
+    assert spans(cluster) == [["--since=1795519871.250", "--until=1795519901.250"], ["--since=1795519907.500"]]
+    assert losses(report) == []
+    assert report["before"]["targets"] == failing
+
+
+def test_without_failures_before_every_one_since_counts(cluster: Cluster) -> None:
+    failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
+    cluster.answers_to_reports = [fine, failing]
+    report = cluster.client.report(1795519901.25, held=1795519907.5)
+    assert spans(cluster)[1] == ["--since=1795519901.250"]
+    assert len(losses(report)) == 1
+    assert "before" not in report
+
+
+def test_nothing_is_asked_of_the_time_before_the_client_has_started(cluster: Cluster) -> None:
+    cluster.answers["aleph"] = counted({"0.1": 5})
+    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+    cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
+    cluster.client.report(1767225609.0, held=1767225610.0)
+    assert spans(cluster)[0] == ["--since=1767225601.000", "--until=1767225609.000"]
 
 
 def test_a_client_that_has_started_since_cannot_tell(cluster: Cluster) -> None:

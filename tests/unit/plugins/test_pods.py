@@ -87,3 +87,14 @@ def test_not_ready_names_the_container() -> None:
     assert found is not None
     assert found.sentence == "container app runs, but does not become ready"
     assert not_ready({"status": {"containerStatuses": [container(ready=True, state={"running": {}})]}}) is None
+
+
+def test_what_ended_and_is_started_anew_is_trouble_only_when_it_is_late() -> None:
+    pod = {
+        "spec": {"restartPolicy": "Always"},
+        "status": {"containerStatuses": [container(state={"terminated": {"exitCode": 255}})]},
+    }
+    assert trouble(pod) is None
+    found = not_ready(pod)
+    assert found is not None
+    assert found.sentence == "container app ended (exit code 255)"

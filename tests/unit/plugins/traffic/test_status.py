@@ -115,6 +115,17 @@ def test_the_proof_is_sentences() -> None:
     ]
 
 
+def test_what_failed_before_the_change_is_told() -> None:
+    load = {
+        "targets": {"aleph": {"sent": 20, "failed": 0}},
+        "before": {"targets": {"aleph": {"sent": 30, "failed": 7}}},
+    }
+    assert proof(load=load) == [
+        "The load client sent 20 requests since the proxies hold it: none failed.",
+        "Requests were failing before this change already (7 of the last 30): not counted.",
+    ]
+
+
 def test_each_stage_says_what_to_measure() -> None:
     live = at("rollout", 20)
     found = shown(live, views("rollout", 20))
