@@ -8,14 +8,12 @@ description:
   - Asks the API server that a kubeconfig names, with its credentials, and fails with one sentence when it cannot be
     used. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
   required:
     description: Whether a cluster that cannot be used is a failure.
     type: bool
     default: true
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full

@@ -8,10 +8,6 @@ description:
   - Starts a short-lived pod for each caller, lets it connect to its targets, and removes it again. Fails when a
     connection that must be refused is let through, or the other way round. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
   namespace:
     description: Namespace of the targets' Services.
     type: str
@@ -63,6 +59,8 @@ options:
     description: Seconds that a pod may take.
     type: int
     default: 120
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full

@@ -9,10 +9,6 @@ description:
   - Polls for failure as well as for success, and fails with the reason and the end of the log of a pod that does not
     come up. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
   namespace:
     description: The Deployments' namespace.
     type: str
@@ -26,6 +22,8 @@ options:
     description: Seconds that all of them may take together.
     type: int
     default: 180
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full

@@ -10,10 +10,6 @@ description:
   - Fails at once when a build fails, with the end of kaniko's log. A Job that an interrupted run has left is followed
     or replaced. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
   registry:
     description: The registry's URL as the controller reaches it.
     type: str
@@ -65,6 +61,8 @@ options:
     description: How many images are built side by side. Tags of one image are built one after the other.
     type: int
     default: 2
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full

@@ -8,14 +8,6 @@ description:
   - Reads the load client's record of the requests that were due since a time, and waits for the answers that are
     still to come. Fails when one of them failed. Does nothing where no load client runs. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   since:
     description: The time from which on requests count, in seconds since 1970.
     type: float
@@ -29,6 +21,9 @@ options:
     description: Whether a failed request fails the task.
     type: bool
     default: true
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
 attributes:
   check_mode:
     support: full

@@ -8,10 +8,6 @@ description:
   - Server-side apply through M(kubernetes.core.k8s), with what every use of it here has in common. Fields that somebody
     else has taken over are taken back; what only the cluster writes is no change of ours.
 options:
-  kubeconfig:
-    description: The cluster's kubeconfig.
-    type: path
-    required: true
   manifests:
     description: The manifests, each a dictionary or YAML text; an empty one is left out.
     type: list
@@ -22,6 +18,8 @@ options:
     type: list
     elements: str
     default: []
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full

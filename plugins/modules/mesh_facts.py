@@ -8,18 +8,13 @@ description:
   - Says whether there is a mesh, and which versions of the application's services the stages run that they are at.
   - Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   mesh_namespace:
     description: The mesh's own namespace.
     type: str
     default: istio-system
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
 attributes:
   check_mode:
     support: full

@@ -12,14 +12,6 @@ description:
     (https://www.envoyproxy.io/docs/envoy/latest/operations/admin). Runs on the controller.
   - Fails with the proxy, the route, the subset or the endpoints that are not as they must be.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   definitions:
     description: VirtualServices and DestinationRules, named as the Service that they are about.
     type: list
@@ -30,25 +22,6 @@ options:
     type: list
     elements: dict
     default: []
-  callees:
-    description: The services in question, and who calls them.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: The Service's name.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        required: true
-      callers:
-        description: The calling pods' label C(app).
-        type: list
-        elements: str
-        required: true
   exact:
     description: Wait until the proxies have no other subset of the services than those of the DestinationRules.
     type: bool
@@ -64,6 +37,10 @@ options:
     description: Seconds for the proxies.
     type: int
     default: 60
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
+  - istio_games.workshop.cluster.callees
 attributes:
   check_mode:
     support: full

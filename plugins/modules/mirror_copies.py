@@ -8,14 +8,6 @@ description:
   - Reads the statistics of the mirrored versions' own proxies, since who sends a copy drops its answer. Fails when
     fewer copies have arrived than were sent. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   subsets:
     description: The mirrored subset by service.
     type: dict
@@ -27,6 +19,9 @@ options:
     description: Requests sent since then by service; waits up to 10 s for their copies.
     type: dict
     default: {}
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
 attributes:
   check_mode:
     support: full

@@ -8,33 +8,6 @@ description:
   - Waits until no calling proxy has a request in flight to these subsets, and none has sent one for a second.
   - Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
-  callees:
-    description: The services in question, and who calls them.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: The Service's name.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        required: true
-      callers:
-        description: The calling pods' label C(app).
-        type: list
-        elements: str
-        required: true
   subsets:
     description: Lists of subsets by service.
     type: dict
@@ -43,6 +16,10 @@ options:
     description: Seconds to wait.
     type: int
     default: 60
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
+  - istio_games.workshop.cluster.callees
 attributes:
   check_mode:
     support: full

@@ -11,14 +11,6 @@ description:
     is 10 points off is found with 99 percent; so many requests are sent unless the number is given.
   - A failed request is explained by the response flag in the log of the caller's proxy. Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   checks:
     description: What to measure.
     type: list
@@ -48,6 +40,9 @@ options:
     description: Whether a verdict other than C(honoured), or a failed request, fails the task.
     type: bool
     default: true
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
 attributes:
   check_mode:
     support: full

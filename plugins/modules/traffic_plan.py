@@ -10,14 +10,6 @@ description:
     O(takeover) is set.
   - Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
   services:
     description: The application's services, as in C(workshop_apps). Those with C(candidate) have stages.
     type: list
@@ -41,6 +33,9 @@ options:
     description: Whether routing that somebody else has made or changed may be overwritten.
     type: bool
     default: false
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
 attributes:
   check_mode:
     support: full

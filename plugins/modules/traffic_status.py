@@ -8,33 +8,6 @@ description:
   - Puts side by side what was asked for, what is configured, what every calling proxy holds and what was measured.
   - Runs on the controller.
 options:
-  kubeconfig:
-    description: The kubeconfig file.
-    type: path
-    required: true
-  namespace:
-    description: The application's namespace.
-    type: str
-    required: true
-  callees:
-    description: The services in question, and who calls them.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      name:
-        description: The Service's name.
-        type: str
-        required: true
-      port:
-        description: Its port.
-        type: int
-        required: true
-      callers:
-        description: The calling pods' label C(app).
-        type: list
-        elements: str
-        required: true
   checks:
     description: Results of M(istio_games.workshop.split_check) to show.
     type: list
@@ -60,6 +33,10 @@ options:
     description: Whether to show the table.
     type: bool
     default: true
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.application
+  - istio_games.workshop.cluster.callees
 attributes:
   check_mode:
     support: full

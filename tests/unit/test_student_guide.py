@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+KEYS = {"title", "type", "see", "why", "picture", "alt", "within", "deck", "waived", "fails"}
 
 
 def guide() -> Any:
@@ -24,15 +25,30 @@ def guide() -> Any:
 def test_the_pages_are_what_the_data_says() -> None:
     written = {path.name: path.read_text() for path in (ROOT / "docs/student").glob("*.md")}
     assert written == guide().pages(), "run .venv/bin/python scripts/student_guide"
+    assert (ROOT / "docs/proofs.md").read_text() == guide().proofs(), "run .venv/bin/python scripts/student_guide"
+
+
+def test_every_proof_is_there() -> None:
+    script = guide()
+    for system in script.deck(script.settings())["systems"]:
+        assert system["proofs"], system["name"]
+        for proof in system["proofs"]:
+            path, _, name = proof.partition(": ")
+            text = (ROOT / path).read_text()
+            found = rf"^def {name}\(" if path.endswith(".py") else rf"- (name|title): (Verify \| )?{re.escape(name)}$"
+            assert re.search(found, text, re.MULTILINE), proof
 
 
 def test_every_step_has_something_to_see() -> None:
     script = guide()
-    for chapter in script.chapters(script.settings()):
+    for chapter in script.deck(script.settings())["chapters"]:
         assert chapter["steps"], chapter["id"]
         for step in chapter["steps"]:
-            assert set(step) <= {"type", "see", "why", "within", "deck", "waived", "fails"}, step
+            assert set(step) <= KEYS, step
+            assert step["title"], step
             assert step["see"], step
+            assert ("picture" in step) == ("alt" in step), step
+            assert (ROOT / "docs/images" / step.get("picture", "front.png")).is_file(), step
             for pattern in step["see"]:
                 re.compile(pattern)
 
