@@ -61,6 +61,19 @@ def test_a_taken_port_is_found_before_anything_is_made() -> None:
     assert other.name not in listed.stdout
 
 
+def test_machines_that_do_not_answer_are_named(tmp_path: Path) -> None:
+    example = (ROOT / "inventory/machines.example.yml").read_text()
+    unused = re.sub(r"ansible_host: .*", "{ansible_host: 127.0.0.1, ansible_port: 9}", example)
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(re.sub(r"(control-plane|worker-1):\s+", r"\1: ", unused))
+    (tmp_path / "group_vars").symlink_to(ROOT / "inventory/group_vars")
+    silent = Room("silent", api_port=26481, registry_port=32341, front_port=30341, inventory=inventory)
+    played = silent.play("site.yml")
+    assert played.code != 0
+    assert "control-plane, worker-1 cannot be reached" in played.output
+    assert played.changed == 0
+
+
 def test_a_dockerfile_that_fails_names_the_service_and_shows_the_log(room: Room) -> None:
     dockerfile = ROOT / "services/alephbeth/beth/Dockerfile"
     original = dockerfile.read_text()
