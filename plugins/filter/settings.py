@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filter that judges what a user has set; the logic is in module_utils/settings.py."""
+"""Filters that judge what a user has set; the logic is in module_utils/settings.py."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"setting_problems": settings.problems}
+        return {"setting_problems": settings.problems, "unpublished_settings": settings.unpublished}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
+import json
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -60,6 +61,24 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         if name in settings and (allowed := check(settings[name]))
     ]
     return found or [*_same_ports(settings), *_overlapping_subnets(settings)]
+
+
+def unpublished(settings: Mapping[str, Any], inspected: str, node: str) -> list[str]:
+    """Give a sentence for each port setting that is not what a room's node publishes: settings are not remembered.
+
+    Args:
+        settings: values by variable name.
+        inspected: what `podman container inspect --format '{{json .HostConfig.PortBindings}}'` prints of the node.
+        node: the container's name.
+    """
+    bound = (json.loads(inspected) if inspected else {}) or {}
+    published = sorted(int(binding["HostPort"]) for bindings in bound.values() for binding in bindings)
+    return [
+        f"{name} is {settings[name]}, but {node} publishes {', '.join(map(str, published)) or 'nothing'}: type the "
+        "same -e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
+        for name in PORTS
+        if name in settings and _integer(settings[name]) not in published
+    ]
 
 
 def _shown(value: Any) -> str:

@@ -48,6 +48,15 @@ def test_a_tag_that_does_not_exist_is_refused(room: Room) -> None:
     assert room.objects() == before
 
 
+def test_a_port_that_is_not_the_rooms_is_refused(room: Room) -> None:
+    before = room.objects()
+    for playbook in ("playbooks/dark_launch.yml", "playbooks/deploy.yml"):
+        played = room.play(playbook, "-e", "workshop_front_node_port=30299")
+        assert played.code != 0
+        assert "workshop_front_node_port is 30299, but acceptance-control-plane publishes" in played.output
+    assert room.objects() == before
+
+
 def test_a_taken_port_is_found_before_anything_is_made() -> None:
     other = Room("taken", api_port=26471, registry_port=32331, front_port=30331)
     with socket.create_server(("127.0.0.1", other.registry_port)):

@@ -92,7 +92,7 @@ def test_no_request_is_lost_from_the_baseline_to_the_promoted_version(busy: Room
 
 
 @pytest.mark.parametrize(
-    ("playbook", "arguments", "allowed"), STAGES[1:], ids=lambda value: " ".join(value) if value else ""
+    ("playbook", "arguments", "allowed"), STAGES[1:], ids=[" ".join(stage[:1] + stage[1][1:]) for stage in STAGES[1:]]
 )
 def test_no_request_is_lost_by_a_rollback(
     busy: Room, playbook: str, arguments: tuple[str, ...], allowed: set[str]

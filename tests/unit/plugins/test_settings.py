@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.settings import problems
+from ansible_collections.istio_games.workshop.plugins.module_utils.settings import problems, unpublished
 
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {
@@ -126,3 +126,23 @@ def test_a_ca_bundle_holds_certificates(tmp_path: Path) -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert len(judge(workshop_name="a" * 5000)[0]) < 300
+
+
+BINDINGS = (
+    '{"30090/tcp": [{"HostPort": "30090"}], "32000/tcp": [{"HostPort": "32000"}], "6443/tcp": [{"HostPort": "7443"}]}'
+)
+
+
+def test_ports_that_are_not_the_rooms_are_named() -> None:
+    given = {"workshop_api_port": 7443, "workshop_registry_node_port": "32000", "workshop_front_node_port": 30080}
+    assert unpublished(given | {"workshop_front_node_port": "30090"}, BINDINGS, "blue-control-plane") == []
+    assert unpublished(given, BINDINGS, "blue-control-plane") == [
+        "workshop_front_node_port is 30080, but blue-control-plane publishes 7443, 30090, 32000: type the same -e and -i "
+        "as for `make up` (settings are not remembered), or change the room with `make up` first."
+    ]
+
+
+@pytest.mark.parametrize("inspected", ["", "null", "{}"])
+def test_a_room_that_publishes_nothing_is_named(inspected: str) -> None:
+    (found,) = unpublished({"workshop_front_node_port": 30080}, inspected, "blue-control-plane")
+    assert "blue-control-plane publishes nothing" in found
