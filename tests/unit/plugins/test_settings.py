@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,17 +129,16 @@ def test_a_long_value_is_cut() -> None:
     assert len(judge(workshop_name="a" * 5000)[0]) < 300
 
 
-BINDINGS = (
-    '{"30090/tcp": [{"HostPort": "30090"}], "32000/tcp": [{"HostPort": "32000"}], "6443/tcp": [{"HostPort": "7443"}]}'
-)
+PUBLISHED = {30090: "30090", 32000: "32000", 6443: "7443"}
+BINDINGS = json.dumps({f"{inside}/tcp": [{"HostPort": outside}] for inside, outside in PUBLISHED.items()})
 
 
 def test_ports_that_are_not_the_rooms_are_named() -> None:
     given = {"workshop_api_port": 7443, "workshop_registry_node_port": "32000", "workshop_front_node_port": 30080}
     assert unpublished(given | {"workshop_front_node_port": "30090"}, BINDINGS, "blue-control-plane") == []
     assert unpublished(given, BINDINGS, "blue-control-plane") == [
-        "workshop_front_node_port is 30080, but blue-control-plane publishes 7443, 30090, 32000: type the same -e and -i "
-        "as for `make up` (settings are not remembered), or change the room with `make up` first."
+        "workshop_front_node_port is 30080, but blue-control-plane publishes 7443, 30090, 32000: type the same "
+        "-e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
     ]
 
 
