@@ -16,7 +16,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_diff = True
-    _VALID_ARGS = frozenset({"kubeconfig", "manifests", "hidden_fields"})
+    _VALID_ARGS = frozenset({"kubeconfig", "manifests"})
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -24,15 +24,14 @@ class ActionModule(ActionBase):
             {
                 "kubeconfig": {"type": "path", "required": True},
                 "manifests": {"type": "list", "elements": "raw", "required": True},
-                "hidden_fields": {"type": "list", "elements": "str", "default": []},
             }
         )
         result |= self._execute_module(
             module_name="kubernetes.core.k8s",
-            module_args=manifests.arguments(
-                given["kubeconfig"], given["manifests"], given["hidden_fields"], check_mode=self._task.check_mode
-            ),
+            module_args=manifests.arguments(given["kubeconfig"], given["manifests"], check_mode=self._task.check_mode),
             task_vars=task_vars,
         )
+        # Of several objects the module shows no difference.
+        result["diff"] = manifests.differences(result)
         errors = manifests.errors(result)
         return result | {"failed": True, "msg": "\n".join(errors)} if errors else result

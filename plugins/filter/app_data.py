@@ -6,19 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.istio_games.workshop.plugins.module_utils import app_services
-
-
-def _explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    def filter_function(*arguments: Any, **options: Any) -> Any:
-        try:
-            return function(*arguments, **options)
-        except app_services.AppDataError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return filter_function
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 
 
 class FilterModule:
@@ -27,12 +16,12 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
         return {
-            "app_image_references": _explained(app_services.image_references),
-            "app_builds": _explained(app_services.builds),
-            "app_deployments": _explained(app_services.deployments),
-            "app_services": _explained(app_services.kubernetes_services),
-            "app_claims": _explained(app_services.claims),
-            "app_policies": _explained(app_services.policies),
-            "app_mesh_checks": _explained(app_services.mesh_checks),
-            "app_connection_checks": _explained(app_services.connection_checks),
+            "app_image_references": explained(app_services.image_references),
+            "app_builds": explained(app_services.builds),
+            "app_deployments": explained(app_services.deployments),
+            "app_services": explained(app_services.kubernetes_services),
+            "app_claims": explained(app_services.claims),
+            "app_policies": explained(app_services.policies),
+            "app_mesh_checks": explained(app_services.mesh_checks),
+            "app_connection_checks": explained(app_services.connection_checks),
         }

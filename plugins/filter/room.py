@@ -6,21 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible.errors import AnsibleFilterError
-
 from ansible_collections.istio_games.workshop.plugins.module_utils import room
-
-
-def explained(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what `function` says about its input into Ansible's error."""
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        try:
-            return function(*arguments, **options)
-        except (ValueError, OSError) as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return call
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 
 
 class FilterModule:

@@ -35,5 +35,4 @@ class FilterModule:
             "traffic_problems": stages.problems,
             "traffic_callees": traffic_callees,
             "subsets_by_service": subsets_by_service,
-            "recorded_versions": stages.recorded_versions,
         }

@@ -47,7 +47,7 @@ def image_references(services: Sequence[Service], versions: Mapping[str, Sequenc
     ]
 
 
-def builds(services: Sequence[Service], base: str, extra_args: Mapping[str, str]) -> list[dict[str, Any]]:
+def builds(services: Sequence[Service], base: str, extra_args: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give every image to build, one for each of a service's versions, deployed or not."""
     return [
         {
@@ -59,7 +59,7 @@ def builds(services: Sequence[Service], base: str, extra_args: Mapping[str, str]
                 "PYTHON_BASE": base,
                 "VERSION": str(version["tag"]),
                 "FAULTS": ",".join(version.get("faults", [])),
-                **extra_args,
+                **{name: str(value) for name, value in extra_args.items()},
             },
         }
         for service in services

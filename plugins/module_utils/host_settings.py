@@ -140,8 +140,8 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
 
 
-def current_sysctls() -> dict[str, str]:
-    values = {name: read(str(sysctl_path(name)), "") for name in RECORDED_SYSCTLS}
+def current_sysctls(more: Iterable[str] = ()) -> dict[str, str]:
+    values = {name: read(str(sysctl_path(name)), "") for name in (*RECORDED_SYSCTLS, *more)}
     return {name: value for name, value in values.items() if value}
 
 
@@ -174,7 +174,11 @@ class HostSettings:
                 self._act(f"load the kernel module {module}", lambda name=module: _run("modprobe", name))
                 record["modules"] = sorted({*record["modules"], module})
                 self._act("", lambda: self._store(record))
-        for name, value in to_raise(current_sysctls(), least).items():
+        current = current_sysctls(least)
+        for name, value in to_raise(current, least).items():
+            if name not in record["sysctls"]:
+                record["sysctls"][name] = current[name]
+                self._act("", lambda: self._store(record))
             self._act(f"raise {name} to {value}", lambda n=name, v=value: sysctl_path(n).write_text(str(v)))
 
     def restore(self) -> None:
@@ -184,7 +188,7 @@ class HostSettings:
             return
         if not podman_strictly("ps", "--all"):
             self._remove_leftovers(record)
-        for name, value in to_restore(record["sysctls"], current_sysctls()).items():
+        for name, value in to_restore(record["sysctls"], current_sysctls(record["sysctls"])).items():
             self._act(f"put {name} back to {value}", lambda n=name, v=value: sysctl_path(n).write_text(v))
         for module in record["modules"]:
             with contextlib.suppress(subprocess.SubprocessError):  # somebody else may use it by now

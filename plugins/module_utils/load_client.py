@@ -19,6 +19,8 @@ RUN_SECONDS = 300
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
+# From the start of its container until it has begun to send, at most.
+STARTING_SECONDS = 5.0
 # A change that withdraws what fails is told from one that fails by the requests of so long before it.
 LOOK_BACK_SECONDS = 30.0
 
@@ -109,12 +111,11 @@ class LoadClient:
         return self._asked(where, command if until is None else [*command, f"--until={until:.3f}"])
 
     def _started(self, where: pod_exec.Container) -> float:
-        """Tell when the client has started, in seconds since 1970."""
+        """Tell when the client had certainly begun to send, in seconds since 1970."""
         pod = self._api.get(f"/api/v1/namespaces/{where.namespace}/pods/{where.pod}")
         states = {each["name"]: each.get("state") or {} for each in pod["status"].get("containerStatuses") or []}
         started = (states.get(where.name, {}).get("running") or {}).get("startedAt")
-        # A fraction of the second after it the records begin.
-        return datetime.fromisoformat(started).timestamp() + 1 if started else 0.0
+        return datetime.fromisoformat(started).timestamp() + STARTING_SECONDS if started else 0.0
 
     def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
         said = pod_exec.run(self._api, where, command, RUN_SECONDS, self._say)

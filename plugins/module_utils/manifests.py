@@ -11,14 +11,14 @@ FIELD_MANAGER = "istio-workshop"
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
 
 
-def arguments(kubeconfig: str, manifests: Sequence[Any], hidden: Sequence[str], *, check_mode: bool) -> dict[str, Any]:
+def arguments(kubeconfig: str, manifests: Sequence[Any], *, check_mode: bool) -> dict[str, Any]:
     """What kubernetes.core.k8s is told."""
     return {
         "kubeconfig": kubeconfig,
         "definition": [manifest for manifest in manifests if manifest],
         "apply": True,
         "server_side_apply": {"field_manager": FIELD_MANAGER, "force_conflicts": True},
-        "hidden_fields": [*HIDDEN_FIELDS, *hidden],
+        "hidden_fields": list(HIDDEN_FIELDS),
         # A namespace or kind that check mode has not made is an error for each object of it.
         "continue_on_error": check_mode,
     }
@@ -29,6 +29,21 @@ def errors(applied: Mapping[str, Any]) -> list[str]:
     found = [item["error"] for item in _results(applied) if item.get("error")]
     messages = [str(error.get("msg", error)) for error in found if error.get("reason") != "Not Found"]
     return [message for message in messages if not message.startswith("Failed to find exact match for ")]
+
+
+def differences(applied: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Give what changed in each object, as Ansible shows it; one that is new has only its name."""
+    found = []
+    for item in _results(applied):
+        if not item.get("changed"):
+            continue
+        metadata = (item.get("result") or {}).get("metadata") or {}
+        name = "/".join(
+            filter(None, ((item.get("result") or {}).get("kind"), metadata.get("namespace"), metadata.get("name")))
+        )
+        difference = item.get("diff") or {"before": "", "after": f"{name} (new)\n"}
+        found.append({"before_header": name, "after_header": name, **difference})
+    return found
 
 
 def unbound_claims(applied: Mapping[str, Any]) -> list[str]:

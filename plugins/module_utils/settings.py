@@ -89,7 +89,8 @@ def _shown(value: Any) -> str:
 def _room_name(value: Any) -> str | None:
     if isinstance(value, str) and ROOM_NAME.fullmatch(value):
         return None
-    return "1 to 20 lower-case letters, digits and hyphens that begin and end with a letter or digit"
+    allowed = "1 to 20 lower-case letters, digits and hyphens that begin and end with a letter or digit"
+    return allowed if isinstance(value, str) else f"text (in a file in quotes): {allowed}"
 
 
 def _one_of(value: Any, allowed: list[str]) -> str | None:

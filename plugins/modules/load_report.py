@@ -6,7 +6,7 @@ module: load_report
 short_description: Ask the load client what became of its requests
 description:
   - Reads the load client's record of the requests that were due since a time, and waits for the answers that are
-    still to come. Fails when one of them failed. Does nothing where no load client runs. Runs on the controller.
+    still to come. Fails when one of them failed, or no load client runs. Runs on the controller.
 options:
   since:
     description: The time from which on requests count, in seconds since 1970.

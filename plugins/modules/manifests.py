@@ -13,11 +13,6 @@ options:
     type: list
     elements: raw
     required: true
-  hidden_fields:
-    description: Further fields that are neither shown nor compared, such as a Secret's data.
-    type: list
-    elements: str
-    default: []
 extends_documentation_fragment:
   - istio_games.workshop.cluster
 attributes:

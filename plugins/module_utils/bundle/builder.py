@@ -119,6 +119,8 @@ class Builder:
             return Bundle(self.path, changed=True, built={part.name: 0.0 for part in self.missing()})
         try:
             with self._locked():
+                if self.path.is_dir():  # another run, which held the lock, has made it
+                    return Bundle(self.path, changed=False, built={})
                 self._check_space()
                 missing = self.missing()
                 self._say(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible import constants
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from openshift.dynamic import DynamicClient
 
@@ -30,7 +31,8 @@ class Objects:
         self, api: Api, say: Callable[[str], None] = print, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         try:
-            self._client = DynamicClient(api.client)
+            # Its own cache in /tmp outlives a cluster, and is not asked again when another one has the same address.
+            self._client = DynamicClient(api.client, cache_file=f"{constants.DEFAULT_LOCAL_TMP}/resources.json")
         except DynamicApiError as error:
             raise _explained(error, "asking for its resources") from error
         self._say = say
@@ -42,6 +44,8 @@ class Objects:
         try:
             return [dict(item) for item in resource.get().to_dict().get("items") or []]
         except DynamicApiError as error:
+            if error.status == 404:  # the definition is gone
+                raise KubernetesError(NO_MESH) from None
             raise _explained(error, f"reading every {kind}") from error
 
     def write(self, wanted: Mapping[str, Any], live: Mapping[str, Any] | None, dry_run: bool) -> None:

@@ -33,10 +33,6 @@ SAFE_METHODS = "GET|HEAD|OPTIONS"
 ROUTE_HEADER = "x-workshop-route"
 
 
-class StageError(ValueError):
-    """A stage cannot be as it was asked for. The message is one sentence for people."""
-
-
 @dataclass(frozen=True)
 class Goal:
     """A stage of one service: `weight` percent of the requests for the candidate, in the stage `rollout`."""

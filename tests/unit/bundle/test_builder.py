@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,6 +64,20 @@ def test_the_second_run_builds_nothing(make: Any) -> None:
     second = make().ensure()
     assert (second.path, second.changed, second.built) == (first.path, False, {})
     assert len(Quick.builds) == 3
+
+
+def test_a_run_that_waited_for_another_takes_what_that_has_made(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting, locked = make(), Builder._locked
+
+    @contextlib.contextmanager
+    def locked_after_another(self: Builder) -> Iterator[None]:
+        if self is waiting:
+            make().ensure()
+        with locked(self):
+            yield
+
+    monkeypatch.setattr(Builder, "_locked", locked_after_another)
+    assert not waiting.ensure().changed
 
 
 def test_an_interrupted_build_goes_on_with_the_part_that_failed(make: Any) -> None:

@@ -141,6 +141,17 @@ def test_a_dry_run_tells_and_changes_nothing(host: FakeHost, settings: Callable[
     assert not trial.path.exists()
 
 
+def test_a_setting_of_the_users_own_is_raised_and_put_back(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
+    host.set("vm.max_map_count", "65530")
+    settings().prepare(LEAST, [])
+    settings().prepare({"vm.max_map_count": 262144}, [])
+    assert host.value("vm.max_map_count") == "262144"
+    settings().restore()
+    assert host.value("vm.max_map_count") == "65530"
+
+
 def test_the_record_is_the_first_rooms(host: FakeHost, settings: Callable[..., HostSettings]) -> None:
     settings().prepare(LEAST, [])
     later = settings()

@@ -56,14 +56,17 @@ ADMIN = {
 
 
 @pytest.mark.parametrize(
-    ("server", "expected"), [("https://127.0.0.1:7443", "https://127.0.0.1:7443"), ("", "https://10.89.0.10:6443")]
+    ("server", "expected"),
+    [
+        # Whatever address it is reached at, the certificate holds this name.
+        ("https://127.0.0.1:7443", {"server": "https://127.0.0.1:7443", "tls-server-name": "localhost"}),
+        ("", {"server": "https://10.89.0.10:6443"}),
+    ],
 )
-def test_the_kubeconfig_has_the_rooms_names_and_url(server: str, expected: str) -> None:
+def test_the_kubeconfig_has_the_rooms_names_and_url(server: str, expected: dict[str, str]) -> None:
     config = room.room_kubeconfig(ADMIN, "blue", server)
     assert config["current-context"] == "blue"
-    assert config["clusters"] == [
-        {"name": "blue", "cluster": {"server": expected, "certificate-authority-data": "Q0E="}}
-    ]
+    assert config["clusters"] == [{"name": "blue", "cluster": {"certificate-authority-data": "Q0E=", **expected}}]
     assert config["users"] == [{"name": "blue", "user": {"client-key-data": "S0VZ"}}]
 
 

@@ -201,12 +201,12 @@ def test_nothing_is_asked_of_the_time_before_the_client_has_started(cluster: Clu
     running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
     cluster.client.report(1767225609.0, held=1767225610.0)
-    assert spans(cluster)[0] == ["--since=1767225601.000", "--until=1767225609.000"]
+    assert spans(cluster)[0] == ["--since=1767225605.000", "--until=1767225609.000"]
 
 
 def test_a_client_that_has_started_since_cannot_tell(cluster: Cluster) -> None:
     cluster.answers["aleph"] = counted({"0.1": 5})
     running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
     cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
-    assert cluster.client.report(1767225602.0)["targets"] == cluster.answers
+    assert cluster.client.report(1767225606.0)["targets"] == cluster.answers
     assert cluster.client.report(1767225599.0) == {"targets": {}}

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import arguments, errors, unbound_claims
+from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import (
+    arguments,
+    differences,
+    errors,
+    unbound_claims,
+)
 
 NO_NAMESPACE = {"error": {"msg": 'namespaces "staging" not found', "reason": "Not Found"}}
 NO_KIND = {"error": {"msg": "Failed to find exact match for security.istio.io/v1.PeerAuthentication by [kind, name]"}}
@@ -20,11 +25,11 @@ def several(*results: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_everybody_applies_with() -> None:
-    given = arguments("config", [{"kind": "Secret"}, ""], ["data"], check_mode=False)
+    given = arguments("config", [{"kind": "Secret"}, ""], check_mode=False)
     assert given["definition"] == [{"kind": "Secret"}]
-    assert given["hidden_fields"] == ["status", "metadata.managedFields", "data"]
+    assert given["hidden_fields"] == ["status", "metadata.managedFields"]
     assert not given["continue_on_error"]
-    assert arguments("config", [], [], check_mode=True)["continue_on_error"]
+    assert arguments("config", [], check_mode=True)["continue_on_error"]
 
 
 def test_only_a_missing_namespace_or_kind_is_no_error() -> None:
@@ -38,3 +43,17 @@ def test_claims_without_a_volume() -> None:
     assert unbound_claims(several(claim(volumeName="pvc-1"), {"result": {"kind": "Service"}})) == []
     assert unbound_claims(several(claim())) == ["data"]
     assert unbound_claims(claim()) == ["data"]
+
+
+def test_differences_are_those_of_each_object() -> None:
+    changed = {
+        "changed": True,
+        "diff": {"before": {"replicas": 1}, "after": {"replicas": 2}},
+        "result": {"kind": "Deployment", "metadata": {"name": "front", "namespace": "staging"}},
+    }
+    new = {"changed": True, "result": {"kind": "Namespace", "metadata": {"name": "staging"}}}
+    same = {"changed": False, "diff": {}, "result": {"kind": "Service", "metadata": {"name": "front"}}}
+    shown = differences(several(changed, new, same))
+    assert [each["after_header"] for each in shown] == ["Deployment/staging/front", "Namespace/staging"]
+    assert shown[0]["after"] == {"replicas": 2}
+    assert shown[1]["after"] == "Namespace/staging (new)\n"

@@ -94,6 +94,11 @@ def test_every_mistake_is_named_at_once() -> None:
     assert len(judge(workshop_name="A", workshop_api_port="b", workshop_namespace="c d")) == 3
 
 
+def test_a_rooms_number_is_a_name_when_it_is_text() -> None:
+    assert judge(workshop_name="101") == []
+    assert "workshop_name is 101, but must be text (in a file in quotes)" in judge(workshop_name=101)[0]
+
+
 def test_ports_must_differ() -> None:
     assert judge(workshop_front_node_port="32000") == [
         "workshop_registry_node_port and workshop_front_node_port are both 32000, but must differ: "
