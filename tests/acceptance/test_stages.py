@@ -161,6 +161,8 @@ def test_as_many_copies_arrive_as_safe_requests_were_sent_and_no_others(room: Ro
 
 
 def test_a_broken_version_under_mirroring_is_reported_and_nobody_sees_it(busy: Room) -> None:
+    play(busy, "playbooks/deploy.yml")  # the load client, which the test before has stopped
+    time.sleep(5)
     begun = time.time()
     played = play(busy, "playbooks/mirror.yml", "-e", "service=aleph", "-e", "version=0.2")
     found = re.search(r"aleph: its mirrored version received (\d+) copies and answered (\d+) of them", played.output)
