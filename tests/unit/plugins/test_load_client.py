@@ -115,6 +115,20 @@ def test_equal_headers_and_numbers_share_a_run(cluster: Cluster) -> None:
     ]
 
 
+def test_what_looks_dishonoured_by_chance_is_measured_once_more(cluster: Cluster) -> None:
+    unlikely, likely = {"aleph-0": counted({"0.1": 345, "0.3": 441})}, {"aleph-0": counted({"0.1": 390, "0.3": 396})}
+    check = Check("aleph", "everybody", {"0.1": 50, "0.3": 50})
+    cluster.answers_to_reports = [unlikely, likely]
+    (result,) = cluster.client.measure([check])
+    assert (result["verdict"], result["answered"]) == ("honoured", {"0.1": 390, "0.3": 396})
+    assert result["sentence"].endswith("; measured again, after p = 0.00069")
+    assert cluster.commands[0] == cluster.commands[1]
+    cluster.answers_to_reports = [unlikely, unlikely]
+    (result,) = cluster.client.measure([check])
+    assert result["verdict"] == "not honoured"
+    assert len(cluster.commands) == 4
+
+
 def test_a_number_that_is_too_small_is_told_how_many_more(cluster: Cluster) -> None:
     cluster.answers["aleph"] = counted({"0.1": 100})
     (result,) = cluster.client.measure([Check("aleph", "everybody", {"0.1": 100}, requests=100)])
