@@ -7,10 +7,10 @@ short_description: Measure with real requests how they are split between version
 description:
   - Lets the load client's pod send requests through its own proxy, counts the versions that answer, and compares them
     with what was asked for by an exact binomial test. Every request must be answered well.
-  - A verdict is C(honoured), C(not honoured) or C(too few requests). The false-alarm rate of a measurement is 0.001, and
-    a split that is 10 points off is found with 99 percent; so many requests are sent unless the number is given.
-  - What looks dishonoured by chance is measured once more, and only that counts. So a verdict is a false alarm once in a
-    million times, and finds such a split with 98 percent.
+  - A verdict is C(honoured), C(not honoured) or C(too few requests). The false-alarm rate of a measurement is 0.001,
+    and a split that is 10 points off is found with 99 percent; so many requests are sent unless the number is given.
+  - What looks dishonoured by chance is measured once more, and only that counts. So a verdict is a false alarm once in
+    a million times, and finds such a split with 98 percent.
   - A failed request is explained by the response flag in the log of the caller's proxy. Runs on the controller.
 options:
   checks:

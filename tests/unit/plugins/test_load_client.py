@@ -39,7 +39,7 @@ class Cluster:
         monkeypatch.setattr(pod_exec, "run", self.run)
         self.api = api
         self.answers: dict[str, dict[str, Any]] = {}
-        self.answers_to_reports: list[dict[str, dict[str, Any]]] = []
+        self.in_turn: list[dict[str, dict[str, Any]]] = []
         self.output: str | None = None
         self.commands: list[list[str]] = []
         self.slept: list[float] = []
@@ -50,9 +50,10 @@ class Cluster:
         assert where == pod_exec.Container("staging", "load-1", "load")
         self.commands.append(command)
         names = [word.removeprefix("--target=").partition("=")[0] for word in command if word.startswith("--target=")]
-        targets = {name: self.answers[name.rpartition("-")[0]] for name in names} or self.answers
-        if self.answers_to_reports:
-            targets = self.answers_to_reports.pop(0)
+        if self.in_turn:
+            targets = self.in_turn.pop(0)
+        else:
+            targets = {name: self.answers[name.rpartition("-")[0]] for name in names} or self.answers
         return self.output if self.output is not None else json.dumps({"targets": targets})
 
     def sleep(self, seconds: float) -> None:
@@ -104,6 +105,7 @@ def test_equal_headers_and_numbers_share_a_run(cluster: Cluster) -> None:
         ],
         ["--requests=459", "--target=aleph-1=http://aleph/name", "--header=Cookie: user=developer"],
         ["--requests=786", "--target=beth-4=http://beth/name"],
+        ["--requests=786", "--target=beth-0=http://beth/name"],  # once more
     ]
     assert [(result["service"], result["name"]) for result in results] == [(each.service, each.name) for each in checks]
     assert [result["verdict"] for result in results] == [
@@ -118,12 +120,12 @@ def test_equal_headers_and_numbers_share_a_run(cluster: Cluster) -> None:
 def test_what_looks_dishonoured_by_chance_is_measured_once_more(cluster: Cluster) -> None:
     unlikely, likely = {"aleph-0": counted({"0.1": 345, "0.3": 441})}, {"aleph-0": counted({"0.1": 390, "0.3": 396})}
     check = Check("aleph", "everybody", {"0.1": 50, "0.3": 50})
-    cluster.answers_to_reports = [unlikely, likely]
+    cluster.in_turn = [unlikely, likely]
     (result,) = cluster.client.measure([check])
     assert (result["verdict"], result["answered"]) == ("honoured", {"0.1": 390, "0.3": 396})
     assert result["sentence"].endswith("; measured again, after p = 0.00069")
     assert cluster.commands[0] == cluster.commands[1]
-    cluster.answers_to_reports = [unlikely, unlikely]
+    cluster.in_turn = [unlikely, unlikely]
     (result,) = cluster.client.measure([check])
     assert result["verdict"] == "not honoured"
     assert len(cluster.commands) == 4
@@ -194,7 +196,7 @@ def spans(cluster: Cluster) -> list[list[str]]:
 
 def test_what_failed_before_the_change_already_is_told_and_not_counted(cluster: Cluster) -> None:
     failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
-    cluster.answers_to_reports = [failing, fine]
+    cluster.in_turn = [failing, fine]
     report = cluster.client.report(1795519901.25, held=1795519907.5)
     assert spans(cluster) == [["--since=1795519871.250", "--until=1795519901.250"], ["--since=1795519907.500"]]
     assert losses(report) == []
@@ -203,7 +205,7 @@ def test_what_failed_before_the_change_already_is_told_and_not_counted(cluster: 
 
 def test_without_failures_before_every_one_since_counts(cluster: Cluster) -> None:
     failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
-    cluster.answers_to_reports = [fine, failing]
+    cluster.in_turn = [fine, failing]
     report = cluster.client.report(1795519901.25, held=1795519907.5)
     assert spans(cluster)[1] == ["--since=1795519901.250"]
     assert len(losses(report)) == 1
