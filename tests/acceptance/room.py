@@ -124,6 +124,8 @@ class Room:
                 "resourceVersion"
             ]
             for item in listed
+            # istiod's own: who leads, renewed every few seconds.
+            if "control-plane.alpha.kubernetes.io/leader" not in (item["metadata"].get("annotations") or {})
         }
 
     def specifications(self) -> dict[str, Any]:
