@@ -83,13 +83,13 @@ def test_a_backend_that_is_away_is_shown_where_it_belongs(open_page: OpenPage) -
 
 def test_the_drawn_split_at_fifty_percent_agrees_with_the_load_clients_count(open_page: OpenPage) -> None:
     run(*shlex.split(setting("ROLLOUT")))
-    started = time.time()
+    started = int(time.time())  # whole seconds, and no time that is still to come
     page = open_page(f"{setting('FRONT_URL')}/backends", "phone", "dark")
     drawn = ask_a_hundred_times(page)
     assert_accessible(page)
     photograph(page, "front-split-phone-dark")
     time.sleep(max(0, started + 30 - time.time()))
-    command = ["python", "-m", "load", "report", f"--since={started:.0f}", f"--until={started + 30:.0f}"]
+    command = ["python", "-m", "load", "report", f"--since={started}", f"--until={started + 30}"]
     report = json.loads(kubectl("--namespace=staging", "exec", "deployment/load", "--container=load", "--", *command))
     for backend in BOTH:
         counted = report["targets"][backend]["versions"]
