@@ -37,10 +37,9 @@ def differences(applied: Mapping[str, Any]) -> list[dict[str, Any]]:
     for item in _results(applied):
         if not item.get("changed"):
             continue
-        metadata = (item.get("result") or {}).get("metadata") or {}
-        name = "/".join(
-            filter(None, ((item.get("result") or {}).get("kind"), metadata.get("namespace"), metadata.get("name")))
-        )
+        made = item.get("result") or {}
+        metadata = made.get("metadata") or {}
+        name = "/".join(filter(None, (made.get("kind"), metadata.get("namespace"), metadata.get("name"))))
         difference = item.get("diff") or {"before": "", "after": f"{name} (new)\n"}
         found.append({"before_header": name, "after_header": name, **difference})
     return found
