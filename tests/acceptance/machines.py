@@ -1,4 +1,4 @@
-"""Machines that Ansible reaches over SSH: privileged containers with Debian, sshd and no systemd."""
+"""Machines that Ansible reaches over SSH: privileged containers with Debian, one with systemd and one without."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,17 +18,21 @@ IMAGE = "localhost/istio-workshop-test/machine"
 NETWORK = "istio-workshop-test"
 # Whom Ansible is there: root, or somebody with sudo.
 USERS = {"control-plane": "root", "worker-1": "teacher"}
+# PID 1 of each: systemd, and a machine that has nothing but sshd.
+INIT = {"control-plane": "exec /sbin/init", "worker-1": "mkdir /run/sshd && exec /usr/sbin/sshd -D"}
+# What systemd would set for the whole host, or do when nobody expects it.
+MASKED = ("systemd-sysctl.service", "systemd-binfmt.service", "timers.target")
 # What the packages that a node needs make themselves, and what the system writes as it runs.
 OTHERS = re.compile(
     r"/etc/(alternatives|modules|networks|rc\w\.d|runit|service|sv)\b|/var/lib/(apt|dpkg|systemd)\b"
-    r"|/run/(lock|motd\.dynamic|mount|netns|runit|sudo|xtables\.lock)\b|/var/log/(apt\b|[\w.]+(log|tmp|xz)\b)"
+    r"|/run/(lock|log|motd\.dynamic|mount|netns|runit|sudo|systemd|xtables\.lock)\b|/var/log/(apt\b|[\w.]+(log|tmp|xz)\b)"
 )
 
 
 def podman(*arguments: str | Path, given: str = "") -> str:
     """What podman prints."""
     done = subprocess.run(["podman", *arguments], input=given, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     return done.stdout
 
 
@@ -60,16 +64,20 @@ class Machine:
             "mounts": sorted(self.run("cut -d' ' -f5 /proc/1/mountinfo").splitlines()),
             "links": sorted(self.run("ls /sys/class/net").splitlines()),
             "routes": self.run("ip route").splitlines(),
+            "units": self.run("systemctl list-unit-files --no-legend 2>/dev/null; true").splitlines(),
             "processes": sorted(set(self.run("ps -eo comm=").splitlines()) - {"sh", "ps", "sshd"}),
             "sysctls": self.run(f"sysctl {sysctls}").splitlines(),
         }
 
 
 @contextmanager
-def machines(directory: Path) -> Iterator[tuple[Path, dict[str, Machine]]]:
-    """An inventory of a control plane and a worker as long as the context lasts, and the machines by name."""
+def machines(directory: Path, *shared: Path) -> Iterator[tuple[Path, dict[str, Machine]]]:
+    """An inventory of a control plane and a worker as long as the context lasts, and the machines by name.
+
+    The control plane has the directories `shared` at the same places.
+    """
     try:
-        yield _start(directory)
+        yield _start(directory, shared)
     finally:
         names = [f"{NETWORK}-{name}" for name in USERS]
         podman("rm", "--force", "--ignore", "--time=0", *names)
@@ -78,10 +86,11 @@ def machines(directory: Path) -> Iterator[tuple[Path, dict[str, Machine]]]:
         podman("rmi", "--ignore", IMAGE)
 
 
-def _start(directory: Path) -> tuple[Path, dict[str, Machine]]:
-    packages = "openssh-server,python3,iproute2,procps,sudo,ca-certificates"
+def _start(directory: Path, shared: Sequence[Path]) -> tuple[Path, dict[str, Machine]]:
+    packages = "openssh-server,python3,iproute2,procps,sudo,ca-certificates,systemd-sysv"
+    mask = f'--customize-hook=for unit in {" ".join(MASKED)}; do ln -s /dev/null "$1/etc/systemd/system/$unit"; done'
     subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", "bookworm", directory / "root.tar"],
+        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", mask, "bookworm", directory / "root.tar"],
         check=True,
     )
     podman("import", "--quiet", directory / "root.tar", IMAGE)
@@ -101,9 +110,11 @@ def _start(directory: Path) -> tuple[Path, dict[str, Machine]]:
         podman(
             *("run", "--detach", f"--name={container}", f"--hostname={name}"),
             *(f"--network={NETWORK}", f"--ip={addresses[name]}"),
-            *("--privileged", "--systemd=false", "--cgroupns=private", "--pids-limit=0", *oci_runtime, *limits),
+            *("--privileged", f"--systemd={'always' if 'init' in INIT[name] else 'false'}", "--cgroupns=private"),
+            *("--pids-limit=0", *oci_runtime, *limits),
+            *(f"--volume={path}:{path}" for path in shared if name == "control-plane"),
             *(f"--volume={container}:/var:exec,suid,dev", "--tmpfs=/run:rw,mode=755", "--tmpfs=/tmp:rw,mode=1777"),
-            *(IMAGE, "sh", "-c", "mount --make-rshared / && mkdir /run/sshd && exec /usr/sbin/sshd -D"),
+            *(IMAGE, "sh", "-c", f"mount --make-rshared / && {INIT[name]}"),
         )
         found[name] = Machine(name, addresses[name])
         if user != "root":

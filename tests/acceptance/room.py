@@ -128,8 +128,8 @@ class Room:
             if "control-plane.alpha.kubernetes.io/leader" not in (item["metadata"].get("annotations") or {})
         }
 
-    def specifications(self) -> dict[str, Any]:
-        """Images of every pod template: what a play rolls."""
+    def generations(self) -> dict[str, int]:
+        """The generation of every Deployment: it grows when a play changes one."""
         listed = json.loads(self.kubectl("get", "deployments", "--all-namespaces", "--output=json"))["items"]
         return {
             f"{item['metadata']['namespace']}/{item['metadata']['name']}": item["metadata"]["generation"]
@@ -182,13 +182,17 @@ def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: st
             printed.append(output)
             if line in output:
                 time.sleep(delay)
-                os.killpg(process.pid, signal.SIGKILL)
+                # Each of Ansible's workers leads a group of its own, with what it runs.
+                workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
+                for leader in (process.pid, *map(int, workers.stdout.split())):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(leader, signal.SIGKILL)
                 return
     raise AssertionError(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
 
 
 def listens(port: int, address: str = "127.0.0.1") -> bool:
-    """Whether something listens on this port of an address."""
+    """True if something listens on this port of an address, else an OSError."""
     with socket.create_connection((address, port), 1):
         return True
 

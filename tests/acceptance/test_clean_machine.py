@@ -16,10 +16,10 @@ def test_two_rooms_do_not_touch_each_other_and_leave_nothing() -> None:
     try:
         FIRST.must("site.yml")
         SECOND.must("site.yml")
-        generations = FIRST.specifications()
+        generations = FIRST.generations()
         pods = FIRST.kubectl("get", "pods", "--all-namespaces", "--output=name")
         SECOND.must("playbooks/teardown.yml")
-        assert FIRST.specifications() == generations
+        assert FIRST.generations() == generations
         assert FIRST.kubectl("get", "pods", "--all-namespaces", "--output=name") == pods
         assert "0.1" in str(FIRST.front("/backends"))
         assert FIRST.must("site.yml").changed == 0

@@ -28,6 +28,8 @@ MOMENTS = [
     ("Apply the registry]", 1.0),
     ("Push what the registry lacks", 1.0),
     ("Build what the registry lacks", 8.0),
+    ("Run istioctl install]", 3.0),
+    ("Apply strict mTLS]", 0.5),
     ("Apply the application]", 1.0),
 ]
 

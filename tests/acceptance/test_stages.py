@@ -354,8 +354,8 @@ def test_status_is_a_table_and_json(busy: Room) -> None:
 
 def test_check_mode_shows_the_change_and_makes_none(busy: Room) -> None:
     play(busy, "playbooks/rollback.yml")
-    before, deployments = routing(busy), busy.specifications()
+    before, deployments = routing(busy), busy.generations()
     played = play(busy, "rollout.yml", "-e", "weight=30", "--check", "--diff")
     assert played.changed > 0
     assert "weight: 70" in played.output
-    assert (routing(busy), busy.specifications()) == (before, deployments)
+    assert (routing(busy), busy.generations()) == (before, deployments)

@@ -83,14 +83,14 @@ def test_a_node_that_is_stopped_and_started_comes_back(room: Room) -> None:
 def test_one_changed_line_builds_one_image_and_rolls_one_deployment_without_a_failed_request(room: Room) -> None:
     source = ROOT / "services/alephbeth/aleph/aleph.py"
     original = source.read_text()
-    before = room.specifications()
+    before = room.generations()
     try:
         source.write_text(original + "\n# one more line\n")
         with Visitor(f"http://127.0.0.1:{room.front_port}/backends") as visitor:
             played = room.must("site.yml")
     finally:
         source.write_text(original)
-    after = room.specifications()
+    after = room.generations()
     assert {name for name in after if after[name] != before.get(name)} == {"staging/aleph-v01"}
     assert visitor.failures == []
     assert visitor.asked > 20
