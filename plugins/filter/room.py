@@ -17,6 +17,7 @@ class FilterModule:
             room.join_ticket,
             room.kubeconfig_address,
             room.node_addresses,
+            room.node_problems,
             room.published_ports,
             room.room_kubeconfig,
         )

@@ -16,6 +16,8 @@ SPEAK = ("tcp", "http")
 LABEL = "workshop.istio-games/connection-check"
 # A new pod is let in some seconds after its start, when the policies' ipsets know it.
 PATIENT_TRIES, INTRUDER_TRIES = 30, 2
+# An intruder waits for that first: it would be refused too early by the policies' way of working, whatever they say.
+SETTLE_SECONDS = 10
 # `nc ... -e` runs its program once connected, so that the exit code tells; no data is sent. It must stand last.
 SCRIPT = """
 connects() { nc -w 3 "${1%:*}" "${1##*:}" -e /bin/true 2>/dev/null; }
@@ -24,6 +26,7 @@ within() { # tries command...
   left=$1; shift
   until "$@"; do left=$((left - 1)); [ $left -gt 0 ] || return 1; sleep 1; done
 }
+sleep "$SETTLE_SECONDS"
 for target in $TARGETS; do
   name=${target%%=*}; address=${target#*=}
   if ! within "$CONNECT_TRIES" connects "$address"; then result=$UNCONNECTED
@@ -66,6 +69,7 @@ def pod(caller: Caller, image: str, addresses: Mapping[str, str]) -> dict[str, A
     # Who is to be refused an answer must be let in to ask for it.
     connect_tries = PATIENT_TRIES if caller.speak == "http" else tries
     environment = {
+        "SETTLE_SECONDS": SETTLE_SECONDS if caller.expect == REFUSED and caller.speak == "tcp" else 0,
         "TARGETS": targets,
         "SPEAK": caller.speak,
         "CONNECT_TRIES": connect_tries,

@@ -36,6 +36,7 @@ class Listener:
 class Host:
     """What a machine offers."""
 
+    machine: str
     root: bool
     cgroup_mode: str
     controllers: frozenset[str]
@@ -88,6 +89,7 @@ def problems(host: Host, needs: Needs) -> list[str]:
     found = [*_names(needs)]
     if not host.root:
         return [*found, "Making a node needs root: run `make up`, which uses sudo, or become root."]
+    found += _system(host, needs)
     found += _kernel(host)
     found += _limits(host)
     found += _capacity(host, needs)
@@ -101,6 +103,13 @@ def _names(needs: Needs) -> Iterable[str]:
     for name in needs.nodes:
         if not NODE_NAME.fullmatch(name):
             yield f"The node name {name!r} is not allowed: lower-case letters, digits, hyphens, for example worker-1."
+
+
+def _system(host: Host, needs: Needs) -> Iterable[str]:
+    if host.machine != "x86_64":
+        yield f"The processor is {host.machine}, but everything is built for x86_64 (amd64): use another machine."
+    if not needs.containers and "dpkg-query" not in host.commands:
+        yield "This machine has no dpkg: nodes need Debian 12 or newer, Ubuntu 24.04 or newer, or a relative of them."
 
 
 def _kernel(host: Host) -> Iterable[str]:

@@ -42,6 +42,19 @@ def node_addresses(subnet: str, control_plane: Sequence[str], workers: Sequence[
     return {name: str(address) for name, address in addresses.items()}
 
 
+def node_problems(control_plane: Sequence[str], workers: Sequence[str]) -> list[str]:
+    """A sentence if these cannot be a room's nodes; none if they can.
+
+    >>> node_problems(["control-plane"], ["worker"])
+    ["The worker 'worker' must end in a number from 1 to 244, like worker-1."]
+    """
+    try:
+        node_addresses("192.0.2.0/24", control_plane, workers)  # of the size of Podman's networks
+    except ValueError as error:
+        return [str(error)]
+    return []
+
+
 def content_digest(paths: Iterable[str], values: Sequence[Any] = ()) -> str:
     """A short digest of files, of all files below directories, and of values."""
     digest = hashlib.sha256(json.dumps(list(values), sort_keys=True, default=str).encode())

@@ -9,10 +9,13 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import json
+import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
@@ -21,6 +24,9 @@ ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 TAKEN_NAMESPACES = {
     *("build", "default", "dockercoins", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry")
 }
+# What the workshop runs besides its own images, and the programs that it calls, of which an existing cluster has none.
+IMAGES = {"busybox", "ferretdb", "install-cni", "kaniko", "pilot", "proxyv2", "python", "redis", "registry"}
+TOOLS = ("istioctl", "kubectl")
 PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port", "workshop_webui_node_port")
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
@@ -54,13 +60,14 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
+        "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }
     found = [
         f"{name} is {_shown(settings[name])}, but must be {allowed}: for example -e {name}={example}."
         for name, (check, example) in checks.items()
         if name in settings and (allowed := check(settings[name]))
     ]
-    return found or [*_same_ports(settings), *_overlapping_subnets(settings)]
+    return found or [*_same_ports(settings), *_overlapping_subnets(settings), *_existing_cluster(settings)]
 
 
 def unpublished(settings: Mapping[str, Any], inspected: str, node: str) -> list[str]:
@@ -128,6 +135,18 @@ def _ca_bundle(value: Any) -> str | None:
     return "a file of CA certificates in PEM form, or empty for this machine's own trust store"
 
 
+def _registry_config(value: Any) -> str | None:
+    if value == "":
+        return None
+    try:
+        config = yaml.safe_load(Path(str(value)).read_text())
+        if str(config["http"]["addr"]).endswith(":5000"):
+            return None
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        pass
+    return "the absolute path of a configuration file for registry:2 (YAML) whose http.addr is :5000, or empty"
+
+
 def _address(value: Any) -> str | None:
     try:
         ipaddress.IPv4Address(value if isinstance(value, str) else "")
@@ -184,6 +203,24 @@ def _same_ports(settings: Mapping[str, Any]) -> list[str]:
             )
         seen.setdefault(number, name)
     return found
+
+
+def _existing_cluster(settings: Mapping[str, Any]) -> Iterable[str]:
+    if not settings.get("workshop_kubeconfig"):
+        return
+    lacking = sorted(IMAGES - set(settings.get("workshop_images", IMAGES)))
+    if lacking:
+        yield (
+            f"workshop_images has no {', '.join(lacking)}, but with workshop_kubeconfig must name every image as that "
+            "cluster pulls it: give it in a file with -e @existing.yml (README.md, An existing cluster)."
+        )
+    directory = settings.get("mesh_bin_dir")
+    missing = [name for name in TOOLS if directory and not os.access(Path(directory) / name, os.X_OK)]
+    if missing:
+        yield (
+            f"mesh_bin_dir is {_shown(directory)}, where {' and '.join(missing)} cannot be run, but with "
+            "workshop_kubeconfig must be a directory with istioctl and kubectl: for example -e mesh_bin_dir=/usr/local/bin."
+        )
 
 
 def _overlapping_subnets(settings: Mapping[str, Any]) -> list[str]:

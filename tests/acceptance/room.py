@@ -227,7 +227,10 @@ def wait_for(condition: Any, seconds: float) -> float:
 
 
 class Visitor:
-    """Asks `url` again and again, one request at a time, until the context ends."""
+    """Asks front's /backends at `url` again and again, one request at a time, until the context ends.
+
+    `failures` are the requests that failed, and those in whose answer a backend has an error.
+    """
 
     def __init__(self, url: str) -> None:
         self.url, self.asked, self.failures = url, 0, list[str]()
@@ -246,10 +249,10 @@ class Visitor:
         while not self._stop.is_set():
             self.asked += 1
             try:
-                with urllib.request.urlopen(self.url, timeout=15) as answer:
-                    answer.read()
+                errors = [shown["error"] for shown in get_json(self.url)["backends"] if shown["error"]]
             except OSError as error:
-                self.failures.append(f"request {self.asked}: {error}")
+                errors = [str(error)]
+            self.failures += [f"request {self.asked}: {error}" for error in errors]
             time.sleep(0.05)
 
 

@@ -28,6 +28,7 @@ from tests.acceptance.room import ROOT, Room
         ("workshop_listen_address=nowhere", "workshop_listen_address is .*nowhere"),
         ("workshop_kubeconfig=/nonexistent", "workshop_kubeconfig is .*/nonexistent"),
         ("workshop_ca_bundle=/nonexistent", "workshop_ca_bundle is .*/nonexistent"),
+        ("registry_config_file=/nonexistent", "registry_config_file is .*/nonexistent.*:5000"),
     ],
 )
 def test_a_wrong_setting_is_refused_before_anything_changes(room: Room, setting: str, said: str) -> None:
@@ -80,6 +81,7 @@ def test_machines_that_do_not_answer_are_named(tmp_path: Path) -> None:
     played = silent.play("site.yml")
     assert played.code != 0
     assert "control-plane, worker-1 cannot be reached" in played.output
+    assert f"ansible -i {inventory} control-plane,worker-1 -m ansible.builtin.ping" in played.output
     assert played.changed == 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+import urllib.request
+from pathlib import Path
 
 from tests.acceptance.room import ROOT, Room, Visitor, request, wait_for
 from tests.acceptance.test_compose import BUILT
@@ -98,3 +100,19 @@ def test_one_changed_line_builds_one_image_and_rolls_one_deployment_without_a_fa
     assert "istio-games-beth:0.1: built" not in played.output
     assert "istio-games-front:0.3: built" not in played.output
     room.must("site.yml")
+
+
+def test_the_registry_takes_a_configuration_of_ones_own(room: Room, tmp_path: Path) -> None:
+    config = tmp_path / "registry.yml"
+    config.write_text(
+        "version: 0.1\n"
+        "storage: {filesystem: {rootdirectory: /var/lib/registry}}\n"
+        "http: {addr: ':5000', headers: {X-Configured-By: [somebody]}}\n"
+    )
+    try:
+        room.must("playbooks/registry.yml", "-e", f"registry_config_file={config}")
+        with urllib.request.urlopen(f"http://127.0.0.1:{room.registry_port}/v2/", timeout=15) as answer:
+            assert answer.headers["X-Configured-By"] == "somebody"
+        assert is_complete(room.catalog())
+    finally:
+        room.must("site.yml")

@@ -128,9 +128,10 @@ class Builder:
                     "(about 30 minutes for all of them on 2 cores)"
                 )
                 built = self._build_missing(missing)
-                self._assemble()
+                # First, since nobody comes back to a bundle that is there.
                 if not self._keep_go_caches:
                     self._drop_go_caches()
+                self._assemble()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise BundleError(no_space("bundle", self._existing_parent())) from error

@@ -19,6 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.host_check im
 
 ALL_CAPABILITIES = (1 << 41) - 1
 GOOD = Host(
+    machine="x86_64",
     root=True,
     cgroup_mode="unified",
     controllers=frozenset(CGROUP_CONTROLLERS),
@@ -52,10 +53,19 @@ def test_a_good_host_has_no_problems() -> None:
     assert problems(GOOD, NEEDS) == []
 
 
+def test_a_machine_as_a_node_must_be_of_the_debian_family() -> None:
+    machine = replace(NEEDS, containers=False, commands={})
+    assert problems(replace(GOOD, commands=frozenset({"dpkg-query"})), machine) == []
+    assert problems(GOOD, machine) == [
+        "This machine has no dpkg: nodes need Debian 12 or newer, Ubuntu 24.04 or newer, or a relative of them."
+    ]
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [
         (replace(GOOD, root=False), "needs root"),
+        (replace(GOOD, machine="aarch64"), "The processor is aarch64, but everything is built for x86_64"),
         (replace(GOOD, controllers=frozenset({"cpu", "cpuset", "pids"})), "cgroup_enable=memory"),
         (replace(GOOD, capabilities=ALL_CAPABILITIES & ~(1 << 21)), "CAP_SYS_ADMIN missing"),
         (replace(GOOD, capabilities=ALL_CAPABILITIES & ~(1 << 24), files=1024), "At most 1024 open files"),

@@ -80,6 +80,8 @@ class FakeHost:
         monkeypatch.setattr(host_settings, "podman_strictly", lambda *arguments: self.rooms)
         monkeypatch.setattr(host_settings, "saved_firewall", lambda command: "")
         monkeypatch.setattr(host_settings, "mountpoints", set)
+        self.bridges: list[str] = []
+        monkeypatch.setattr(host_settings, "bridges", lambda: self.bridges)
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -131,6 +133,15 @@ def test_nothing_is_put_back_while_a_room_is_left(host: FakeHost, settings: Call
     other.restore()
     assert other.done == []
     assert host.value("fs.inotify.max_user_instances") == "1024"
+
+
+def test_forwarding_stays_while_others_have_bridges(host: FakeHost, settings: Callable[..., HostSettings]) -> None:
+    settings().prepare(LEAST, [])
+    host.set("net.ipv4.ip_forward", "1")
+    host.bridges = ["docker0"]
+    settings().restore()
+    assert host.value("net.ipv4.ip_forward") == "1"
+    assert host.value("fs.inotify.max_user_instances") == "128"
 
 
 def test_a_dry_run_tells_and_changes_nothing(host: FakeHost, settings: Callable[..., HostSettings]) -> None:

@@ -32,6 +32,7 @@ def test_a_further_worker_moves_nobody() -> None:
 def test_nodes_that_have_no_address(control_plane: list[str], workers: list[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         room.node_addresses(SUBNET, control_plane, workers)
+    assert said in room.node_problems(control_plane, workers)[0]
 
 
 def test_a_digest_changes_with_contents_names_and_values(tmp_path: Path) -> None:

@@ -39,7 +39,14 @@ def test_the_pod_fits_a_restricted_namespace_and_takes_no_traffic() -> None:
     assert made["spec"]["readinessGates"]
     assert made["spec"]["securityContext"]["runAsNonRoot"] is True
     assert made["spec"]["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert made["spec"]["containers"][0]["env"][0]["value"] == "mongo:27017=10.96.0.9:27017"
+    environment = {each["name"]: each["value"] for each in made["spec"]["containers"][0]["env"]}
+    assert environment["TARGETS"] == "mongo:27017=10.96.0.9:27017"
+    assert environment["SETTLE_SECONDS"] == "0"
+
+
+def test_an_intruder_waits_until_it_would_be_let_in() -> None:
+    made = pod(INTRUDER, "busybox:1", {"mongo:27017": "10.96.0.9:27017"})
+    assert int(next(each["value"] for each in made["spec"]["containers"][0]["env"] if each["name"] == "SETTLE_SECONDS")) > 0
 
 
 class Network:

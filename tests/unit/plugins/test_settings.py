@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.settings import problems, unpublished
+from ansible_collections.istio_games.workshop.plugins.module_utils.settings import IMAGES, problems, unpublished
 
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {
@@ -78,6 +78,7 @@ def test_allowed(name: str, value: Any) -> None:
         *[("workshop_pod_subnet", value) for value in ("10.244.0.1/16", "10.244.0.0/30", "abc", "", 7)],
         ("workshop_kubeconfig", "/there/is/none"),
         ("workshop_ca_bundle", "/there/is/none"),
+        ("registry_config_file", "/there/is/none"),
         ("workshop_node_address", "a b"),
     ],
 )
@@ -120,6 +121,38 @@ def test_an_existing_cluster_needs_its_kubeconfig_and_a_node(tmp_path: Path) -> 
     given = {"workshop_kubeconfig": str(kubeconfig), "workshop_api_port": 32000}
     assert judge(**given, workshop_node_address="192.0.2.1") == []
     assert "a node of the cluster that workshop_kubeconfig names" in judge(**given, workshop_node_address="")[0]
+
+
+def test_an_existing_cluster_needs_images_and_programs(tmp_path: Path) -> None:
+    for name in ("config", "istioctl", "kubectl"):
+        (tmp_path / name).touch(mode=0o755)
+    given = {"workshop_kubeconfig": str(tmp_path / "config"), "mesh_bin_dir": str(tmp_path)}
+    images = dict.fromkeys(IMAGES, "registry.example/image:1")
+    assert judge(**given, workshop_images=images) == []
+    assert "workshop_images has no kaniko, python, but" in judge(
+        **given, workshop_images={name: image for name, image in images.items() if name not in ("kaniko", "python")}
+    )[0]
+    (tmp_path / "istioctl").unlink()
+    assert "where istioctl cannot be run" in judge(**given, workshop_images=images)[0]
+    # A cluster of its own has the bundle's.
+    assert judge(workshop_images={}, mesh_bin_dir="/there/is/none") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [
+        ("version: 0.1\nhttp: {addr: ':5000'}\n", True),
+        ("version: 0.1\nhttp: {addr: '0.0.0.0:5000'}\n", True),
+        ("version: 0.1\nhttp: {addr: ':80'}\n", False),
+        ("version: 0.1\n", False),
+        ("http: [", False),
+        ("", False),
+    ],
+)
+def test_a_registrys_configuration_is_one(tmp_path: Path, text: str, good: bool) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text(text)
+    assert (judge(registry_config_file=str(path)) == []) is good
 
 
 def test_a_ca_bundle_holds_certificates(tmp_path: Path) -> None:
