@@ -38,7 +38,9 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
     """
     mode, controllers = read_cgroups()
     found = frozenset(
-        command for command in {*needs.commands, "dpkg-query", "runc", "podman"} if shutil.which(command, path=COMMAND_PATH)
+        command
+        for command in {*needs.commands, "dpkg-query", "runc", "podman"}
+        if shutil.which(command, path=COMMAND_PATH)
     )
     with_podman = needs.containers and "podman" in found and os.geteuid() == 0
     containers = podman("ps", "--all") if with_podman else []

@@ -219,7 +219,8 @@ def _existing_cluster(settings: Mapping[str, Any]) -> Iterable[str]:
     if missing:
         yield (
             f"mesh_bin_dir is {_shown(directory)}, where {' and '.join(missing)} cannot be run, but with "
-            "workshop_kubeconfig must be a directory with istioctl and kubectl: for example -e mesh_bin_dir=/usr/local/bin."
+            "workshop_kubeconfig must be a directory with istioctl and kubectl: for example "
+            "-e mesh_bin_dir=/usr/local/bin."
         )
 
 

@@ -87,13 +87,14 @@ def machines(directory: Path, *shared: Path) -> Iterator[tuple[Path, dict[str, M
 
 
 def _start(directory: Path, shared: Sequence[Path]) -> tuple[Path, dict[str, Machine]]:
+    archive = directory / "root.tar"
     packages = "openssh-server,python3,iproute2,procps,sudo,ca-certificates,systemd-sysv"
     mask = f'--customize-hook=for unit in {" ".join(MASKED)}; do ln -s /dev/null "$1/etc/systemd/system/$unit"; done'
     subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", mask, "bookworm", directory / "root.tar"],
+        ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", mask, "bookworm", archive],
         check=True,
     )
-    podman("import", "--quiet", directory / "root.tar", IMAGE)
+    podman("import", "--quiet", archive, IMAGE)
     key = directory / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     podman("network", "create", "--disable-dns", "--opt=mtu=1400", NETWORK)

@@ -14,7 +14,6 @@ import pytest
 from tests.acceptance.machines import Machine, machines
 from tests.acceptance.room import ROOT, Played, Room, listens, wait_for
 
-
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or f"{os.environ['HOME']}/.cache") / "istio-workshop"
 
 

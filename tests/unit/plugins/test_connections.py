@@ -33,20 +33,24 @@ def test_what_is_not_is_said_with_a_remedy() -> None:
     )
 
 
+def environment_of(made: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in made["spec"]["containers"][0]["env"]}
+
+
 def test_the_pod_fits_a_restricted_namespace_and_takes_no_traffic() -> None:
     made = pod(ALEPH, "busybox:1", {"mongo:27017": "10.96.0.9:27017"})
     assert made["metadata"]["labels"]["app"] == "aleph"
     assert made["spec"]["readinessGates"]
     assert made["spec"]["securityContext"]["runAsNonRoot"] is True
     assert made["spec"]["containers"][0]["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    environment = {each["name"]: each["value"] for each in made["spec"]["containers"][0]["env"]}
+    environment = environment_of(made)
     assert environment["TARGETS"] == "mongo:27017=10.96.0.9:27017"
     assert environment["SETTLE_SECONDS"] == "0"
 
 
 def test_an_intruder_waits_until_it_would_be_let_in() -> None:
     made = pod(INTRUDER, "busybox:1", {"mongo:27017": "10.96.0.9:27017"})
-    assert int(next(each["value"] for each in made["spec"]["containers"][0]["env"] if each["name"] == "SETTLE_SECONDS")) > 0
+    assert int(environment_of(made)["SETTLE_SECONDS"]) > 0
 
 
 class Network:

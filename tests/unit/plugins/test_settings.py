@@ -129,9 +129,8 @@ def test_an_existing_cluster_needs_images_and_programs(tmp_path: Path) -> None:
     given = {"workshop_kubeconfig": str(tmp_path / "config"), "mesh_bin_dir": str(tmp_path)}
     images = dict.fromkeys(IMAGES, "registry.example/image:1")
     assert judge(**given, workshop_images=images) == []
-    assert "workshop_images has no kaniko, python, but" in judge(
-        **given, workshop_images={name: image for name, image in images.items() if name not in ("kaniko", "python")}
-    )[0]
+    few = {name: image for name, image in images.items() if name not in ("kaniko", "python")}
+    assert "workshop_images has no kaniko, python, but" in judge(**given, workshop_images=few)[0]
     (tmp_path / "istioctl").unlink()
     assert "where istioctl cannot be run" in judge(**given, workshop_images=images)[0]
     # A cluster of its own has the bundle's.
