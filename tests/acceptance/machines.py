@@ -88,7 +88,7 @@ def machines(directory: Path, *shared: Path) -> Iterator[tuple[Path, dict[str, M
 
 def _start(directory: Path, shared: Sequence[Path]) -> tuple[Path, dict[str, Machine]]:
     archive = directory / "root.tar"
-    packages = "openssh-server,python3,iproute2,procps,sudo,ca-certificates,systemd-sysv"
+    packages = "openssh-server,python3,iproute2,procps,sudo,ca-certificates,systemd-sysv,dbus"
     mask = f'--customize-hook=for unit in {" ".join(MASKED)}; do ln -s /dev/null "$1/etc/systemd/system/$unit"; done'
     subprocess.run(
         ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={packages}", mask, "bookworm", archive],
