@@ -64,7 +64,7 @@ class Machine:
             "mounts": sorted(self.run("cut -d' ' -f5 /proc/1/mountinfo").splitlines()),
             "links": sorted(self.run("ls /sys/class/net").splitlines()),
             "routes": self.run("ip route").splitlines(),
-            "units": self.run("systemctl list-unit-files --no-legend 2>/dev/null; true").splitlines(),
+            "units": sorted(self.run("find /etc/systemd/system").splitlines()),
             "processes": sorted(set(self.run("ps -eo comm=").splitlines()) - {"sh", "ps", "sshd"}),
             "sysctls": self.run(f"sysctl {sysctls}").splitlines(),
         }
@@ -106,11 +106,12 @@ def _start(directory: Path, shared: Sequence[Path]) -> tuple[Path, dict[str, Mac
     limits = [f"--ulimit={name}={value}" for name, value in abilities.items()]
     oci_runtime = ["--runtime", runtime] if runtime else []
     found = {}
-    for name, user in USERS.items():
+    for number, (name, user) in enumerate(USERS.items(), start=1):
         container = f"{NETWORK}-{name}"
         podman(
             *("run", "--detach", f"--name={container}", f"--hostname={name}"),
-            *(f"--network={NETWORK}", f"--ip={addresses[name]}"),
+            # As a machine does, it keeps its MAC address when it is restarted: neighbours remember it for a minute.
+            *(f"--network={NETWORK}", f"--ip={addresses[name]}", f"--mac-address=02:00:00:00:00:{number:02}"),
             *("--privileged", f"--systemd={'always' if 'init' in INIT[name] else 'false'}", "--cgroupns=private"),
             *("--pids-limit=0", *oci_runtime, *limits),
             *(f"--volume={path}:{path}" for path in shared if name == "control-plane"),
