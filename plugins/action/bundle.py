@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.process import end_with_parent
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import end_with_parent
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 

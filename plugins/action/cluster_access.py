@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 
 class ActionModule(ActionBase):

@@ -7,7 +7,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.connections import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import (
     REACHED,
     REFUSED,
     SPEAK,
@@ -15,7 +16,6 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.connections i
     ConnectionCheckError,
     Connections,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 CALLER = {

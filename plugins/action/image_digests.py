@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
     MissingImageError,
     Registry,
     RegistryError,

@@ -8,10 +8,10 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.builder import Builder, BuildError
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build, ContextError
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder, BuildError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build, ContextError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 BUILD = {

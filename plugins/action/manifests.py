@@ -7,7 +7,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import manifests
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 
 
 class ActionModule(ActionBase):

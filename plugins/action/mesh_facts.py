@@ -7,14 +7,14 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import NO_MESH, Objects
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import NO_MESH, Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     ANNOTATION,
     mirrored_deployments,
     recorded_versions,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
 class ActionModule(ActionBase):

@@ -8,9 +8,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.mirror import Mirrors, Received
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import ProxyError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors, Received
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import ProxyError
 
 
 class ActionModule(ActionBase):

@@ -7,11 +7,11 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import split
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.load_client import Check, LoadClient
-from ansible_collections.istio_games.workshop.plugins.module_utils.pod_exec import ExecError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import ExecError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, LoadClient
 
 CHECK = {
     "service": {"type": "str", "required": True},

@@ -9,11 +9,11 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import plan, stages
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import plan, stages
 
 
 class ActionModule(ActionBase):

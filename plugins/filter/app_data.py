@@ -1,13 +1,13 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters that shape an application's data for its templates; the logic is in module_utils/app_services.py."""
+"""Filters that shape an application's data for its templates; the logic is in plugin_utils/room/app_services.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import app_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import app_services
 
 
 class FilterModule:

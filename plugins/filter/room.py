@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room
 
 
 class FilterModule:

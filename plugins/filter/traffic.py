@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Filters of the traffic stages; the logic is in module_utils/traffic."""
+"""Filters of the traffic stages; the logic is in plugin_utils/traffic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
 
 
 def traffic_callees(services: Sequence[Mapping[str, Any]], service: str = "") -> list[dict[str, Any]]:

@@ -67,7 +67,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.container_images import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import (
     Containerd,
     ImportFailedError,
     wanted_manifests,

@@ -56,7 +56,7 @@ written:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.files import File, differences, write
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.files import File, differences, write
 
 
 def main() -> None:

@@ -103,14 +103,14 @@ can_raise_limits:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
     Needs,
     Port,
     container_limits,
     problems,
     runtime,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import read_host
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import read_host
 
 
 def main() -> None:

@@ -56,7 +56,7 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_settings import HostSettings
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_settings import HostSettings
 
 
 def main() -> None:

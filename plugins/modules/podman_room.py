@@ -39,8 +39,8 @@ import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import COMMAND_PATH
-from ansible_collections.istio_games.workshop.plugins.module_utils.podman_room import PodmanRoom
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import COMMAND_PATH
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import PodmanRoom
 
 
 def main() -> None:

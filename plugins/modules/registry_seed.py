@@ -73,7 +73,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
 
 
 class SeedError(Exception):

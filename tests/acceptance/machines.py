@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.acceptance.room import ROOT, container_abilities
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.room import node_addresses
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.room import node_addresses
 
 IMAGE = "localhost/istio-workshop-test/machine"
 NETWORK = "istio-workshop-test"

@@ -18,8 +18,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Needs, container_limits, runtime
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import read_host
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
+    Needs,
+    container_limits,
+    runtime,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import read_host
 
 ROOT = Path(__file__).parents[2]
 RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)

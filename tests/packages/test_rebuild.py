@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 
 BUILD_VERSION = "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion"
 SUPPLY = Path(__file__).parents[2] / "supply"

@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import builder as builder_module
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import parts, recipes
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError, explain
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.process import run
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import builder as builder_module
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import parts, recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, explain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
 
 SUPPLY = Path(__file__).parents[3] / "supply"
 

@@ -7,7 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.layers import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.layers import (
     Layer,
     normalize_root_filesystem,
 )

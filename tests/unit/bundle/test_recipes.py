@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.parts import all_parts
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import all_parts
 
 SUPPLY = Path(__file__).parents[3] / "supply"
 

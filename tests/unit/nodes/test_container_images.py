@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import container_images as images
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import container_images as images
 
 
 def add_blob(layout: Path, content: bytes) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.files import Change, File, differences, write
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.files import Change, File, differences, write
 
 
 def test_a_missing_file_is_written_with_its_directories_and_mode(tmp_path: Path) -> None:

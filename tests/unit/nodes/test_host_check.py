@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
     CGROUP_CONTROLLERS,
     Host,
     Listener,

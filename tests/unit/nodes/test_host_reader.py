@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import host_reader
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import Listener, Needs, Port
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import host_reader
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import Listener, Needs, Port
 
 PROC_CGROUPS = (
     "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t1\t1\t1\ncpuset\t3\t1\t1\nmemory\t4\t1\t0\npids\t8\t1\t1\n"

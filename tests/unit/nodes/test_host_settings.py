@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import host_settings
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_settings import HostSettings
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import host_settings
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_settings import HostSettings
 
 SAVED = """*filter
 :INPUT ACCEPT [0:0]

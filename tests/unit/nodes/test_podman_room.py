@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import podman_room
-from ansible_collections.istio_games.workshop.plugins.module_utils.podman_room import PodmanRoom, unused_images
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import podman_room
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import PodmanRoom, unused_images
 
 
 def test_an_image_that_a_container_uses_stays() -> None:

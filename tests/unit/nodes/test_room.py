@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import room
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room
 
 SUBNET = "10.89.3.0/24"
 

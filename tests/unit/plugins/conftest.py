@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 
 def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:

@@ -10,7 +10,7 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import app_services
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import app_services
 
 ROOT = Path(__file__).resolve().parents[3]
 REGISTRY = "127.0.0.1:32000"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.connections import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import (
     Caller,
     ConnectionCheckError,
     Connections,

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.deployments import RolloutError, Rollouts, progress
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import (
+    RolloutError,
+    Rollouts,
+    progress,
+)
 
 APPS, CORE = "/apis/apps/v1/namespaces/staging", "/api/v1/namespaces/staging"
 READY = {"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}

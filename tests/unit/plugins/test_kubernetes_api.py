@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 
 class Handler(BaseHTTPRequestHandler):

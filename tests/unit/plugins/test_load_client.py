@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import pod_exec
-from ansible_collections.istio_games.workshop.plugins.module_utils.load_client import Check, LoadClient, losses
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, LoadClient, losses
 
 POD = "/api/v1/namespaces/staging/pods/load-1"
 CLUSTER = "outbound|80|v03|aleph.staging.svc.cluster.local"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import (
     arguments,
     differences,
     errors,

@@ -13,8 +13,8 @@ from kubernetes import client
 from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDOUT_CHANNEL, WSClient
 from websocket import WebSocketConnectionClosedException
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import pod_exec
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 
 WHERE = pod_exec.Container("staging", "load-1", "load")
 COMMAND = ["python", "-m", "load", "run", "--requests=5"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.pods import not_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import not_ready, trouble
 
 
 def container(**more: Any) -> dict[str, Any]:

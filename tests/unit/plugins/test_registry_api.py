@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
     MissingImageError,
     Registry,
     RegistryError,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.response_flags import explanations
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.response_flags import explanations
 
 V03 = "outbound|80|v03|aleph.staging.svc.cluster.local"
 

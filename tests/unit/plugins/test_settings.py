@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.settings import IMAGES, problems, unpublished
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import IMAGES, problems, unpublished
 
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from scipy.stats import binom, binomtest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.split import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.split import (
     FALSE_ALARM_RATE,
     HONOURED,
     NOT_HONOURED,

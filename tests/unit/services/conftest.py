@@ -19,8 +19,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle import recipes
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
 
 ROOT = Path(__file__).resolve().parents[3]
 # As in the images, where all of these lie in one directory.

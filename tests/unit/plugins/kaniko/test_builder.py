@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import job as jobs
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.builder import Builder, BuildError
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder, BuildError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build
 
 PUSH = "registry.registry.svc:5000"
 JOBS, PODS = "/apis/batch/v1/namespaces/build/jobs", "/api/v1/namespaces/build/pods"

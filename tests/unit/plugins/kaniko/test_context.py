@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import (
     Build,
     ContextError,
     pack,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import log as logs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import log as logs
 
 
 def info(text: str) -> str:

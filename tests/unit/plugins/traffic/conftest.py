@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import Live
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
     virtual_service,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.mirror import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import (
     Mirrors,
     Received,
     of_statistics,

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests.unit.plugins.traffic.conftest import at, deployment, goal, written
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import is_as_wanted, merged
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import Live, Plan, plan, subsets_in_use
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import is_as_wanted, merged
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live, Plan, plan, subsets_in_use
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
     virtual_service,

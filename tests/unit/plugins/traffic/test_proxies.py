@@ -11,19 +11,19 @@ import yaml
 from tests.unit.plugins.traffic.conftest import at, goal, written
 from tests.unit.plugins.traffic.test_routes import SPLIT, STABLE, cluster, dump, host
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import (
     CLUSTERS,
     Expectation,
     Proxies,
     ProxyError,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     destination_rule,
     virtual_service,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.writer import Callee, Writer
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee, Writer
 
 CALLEE = Callee("aleph", 80, ("front", "load"))
 SPLIT_ROUTES = tuple(routes.of_virtual_service(virtual_service(goal("rollout", 20))))

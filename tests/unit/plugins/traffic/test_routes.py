@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.plugins.traffic.conftest import goal
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     DEVELOPER_COOKIE,
     virtual_service,
 )

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from tests.unit.plugins.traffic.conftest import goal
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import stages
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.routes import Route, of_virtual_service
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import Route, of_virtual_service
 
 
 def problems(services: list[dict[str, Any]], **typed: Any) -> list[str]:

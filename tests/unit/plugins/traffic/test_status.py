@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from tests.unit.plugins.traffic.conftest import at, goal, written
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes, status
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import Live
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import View
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import virtual_service
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import virtual_service
 
 CHECK = {
     "service": "aleph",

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
-from ansible_collections.istio_games.workshop.plugins.module_utils.pods import trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
 
 REACHED, REFUSED = "reached", "refused"
 SPEAK = ("tcp", "http")

@@ -11,16 +11,13 @@ from ansible import constants
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from openshift.dynamic import DynamicClient
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.manifests import FIELD_MANAGER
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
-    ANNOTATION,
-    API_VERSION,
-    OWNER_LABELS,
-)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX, other_writers
 
 # istiod judges each object when it is written; while it restarts, nobody does.
 WEBHOOK_SECONDS = 60.0
+# The routing objects' API.
+API_VERSION = "networking.istio.io/v1"
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."
 
 
@@ -55,7 +52,7 @@ class Objects:
         fields, and a route is only right as a whole.
         """
         resource = self._resource(wanted["kind"])
-        options = {"field_manager": FIELD_MANAGER, **({"dry_run": "All"} if dry_run else {})}
+        options = {"field_manager": MANAGER, **({"dry_run": "All"} if dry_run else {})}
         body = merged(wanted, live)
         waited = 0.0
         while True:
@@ -130,7 +127,7 @@ def merged(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[st
             **{
                 key: value
                 for key, value in (live["metadata"].get("annotations") or {}).items()
-                if not key.startswith(ANNOTATION)
+                if not key.startswith(PREFIX)
             },
             **wanted["metadata"].get("annotations", {}),
         },
@@ -138,31 +135,12 @@ def merged(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> dict[st
     return {**wanted, "metadata": metadata}
 
 
-def is_ours(item: Mapping[str, Any]) -> bool:
-    """Tell whether this project has made an object."""
-    labels = item["metadata"].get("labels") or {}
-    return all(labels.get(key) == value for key, value in OWNER_LABELS.items())
-
-
-def other_writers(item: Mapping[str, Any]) -> list[str]:
-    """Name the field managers besides ours that have written something of an object's spec."""
-    return sorted(
-        {
-            str(entry.get("manager"))
-            for entry in item["metadata"].get("managedFields") or []
-            if entry.get("manager") != FIELD_MANAGER
-            and not entry.get("subresource")
-            and "f:spec" in (entry.get("fieldsV1") or {})
-        }
-    )
-
-
 def _taken_over(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give an object's field managers with us in the place of everybody else who wrote its spec."""
     others = other_writers(item)
     entries = {}
     for entry in item["metadata"].get("managedFields") or []:
-        renamed = {**entry, "manager": FIELD_MANAGER} if entry.get("manager") in others else dict(entry)
+        renamed = {**entry, "manager": MANAGER} if entry.get("manager") in others else dict(entry)
         entries[renamed.get("manager"), renamed.get("operation"), renamed.get("subresource")] = renamed
     return list(entries.values())
 

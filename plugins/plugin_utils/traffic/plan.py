@@ -19,20 +19,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.module_utils.deployments import progress
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import progress
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     Objects,
     find,
-    is_ours,
     label,
-    other_writers,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed, other_writers
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
+    is_ours,
     virtual_service,
 )
 
@@ -132,11 +132,6 @@ def deployed_tags(service: str, deployments: Sequence[Item]) -> dict[str, Item]:
             image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
             result[image.split("@")[0].rpartition(":")[2]] = deployment
     return result
-
-
-def is_managed(deployment: Item) -> bool:
-    """Tell whether the role `app` made a Deployment."""
-    return (deployment["metadata"].get("labels") or {}).get("app.kubernetes.io/managed-by") == "istio-workshop"
 
 
 def other_objects(service: str, namespace: str, live: Live) -> list[Item]:

@@ -12,16 +12,17 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import API_VERSION
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGED_BY, MANAGER, PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 
 STAGES = ("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback")
-API_VERSION = "networking.istio.io/v1"
 OWNER_LABELS = {
-    "app.kubernetes.io/managed-by": "istio-workshop",
+    MANAGED_BY: MANAGER,
     "app.kubernetes.io/part-of": "traffic",
 }
 # What was asked for, on the VirtualService itself: one write changes both.
-ANNOTATION = "workshop.istio-games/"
+ANNOTATION = PREFIX
 
 DEVELOPER = "developer"
 # One of the cookies is exactly user=developer. Spaces may follow a semicolon, which the often published
@@ -252,6 +253,12 @@ def recorded_goal(virtual_service: Mapping[str, Any]) -> Goal | None:
         tags[-1],
         int(weight) if weight.isdigit() else None,
     )
+
+
+def is_ours(item: Mapping[str, Any]) -> bool:
+    """Tell whether this project has made a routing object."""
+    labels = item["metadata"].get("labels") or {}
+    return all(labels.get(key) == value for key, value in OWNER_LABELS.items())
 
 
 def mirrored_deployments(virtual_services: Sequence[Mapping[str, Any]]) -> list[str]:

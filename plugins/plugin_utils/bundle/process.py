@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError, explain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, explain
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _HEARTBEAT = 30.0  # seconds between two signs of life

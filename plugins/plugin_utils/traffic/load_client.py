@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils import pod_exec, split
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.response_flags import explanations
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.response_flags import explanations
 
 SELECTOR, CONTAINER, PROXY = "app=load", "load", "istio-proxy"
 RUN_SECONDS = 300

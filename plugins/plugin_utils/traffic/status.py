@@ -6,21 +6,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes, stages
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     label,
     last_written,
     named,
-    other_writers,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.plan import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
     Live,
     deployed_tags,
     other_objects,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import View
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.stages import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     recorded_goal,
     virtual_service,
 )

@@ -15,8 +15,8 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient
 from websocket import WebSocketException
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
 
 
 class ExecError(Exception):

@@ -19,9 +19,10 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.connections import LABEL as CHECK_LABEL
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.routes import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import LABEL as CHECK_LABEL
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import (
     Cluster,
     Route,
     clusters,
@@ -309,14 +310,6 @@ def _view(expected: Expectation, namespace: str, route_dump: Mapping[str, Any], 
         if name.startswith(f"outbound|{expected.port}|") and name.endswith(end) and name.split("|")[2]
     }
     return View(of_envoy(route_dump, expected.service, namespace), subsets)
-
-
-def is_ready(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod gets traffic."""
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return "deletionTimestamp" not in pod["metadata"] and any(
-        condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions
-    )
 
 
 def has_proxy(pod: Mapping[str, Any]) -> bool:

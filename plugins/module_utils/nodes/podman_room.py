@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import (
     COMMAND_PATH,
     LABEL,
     podman_strictly,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.settings import ROOM_NAME
 
+ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Containers hold the rest: they go first.
 KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("container", ("ps", "--all"), ("rm", "--force", "--time=0", "--volumes")),

@@ -21,13 +21,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.layers import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.layers import (
     Layer,
     normalize_root_filesystem,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.process import run
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.recipes import Download, Recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Download, Recipes
 
 # Raised when the way that a kind of part is built changes, so that it is built again.
 _REVISION = {"toolchain": 1, "go": 1, "pypi": 1, "wheels": 1, "debian": 1, "image": 1}

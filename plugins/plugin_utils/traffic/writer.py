@@ -11,18 +11,18 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.objects import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     Objects,
     find,
     is_as_wanted,
-    is_ours,
     label,
     merged,
-    other_writers,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import Expectation, Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Expectation, Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours
 
 Item = Mapping[str, Any]
 

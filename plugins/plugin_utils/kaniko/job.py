@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import Build, Context
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build, Context
 
 # In the image's configuration: which sources it was built from.
 SOURCE_LABEL = "workshop.source-digest"

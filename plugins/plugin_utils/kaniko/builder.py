@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import job as jobs
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko import log as logs
-from ansible_collections.istio_games.workshop.plugins.module_utils.kaniko.context import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import log as logs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import (
     Build,
     Context,
     pack,
     source_digest,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.pods import trouble
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry_api import Registry, RegistryError
 
 POLL_SECONDS = 1.0
 # How long a pod may fail to start for a reason that may pass (an image pull, no room on a node).

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,8 +25,8 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.errors import BundleError, no_space
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.parts import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
     GoPart,
     Image,
     Part,
@@ -35,7 +35,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.parts 
     link_blob,
     sha256,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.bundle.recipes import Recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 
 # Bytes that building takes in the cache's file system: measured 16 GB with the Go parts, 2.5 GB without.
 _NEEDED_WITH_GO = 17e9

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.module_utils.pods import Trouble, not_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import Trouble, not_ready, trouble
 
 POLL_SECONDS = 1.0
 # What may mend itself (an image pull during a registry's restart, a first crash) gets this long.

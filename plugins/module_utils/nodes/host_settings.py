@@ -16,13 +16,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_reader import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import (
     COMMAND_PATH,
     LABEL,
     podman_strictly,
     read,
 )
-from ansible_collections.istio_games.workshop.plugins.module_utils.nftables import delete_table
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.nftables import delete_table
 
 # What the kubelet, kube-proxy or Podman write; most are not namespaced and change for the whole host.
 RECORDED_SYSCTLS = (

@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.kubernetes_api import Api
-from ansible_collections.istio_games.workshop.plugins.module_utils.traffic.proxies import Admin, is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Admin
 
 # What a proxy has passed on to its own application; the kubelet's probes do not come this way.
 STATISTIC = r"^cluster\.inbound\|[^.]*\.upstream_rq_(completed|5xx)$"

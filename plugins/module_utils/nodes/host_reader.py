@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.host_check import (
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
     CGROUP_CONTROLLERS,
     Host,
     Listener,

@@ -17,9 +17,10 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
+
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
-ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {
     *("build", "default", "dockercoins", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry")

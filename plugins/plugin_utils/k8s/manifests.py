@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-FIELD_MANAGER = "istio-workshop"
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER
+
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
 
@@ -17,7 +18,7 @@ def arguments(kubeconfig: str, manifests: Sequence[Any], *, check_mode: bool) ->
         "kubeconfig": kubeconfig,
         "definition": [manifest for manifest in manifests if manifest],
         "apply": True,
-        "server_side_apply": {"field_manager": FIELD_MANAGER, "force_conflicts": True},
+        "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},
         "hidden_fields": list(HIDDEN_FIELDS),
         # A namespace or kind that check mode has not made is an error for each object of it.
         "continue_on_error": check_mode,

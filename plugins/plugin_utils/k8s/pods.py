@@ -51,6 +51,14 @@ def trouble(pod: Mapping[str, Any]) -> Trouble | None:
     return None
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod gets traffic."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return "deletionTimestamp" not in pod["metadata"] and any(
+        condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions
+    )
+
+
 def not_ready(pod: Mapping[str, Any]) -> Trouble | None:
     """Name a container that runs but is not ready (its readiness probe fails), or that ended and is not restarted."""
     for container in _containers(pod.get("status") or {}):
