@@ -22,7 +22,7 @@ LAYERS = (
 LEVEL = {wing: level for level, wings in enumerate(LAYERS) for wing in wings}
 # Modules run where there is no controller: they know what runs on a node alone.
 BELOW = {"module_utils/nodes", "module_utils/registry"}
-ON_NODES = {wing: BELOW for wing in ("modules", *BELOW)}
+ON_NODES = dict.fromkeys(("modules", *BELOW), BELOW)
 
 
 def wing_of(path: str) -> str:
