@@ -77,18 +77,38 @@ class Objects:
             if error.status != 404:
                 raise _explained(error, f"deleting {label(item)}") from error
 
-    def _resource(self, kind: str) -> Any:
+    def apply(self, manifest: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
+        """Apply a manifest of any kind on the server's side, as ours, and give the object that came of it.
+
+        Fields that others own and that the manifest names become ours; those that it doesn't name stay as they are.
+
+        Args:
+            dry_run: have the API server check and complete it, and keep nothing.
+        """
+        options = {"field_manager": MANAGER, "force_conflicts": True, **({"dry_run": "All"} if dry_run else {})}
+        resource = self._resource(manifest["kind"], manifest["apiVersion"])
         try:
-            return self._client.resources.get(api_version=API_VERSION, kind=kind)
+            return dict(resource.server_side_apply(body=dict(manifest), **options).to_dict())
+        except DynamicApiError as error:
+            raise _explained(error, f"applying {label(manifest)}") from error
+
+    def _resource(self, kind: str, api_version: str = API_VERSION) -> Any:
+        try:
+            # Said for the core group alone: of a version without a group, every group would be asked.
+            prefix = {} if "/" in api_version else {"prefix": "api"}
+            return self._client.resources.get(api_version=api_version, kind=kind, **prefix)
         except ResourceNotFoundError:
-            raise KubernetesError(NO_MESH) from None
+            if api_version == API_VERSION:
+                raise KubernetesError(NO_MESH) from None
+            raise KubernetesError(f"The cluster knows no kind {kind} of {api_version}.", 404) from None
         except DynamicApiError as error:
             raise _explained(error, "asking for its resources") from error
 
 
 def label(item: Mapping[str, Any]) -> str:
     """Name an object for people."""
-    return f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}"
+    metadata = item["metadata"]
+    return f"{item['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
 def named(items: Iterable[Mapping[str, Any]], namespace: str, name: str) -> Mapping[str, Any] | None:
