@@ -3,33 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
-
-class ActionModule(ActionBase):
+class ActionModule(WorkshopAction):
     """Thin: asks the API server one question that needs credentials."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _VALID_ARGS = frozenset({"kubeconfig", "required"})
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {"kubeconfig": {"type": "path", "required": True}, "required": {"type": "bool", "default": True}}
-        )
-        kubeconfig = arguments["kubeconfig"]
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            api = Api.connect(kubeconfig)
             # Unlike /version, this is answered to known users only.
-            api.get("/api/v1/namespaces/default")
+            self.api.get("/api/v1/namespaces/default")
         except KubernetesError as error:
-            to_be_made = self._task.check_mode and not Path(kubeconfig).exists()
-            failed = arguments["required"] and not to_be_made
-            return result | {"failed": failed, "reachable": False, "msg": str(error)}
-        return result | {"changed": False, "reachable": True, "server": api.server}
+            to_be_made = self.check_mode and not Path(given["kubeconfig"]).exists()
+            return {"failed": given["required"] and not to_be_made, "reachable": False, "msg": str(error)}
+        return {"reachable": True, "server": self.api.server}

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
-
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
     MissingImageError,
@@ -13,28 +12,17 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
     RegistryError,
     digests,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 
 
-class ActionModule(ActionBase):
+class ActionModule(WorkshopAction):
     """Thin: arguments in, `digests`, result out."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _VALID_ARGS = frozenset({"registry", "images"})
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {
-                "registry": {"type": "str", "required": True},
-                "images": {"type": "list", "elements": "str", "required": True},
-            }
-        )
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            found = digests(Registry(arguments["registry"]), arguments["images"])
+            return {"digests": digests(Registry(given["registry"]), given["images"])}
         except (MissingImageError, RegistryError) as error:
-            if self._task.check_mode:
-                # What check mode would have built or deployed is not there yet.
-                return result | {"changed": False, "digests": {}, "warnings": [str(error)]}
-            return result | {"failed": True, "msg": str(error)}
-        return result | {"changed": False, "digests": found}
+            if not self.check_mode:
+                raise
+            # What check mode would have built or deployed is not there yet.
+            return {"digests": {}, "warnings": [str(error)]}

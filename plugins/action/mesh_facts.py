@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import NO_MESH, Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
@@ -17,34 +17,20 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stage
 )
 
 
-class ActionModule(ActionBase):
+class ActionModule(WorkshopAction):
     """Thin: reads, shapes, result out."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _VALID_ARGS = frozenset({"kubeconfig", "namespace", "mesh_namespace"})
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {
-                "kubeconfig": {"type": "path", "required": True},
-                "namespace": {"type": "str", "required": True},
-                "mesh_namespace": {"type": "str", "default": "istio-system"},
-            }
-        )
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            api = Api.connect(arguments["kubeconfig"])
-            items = Objects(api, say).list("VirtualService")
-            mesh = api.find(f"/api/v1/namespaces/{arguments['mesh_namespace']}")
+            items = Objects(self.api, say).list("VirtualService")
         except KubernetesError as error:
-            if str(error) == NO_MESH:
-                return result | {"changed": False, "mesh": "", "versions": {}, "mirrored": []}
-            return result | {"failed": True, "msg": str(error)}
-        annotations = ((mesh or {}).get("metadata") or {}).get("annotations") or {}
-        mine = [item for item in items if item["metadata"]["namespace"] == arguments["namespace"]]
-        return result | {
-            "changed": False,
+            if str(error) != NO_MESH:
+                raise
+            return {"mesh": "", "versions": {}, "mirrored": []}
+        mesh = self.api.find(f"/api/v1/namespaces/{given['mesh_namespace']}") or {}
+        annotations = mesh.get("metadata", {}).get("annotations") or {}
+        mine = [item for item in items if item["metadata"]["namespace"] == given["namespace"]]
+        return {
             "mesh": str(annotations.get(ANNOTATION + "mesh", "unknown")),
             "versions": recorded_versions(mine),
             "mirrored": mirrored_deployments(mine),

@@ -4,41 +4,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies, ProxyError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import CALLEE, Callee
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
 
 
-class ActionModule(ActionBase):
+class ActionModule(WorkshopAction):
     """Thin: arguments in, `Proxies.drained`, result out."""
 
-    TRANSFERS_FILES = False
-    _supports_check_mode = True
-    _VALID_ARGS = frozenset({"kubeconfig", "namespace", "callees", "subsets", "timeout"})
+    skipped_in_check_mode = "Nothing is drained in check mode."
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _, arguments = self.validate_argument_spec(
-            {
-                "kubeconfig": {"type": "path", "required": True},
-                "namespace": {"type": "str", "required": True},
-                "callees": {"type": "list", "elements": "dict", "options": CALLEE, "required": True},
-                "subsets": {"type": "dict", "required": True},
-                "timeout": {"type": "int", "default": 60},
-            }
-        )
-        if self._task.check_mode:
-            return result | {"changed": False, "skipped": True, "msg": "Nothing is drained in check mode."}
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
-        try:
-            with Proxies(Api.connect(arguments["kubeconfig"]), arguments["namespace"], say).connected() as proxies:
-                callees = [Callee.of(callee).anything for callee in arguments["callees"]]
-                proxies.drained(arguments["subsets"], callees, arguments["timeout"])
-        except (KubernetesError, ProxyError) as error:
-            return result | {"failed": True, "msg": str(error)}
-        return result | {"changed": False, "seconds": round(time.monotonic() - started, 1)}
+        callees = [Callee.of(callee).anything for callee in given["callees"]]
+        with Proxies(self.api, given["namespace"], say).connected() as proxies:
+            proxies.drained(given["subsets"], callees, given["timeout"])
+        return {"seconds": round(time.monotonic() - started, 1)}

@@ -73,10 +73,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
 
 
-class SeedError(Exception):
+class SeedError(WorkshopError):
     """The registry is not as it must be. The message is one sentence for people."""
 
 

@@ -13,15 +13,17 @@ PACKAGE = "ansible_collections.istio_games.workshop.plugins."
 # From the top: what stands in one line does not know the others in it.
 LAYERS = (
     ("action", "filter", "modules"),
+    ("plugin_utils/actions",),
     ("plugin_utils/traffic", "plugin_utils/kaniko", "plugin_utils/bundle"),
     ("plugin_utils/k8s",),
     ("plugin_utils/room",),
     ("plugin_utils",),
     ("module_utils/nodes", "module_utils/registry"),
+    ("module_utils",),
 )
 LEVEL = {wing: level for level, wings in enumerate(LAYERS) for wing in wings}
 # Modules run where there is no controller: they know what runs on a node alone.
-BELOW = {"module_utils/nodes", "module_utils/registry"}
+BELOW = {"module_utils/nodes", "module_utils/registry", "module_utils"}
 ON_NODES = dict.fromkeys(("modules", *BELOW), BELOW)
 
 
@@ -67,6 +69,8 @@ def test_nothing_is_imported_from_above(path: str) -> None:
         ("module_utils/nodes/files.py", "plugin_utils.room.room"),
         ("modules/files.py", "plugin_utils.k8s.api"),
         ("plugin_utils/traffic/plan.py", "filter.traffic"),
+        ("plugin_utils/k8s/api.py", "plugin_utils.actions.base"),
+        ("module_utils/errors.py", "module_utils.nodes.files"),
     ],
 )
 def test_an_import_from_above_is_found(path: str, imported: str) -> None:

@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 REFERENCE = "org.opencontainers.image.ref.name"
 NAME = "io.containerd.image.name"
 
 
-class ImportFailedError(Exception):
+class ImportFailedError(WorkshopError):
     """The images cannot be imported; one sentence for people."""
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 ACCEPT = ", ".join(
     [
         "application/vnd.oci.image.manifest.v1+json",
@@ -24,7 +26,7 @@ TIMEOUT_SECONDS = 10
 PAGE = 1000
 
 
-class RegistryError(Exception):
+class RegistryError(WorkshopError):
     """The registry cannot be asked. The message is one sentence for people."""
 
 
@@ -99,7 +101,7 @@ class Registry:
             raise RegistryError(f"The registry at {self.url} cannot be reached ({reason}).") from error
 
 
-class MissingImageError(Exception):
+class MissingImageError(WorkshopError):
     """An image is not in the registry. The message says which tags are."""
 
 

@@ -7,6 +7,8 @@ import re
 import shutil
 from pathlib import Path
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 # What package managers, Go and the kernel print, and what it means.
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't have enough free space", re.IGNORECASE)
 _UNREACHABLE = re.compile(
@@ -18,7 +20,7 @@ _UNREACHABLE = re.compile(
 )
 
 
-class BundleError(Exception):
+class BundleError(WorkshopError):
     """The bundle cannot be made. The message is one sentence for people, with the remedy."""
 
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import signal
@@ -14,13 +13,7 @@ from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, explain
 
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _HEARTBEAT = 30.0  # seconds between two signs of life
-
-
-def end_with_parent() -> None:
-    """Let this process end when its parent does: Ansible's workers outlive a playbook that is killed with SIGKILL."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def run(
@@ -36,7 +29,7 @@ def run(
     """Run `command`, its output appended to `log`.
 
     Every 30 s `say` is told how long it has taken. The command gets its own process group, which is ended
-    with us (see `end_with_parent`), so that an interrupted playbook leaves no compiler behind.
+    with us (see `processes.end_with_parent`), so that an interrupted playbook leaves no compiler behind.
 
     Raises:
         BundleError: it failed; the message says why, and where its log is.

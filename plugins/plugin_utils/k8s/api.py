@@ -19,15 +19,17 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 
 
-class KubernetesError(Exception):
+class KubernetesError(WorkshopError):
     """The cluster cannot be asked, or refuses. The message is one sentence for people, with the remedy."""
 
-    def __init__(self, message: str, status: int = 0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, status: int = 0, **result: Any) -> None:
+        super().__init__(message, **result)
         self.status = status
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
 
@@ -37,7 +38,7 @@ done
 """
 
 
-class ConnectionCheckError(Exception):
+class ConnectionCheckError(WorkshopError):
     """A connection is not as it must be, or could not be tried."""
 
 

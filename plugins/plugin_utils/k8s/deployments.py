@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import Trouble, not_ready, trouble
 
@@ -17,7 +18,7 @@ PATIENCE_SECONDS = 30.0
 LOG_LINES = 15
 
 
-class RolloutError(Exception):
+class RolloutError(WorkshopError):
     """A Deployment did not come up; the message says why."""
 
 

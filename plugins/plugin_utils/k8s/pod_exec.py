@@ -15,11 +15,12 @@ from kubernetes.stream import stream
 from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient
 from websocket import WebSocketException
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
 
 
-class ExecError(Exception):
+class ExecError(WorkshopError):
     """A command could not be run in a pod, or failed. The message is one sentence for people."""
 
 

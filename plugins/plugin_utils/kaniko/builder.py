@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
@@ -30,7 +31,7 @@ POLL_SECONDS = 1.0
 START_SECONDS = 60.0
 
 
-class BuildError(Exception):
+class BuildError(WorkshopError):
     """A build failed; the message names the image, the reason and the end of kaniko's log."""
 
 

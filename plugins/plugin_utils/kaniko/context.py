@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 # A ConfigMap holds 1 MiB.
 MAX_ARCHIVE_BYTES = 900 * 1024
 # Made by tools beside the sources; never part of an image.
@@ -19,7 +21,7 @@ _LEFT_OUT = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache
 _LEFT_OUT_SUFFIXES = {".pyc", ".pyo", ".swp"}
 
 
-class ContextError(Exception):
+class ContextError(WorkshopError):
     """The sources cannot be packed. The message is one sentence for people."""
 
 

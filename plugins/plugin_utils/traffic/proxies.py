@@ -19,6 +19,7 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import portforward
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import LABEL as CHECK_LABEL
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
@@ -41,7 +42,7 @@ CLUSTERS = "/clusters?format=json"
 PROXY = "istio-proxy"
 
 
-class ProxyError(Exception):
+class ProxyError(WorkshopError):
     """A proxy cannot be asked, or does not hold what it must. The message is one sentence for people."""
 
 

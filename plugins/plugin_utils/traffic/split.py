@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 FALSE_ALARM_RATE = 0.001
 # A split that is so many points off is found with this chance.
 POINTS_OFF, POWER = 10, 0.99
@@ -26,7 +28,7 @@ TO_SEE_ONE_PERCENT = 459
 HONOURED, NOT_HONOURED, TOO_FEW = "honoured", "not honoured", "too few requests"
 
 
-class SplitError(Exception):
+class SplitError(WorkshopError):
     """Percentages that cannot be asked for. The message is one sentence for people."""
 
 

@@ -27,14 +27,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stage
 Item = Mapping[str, Any]
 
 
-# How a plugin takes a Callee.
-CALLEE = {
-    "name": {"type": "str", "required": True},
-    "port": {"type": "int", "required": True},
-    "callers": {"type": "list", "elements": "str", "required": True},
-}
-
-
 @dataclass(frozen=True)
 class Callee:
     """A Service, its port, and the label `app` of the pods that call it."""

@@ -1,0 +1,114 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The base of our action plugins.
+
+A new one is three files, none of which says anything twice. plugins/modules/NAME.py documents it: its options, with
+their types, choices and defaults, are read from there. plugins/action/NAME.py acts::
+
+    class ActionModule(WorkshopAction):
+        skipped_in_check_mode = "Nothing is rolled out in check mode."   # only where it cannot do better
+
+        def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+            rollouts = Rollouts(self.api, given["namespace"], say=say)
+            rollouts.wait(given["names"], given["timeout"])
+            return {"seconds": rollouts.seconds}
+
+meta/runtime.yml lists it in the action group `cluster`, if it takes a kubeconfig.
+
+`act` returns what it found, and raises a WorkshopError for what a user can mend: the task fails with its sentence. What
+was done before a failure stays in the result: say so as soon as it is true with `self.result["changed"] = True`, or
+raise the error with it, `ProxyError("...", changed=True, objects=[...])`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.errors import UnsupportedError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.processes import end_with_parent
+
+
+class WorkshopAction(ActionBase):
+    """An action plugin that runs on the controller: checked options in, `act`, a result or one sentence out."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    # Why nothing is done in check mode; empty where `act` knows it (`self.check_mode`).
+    skipped_in_check_mode: ClassVar[str] = ""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Do the plugin's work.
+
+        Args:
+            given: the options as documented, with their defaults, as plain Python values.
+
+        Returns:
+            What the task's result has besides `changed`, which is False unless it is named.
+        """
+        raise NotImplementedError
+
+    @property
+    def plugin(self) -> str:
+        """The plugin's name, as its file has it."""
+        return str(type(self).__module__).rpartition(".")[2]
+
+    @property
+    def check_mode(self) -> bool:
+        """Whether nothing may be changed."""
+        return bool(self._task.check_mode)
+
+    @cached_property
+    def api(self) -> Api:
+        """The cluster that the option `kubeconfig` names."""
+        return Api.connect(self._given["kubeconfig"])
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Check the options, act, and turn every end into a result."""
+        end_with_parent()
+        self.task_vars = task_vars or {}
+        self.result: dict[str, Any] = {**super().run(tmp, task_vars), "changed": False}
+        checked = ArgumentSpecValidator(documented_spec(self.plugin)).validate(self._task.args)
+        if checked.error_messages:
+            return self.result | {"failed": True, "msg": f"{self.plugin}: {_explained(checked.errors.errors)}"}
+        self._given: dict[str, Any] = plain(checked.validated_parameters)
+        if self.check_mode and self.skipped_in_check_mode:
+            return self.result | {"skipped": True, "msg": self.skipped_in_check_mode}
+        try:
+            self.result |= self.act(self._given)
+        except WorkshopError as error:
+            self.result |= {**error.result, "failed": True, "msg": str(error)}
+        except AnsibleError:
+            raise  # Ansible says it in its own way
+        except Exception as error:
+            self._display.vvv(traceback.format_exc())
+            self.result |= {"failed": True, "msg": unexpected(self.plugin, error)}
+        return self.result
+
+
+def _explained(errors: Iterable[Exception]) -> str:
+    """Say what is wrong with the options."""
+    # Of these, Ansible's own message has the names alone.
+    unknown = "unknown options: "
+    return " ".join(f"{unknown if isinstance(error, UnsupportedError) else ''}{error}" for error in errors)
+
+
+def unexpected(plugin: str, error: Exception) -> str:
+    """Say in one sentence that a plugin has a fault.
+
+    >>> unexpected("split_check", KeyError("callers"))[:67]
+    "split_check met something that it does not know (KeyError: 'callers'"
+    """
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"{plugin} met something that it does not know ({what[:300]}). That is a fault of this collection, not of "
+        "yours: run the same command again with -vvv, and report what it prints."
+    )
