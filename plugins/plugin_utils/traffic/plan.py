@@ -8,7 +8,7 @@ half-way is gone on with by the next one, which looks at the cluster and not at 
 2. deploy     the versions of the stage
 3. prepare    the subsets of the stage, beside those that carry traffic now
 4. route      the stage's routes
-5. remove     other people's routing objects for the same services (only when that was asked for)
+5. remove     what other people's routing objects say of the same services (only when that was asked for)
 6. retire     the versions that the stage has no use for
 7. finish     the subsets: the stage's alone
 """
@@ -24,15 +24,13 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deploymen
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     Objects,
     find,
-    label,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed, other_writers
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, routes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
-    is_ours,
     virtual_service,
 )
 
@@ -46,6 +44,8 @@ class Live:
     virtual_services: Sequence[Item]
     destination_rules: Sequence[Item]
     deployments: Sequence[Item]
+    # What proxies may know of, in all namespaces.
+    sidecars: Sequence[Item] = ()
 
     @classmethod
     def read(cls, api: Api, objects: Objects, namespace: str) -> Live:
@@ -54,6 +54,7 @@ class Live:
             objects.list("VirtualService"),
             objects.list("DestinationRule"),
             api.items(f"/apis/apps/v1/namespaces/{namespace}/deployments"),
+            objects.list("Sidecar"),
         )
 
 
@@ -68,6 +69,8 @@ class Plan:
     deploy: list[str] = field(default_factory=list)
     prepare: list[dict[str, Any]] = field(default_factory=list)
     route: list[dict[str, Any]] = field(default_factory=list)
+    # Other people's objects without our hosts, written after ours: what else they say stays.
+    leave: list[dict[str, Any]] = field(default_factory=list)
     remove: list[dict[str, Any]] = field(default_factory=list)
     retire: list[dict[str, str]] = field(default_factory=list)
     finish: list[dict[str, Any]] = field(default_factory=list)
@@ -76,23 +79,26 @@ class Plan:
 def plan(goals: Sequence[Goal], live: Live, takeover: bool) -> Plan:
     """Plan the way to some services' goals."""
     result = Plan()
-    for goal in goals:
-        _plan_service(result, goal, live, takeover)
+    found = [rule for goal in goals for rule in _plan_service(result, goal, live, takeover)]
+    result.leave, result.remove = foreign.settled(found)
     return result
 
 
-def _plan_service(result: Plan, goal: Goal, live: Live, takeover: bool) -> None:
+def _plan_service(result: Plan, goal: Goal, live: Live, takeover: bool) -> list[foreign.Rule]:
+    """Plan the way to one service's goal; give what is not ours and counts for it."""
     service, namespace = goal.service, goal.namespace
     wanted_routes, wanted_subsets = virtual_service(goal), destination_rule(service, namespace, goal.tags)
     current_routes = find(live.virtual_services, wanted_routes)
     current_subsets = find(live.destination_rules, wanted_subsets)
-    others = other_objects(service, namespace, live)
+    rules = foreign.rules(service, namespace, live)
+    others = [rule for rule in rules if rule.counts]
+    result.problems += foreign.refusals(rules, takeover)
     if not takeover:
-        result.problems += [_named(item, service) for item in others]
+        recorded = foreign.recorded_specs(current_routes)
         result.problems += [
-            _edited(item)
-            for item in (current_routes, current_subsets)
-            if item and (other_writers(item) or not is_ours(item))
+            sentence
+            for item, wanted in ((current_routes, wanted_routes), (current_subsets, wanted_subsets))
+            if item and (sentence := foreign.edited(item, wanted["spec"], recorded.get(str(item["kind"]))))
         ]
 
     running = deployed_tags(service, live.deployments)
@@ -114,13 +120,13 @@ def _plan_service(result: Plan, goal: Goal, live: Live, takeover: bool) -> None:
     prepared = _with_others(destination_rule(service, namespace, [*old, *goal.tags]), current_subsets)
     result.prepare.append(prepared)
     result.route.append(wanted_routes)
-    result.remove += [dict(item) for item in others]
     result.retire += [
         {"service": service, "subset": version_label(tag), "deployment": f"{service}-{version_label(tag)}"}
         for tag in old
     ]
     if prepared != wanted_subsets:
         result.finish.append(wanted_subsets)
+    return others
 
 
 def deployed_tags(service: str, deployments: Sequence[Item]) -> dict[str, Item]:
@@ -132,35 +138,6 @@ def deployed_tags(service: str, deployments: Sequence[Item]) -> dict[str, Item]:
             image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
             result[image.split("@")[0].rpartition(":")[2]] = deployment
     return result
-
-
-def other_objects(service: str, namespace: str, live: Live) -> list[Item]:
-    """Find the routing objects for a service that are not the one that this project makes."""
-    own = (namespace, service)
-    return [
-        item
-        for kind, items in (("VirtualService", live.virtual_services), ("DestinationRule", live.destination_rules))
-        for item in items
-        if (item["metadata"]["namespace"], item["metadata"]["name"]) != own and governs(kind, item, service, namespace)
-    ]
-
-
-def governs(kind: str, item: Item, service: str, namespace: str) -> bool:
-    """Tell whether an object says something about a service's requests inside the mesh."""
-    spec = item.get("spec") or {}
-    if kind == "VirtualService" and "mesh" not in (spec.get("gateways") or ["mesh"]):
-        return False
-    hosts = spec.get("hosts") or [] if kind == "VirtualService" else [spec.get("host")]
-    full = routes.host_name(service, namespace)
-    return any(_matches(str(host), full, str(item["metadata"]["namespace"])) for host in hosts)
-
-
-def _matches(host: str, full: str, namespace: str) -> bool:
-    if host == "*" or (host.startswith("*.") and full.endswith(host[1:])):
-        return True
-    if "." not in host:  # relative to the object's own namespace
-        return routes.host_name(host, namespace) == full
-    return full == host or full.startswith(host + ".")
 
 
 def subsets_in_use(virtual_service: Item | None, destination_rule: Item | None) -> set[str] | None:
@@ -190,18 +167,3 @@ def _with_others(wanted: dict[str, Any], current: Item | None) -> dict[str, Any]
     ]
     merged = sorted([*subsets, *kept], key=lambda subset: str(subset["name"]))
     return {**wanted, "spec": {**wanted["spec"], "subsets": merged}}
-
-
-def _named(item: Item, service: str) -> str:
-    writers = other_writers(item)
-    by = f", written by {', '.join(writers)}" if writers else ""
-    return (
-        f"{label(item)}{by}, routes {service} too and is not this workshop's: delete it, or type -e takeover=true "
-        "to have it deleted (a copy is kept)."
-    )
-
-
-def _edited(item: Item) -> str:
-    writers = other_writers(item)
-    by = f"was changed by {', '.join(writers)}" if writers else "is not this workshop's"
-    return f"{label(item)} {by}: undo that, or type -e takeover=true to write it anew."

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# A cluster's DNS domain, unless it was made with another one.
+DOMAIN = "cluster.local"
 # Denominators of Envoy's FractionalPercent.
 _FRACTIONS = {"HUNDRED": 100, "TEN_THOUSAND": 10_000, "MILLION": 1_000_000}
 
@@ -46,7 +48,21 @@ def cluster_name(service: str, namespace: str, port: int, subset: str) -> str:
 
 def host_name(service: str, namespace: str) -> str:
     """Give a Service's full name."""
-    return f"{service}.{namespace}.svc.cluster.local"
+    return f"{host_prefix(service, namespace)}.{DOMAIN}"
+
+
+def host_prefix(service: str, namespace: str) -> str:
+    """Give a Service's name up to the cluster's domain."""
+    return f"{service}.{namespace}.svc"
+
+
+def is_host_of(host: str, service: str, namespace: str) -> bool:
+    """Tell whether a host is a Service's full name, in whatever domain the cluster is.
+
+    >>> is_host_of("aleph.staging.svc.example.org", "aleph", "staging")
+    True
+    """
+    return host.startswith(host_prefix(service, namespace) + ".")
 
 
 def of_virtual_service(virtual_service: Mapping[str, Any]) -> list[Route]:

@@ -13,11 +13,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, routes, stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
     Live,
     deployed_tags,
-    other_objects,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
@@ -80,7 +79,7 @@ def service_status(
             if route.match or route.mirror
         ],
         "checks": measured,
-        "warnings": [f"{label(other)} routes {service} too." for other in other_objects(service, namespace, live)]
+        "warnings": [rule.sentence for rule in foreign.rules(service, namespace, live)]
         + [
             f"{label(each)} was changed by {', '.join(other_writers(each))}."
             for each in (item, rule)

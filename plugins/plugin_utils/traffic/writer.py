@@ -19,10 +19,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
     label,
     merged,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.foreign import edited, recorded_specs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Expectation, Proxies
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours
 
 Item = Mapping[str, Any]
 
@@ -120,7 +119,7 @@ class Writer:
         """
         live = [item for kind in ("VirtualService", "DestinationRule") for item in self._objects.list(kind)]
         wanted = [(item, find(live, item)) for item in definitions]
-        foreign = [item for _, item in wanted if item and (other_writers(item) or not is_ours(item))]
+        foreign = [item for definition, item in wanted if item and _edited(definition, item, live)]
         if foreign and not takeover:
             raise KubernetesError(
                 f"{', '.join(map(label, foreign))} was changed by somebody else just now: nothing is overwritten; type "
@@ -162,6 +161,11 @@ class Writer:
         proxies: Proxies, expected: Sequence[Expectation], timeout: float, since: float, check_mode: bool
     ) -> dict[str, float]:
         return proxies.wait(expected, timeout, since) if expected and not check_mode else {}
+
+
+def _edited(wanted: Item, item: Item, live: Sequence[Item]) -> bool:
+    routed = find(live, {**wanted, "kind": "VirtualService"})
+    return bool(edited(item, wanted["spec"], recorded_specs(routed).get(str(item["kind"]))))
 
 
 def _difference(before: Item | None, after: Item | None) -> dict[str, str]:

@@ -129,23 +129,21 @@ def test_the_object_that_overlaps_goes_with_takeover() -> None:
     assert [item["metadata"]["name"] for item in planned.remove] == ["mine"]
 
 
-@pytest.mark.parametrize(
-    ("spec", "namespace", "overlaps"),
-    [
-        ({"hosts": ["aleph"]}, "staging", True),
-        ({"hosts": ["aleph"]}, "elsewhere", False),
-        ({"hosts": ["aleph.staging"]}, "elsewhere", True),
-        ({"hosts": ["aleph.staging.svc.cluster.local"]}, "elsewhere", True),
-        ({"hosts": ["*.staging.svc.cluster.local"]}, "elsewhere", True),
-        ({"hosts": ["beth"]}, "staging", False),
-        ({"hosts": ["aleph"], "gateways": ["outside"]}, "staging", False),
-        ({"hosts": ["aleph"], "gateways": ["outside", "mesh"]}, "staging", True),
-    ],
-)
-def test_what_overlaps_is_what_governs_the_same_host(spec: dict[str, Any], namespace: str, overlaps: bool) -> None:
-    other = {"kind": "VirtualService", "metadata": {"name": "mine", "namespace": namespace}, "spec": spec}
-    planned = plan_one(goal("baseline"), Live([other], [], []), takeover=True)
-    assert bool(planned.remove) is overlaps
+def test_an_object_that_names_both_services_leaves_both_at_once() -> None:
+    spec = {"hosts": ["aleph", "beth", "gimel"], "http": [{"route": [{"destination": {"host": "gimel"}}]}]}
+    other = {"kind": "VirtualService", "metadata": {"name": "mine", "namespace": "staging"}, "spec": spec}
+    both = [goal("baseline"), replace(goal("baseline"), service="beth")]
+    assert [item["spec"]["hosts"] for item in plan(both, Live([other], [], []), True).leave] == [["gimel"]]
+    other["spec"] = {**spec, "hosts": ["aleph", "beth"]}
+    planned = plan(both, Live([other], [], []), True)
+    assert (planned.leave, planned.remove) == ([], [other])
+
+
+def test_what_somebody_changed_and_changed_back_is_ours_again() -> None:
+    live = at("rollout", 20)
+    back = [written(dict(live.virtual_services[0]), "kubectl-patch")]
+    assert plan_one(goal("rollout", 20), replace(live, virtual_services=back)).problems == []
+    assert plan_one(goal("rollout", 40), replace(live, virtual_services=back)).problems == []
 
 
 def test_a_deployment_that_is_not_ours_is_not_retired() -> None:

@@ -267,7 +267,7 @@ def test_check_mode_asks_the_cluster_and_shows_the_difference(mesh: Mesh, tmp_pa
 
 
 def test_what_somebody_else_has_changed_is_overwritten_by_takeover_alone(mesh: Mesh, tmp_path: Path) -> None:
-    edited = written(virtual_service(goal("rollout", 20)), "kubectl-edit")
+    edited = written({**virtual_service(goal("rollout", 20)), "spec": {"hosts": ["aleph"]}}, "kubectl-edit")
     mine = {"kind": "VirtualService", "metadata": {"name": "mine", "namespace": "staging", "uid": "x"}, "spec": {}}
     objects = FakeObjects(edited, mine, *at("rollout", 20).destination_rules)
     for name in ("front-1", "load-1"):
