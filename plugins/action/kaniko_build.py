@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
@@ -23,7 +24,7 @@ class ActionModule(WorkshopAction):
             Registry(given["registry"]),
             namespace=given["namespace"],
             source=Path(given["source"]),
-            template=given["job"],
+            template=labelled(given["job"], self.room),
             push_address=given["push_address"],
             parallel=given["parallel"],
             say=say,

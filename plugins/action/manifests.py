@@ -18,7 +18,9 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         applied: dict[str, Any] = self._execute_module(
             module_name="kubernetes.core.k8s",
-            module_args=manifests.arguments(given["kubeconfig"], given["manifests"], check_mode=self.check_mode),
+            module_args=manifests.arguments(
+                given["kubeconfig"], given["manifests"], self.room, check_mode=self.check_mode
+            ),
             task_vars=self.task_vars,
         )
         # Of several objects the module shows no difference.

@@ -3,7 +3,7 @@
 
 
 class ModuleDocFragment:
-    """The cluster (standard files), its application's namespace, and who calls whom there."""
+    """The cluster (standard files), the room that it is for, its application's namespace, and who calls whom there."""
 
     DOCUMENTATION = r"""
 options:
@@ -11,6 +11,15 @@ options:
     description: The kubeconfig file.
     type: path
     required: true
+"""
+
+    ROOM = r"""
+options:
+  room:
+    description:
+      - The room's name, for the label C(workshop.istio-games/room) of every object that is made.
+      - Unless given, it is that of the variable C(workshop_name).
+    type: str
 """
 
     APPLICATION = r"""

@@ -63,6 +63,7 @@ options:
     default: 2
 extends_documentation_fragment:
   - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.room
 attributes:
   check_mode:
     support: full

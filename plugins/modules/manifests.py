@@ -7,14 +7,17 @@ short_description: Apply Kubernetes manifests as the workshop's one field manage
 description:
   - Server-side apply through M(kubernetes.core.k8s), with what every use of it here has in common. Fields that somebody
     else has taken over are taken back; what only the cluster writes is no change of ours.
+  - Every object gets the labels C(app.kubernetes.io/managed-by=istio-workshop) and C(workshop.istio-games/room), by
+    which it is known as ours. Its pods do not.
 options:
   manifests:
-    description: The manifests, each a dictionary or YAML text; an empty one is left out.
+    description: The manifests, each a dictionary or YAML text; what is empty is left out.
     type: list
     elements: raw
     required: true
 extends_documentation_fragment:
   - istio_games.workshop.cluster
+  - istio_games.workshop.cluster.room
 attributes:
   check_mode:
     support: full

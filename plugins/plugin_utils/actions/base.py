@@ -71,6 +71,12 @@ class WorkshopAction(ActionBase):
         """The cluster that the option `kubeconfig` names."""
         return Api.connect(self._given["kubeconfig"])
 
+    @cached_property
+    def room(self) -> str:
+        """The name of the room that every object of ours bears: the option `room`, or else `workshop_name`."""
+        named = self._given.get("room")
+        return str(named or self._templar.template(self.task_vars.get("workshop_name", "")))
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check the options, act, and turn every end into a result."""
         end_with_parent()
@@ -104,7 +110,7 @@ def _explained(errors: Iterable[Exception]) -> str:
 def unexpected(plugin: str, error: Exception) -> str:
     """Say in one sentence that a plugin has a fault.
 
-    >>> unexpected("split_check", KeyError("callers"))[:67]
+    >>> unexpected("split_check", KeyError("callers"))[:68]
     "split_check met something that it does not know (KeyError: 'callers'"
     """
     what = " ".join(f"{type(error).__name__}: {error}".split())

@@ -3,20 +3,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, labelled
 
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
 
 
-def arguments(kubeconfig: str, manifests: Sequence[Any], *, check_mode: bool) -> dict[str, Any]:
-    """What kubernetes.core.k8s is told."""
+class ManifestError(WorkshopError):
+    """Something that is no manifest. The message is one sentence for people."""
+
+
+def objects(manifests: Iterable[Any]) -> list[dict[str, Any]]:
+    """Read manifests, each a dictionary or YAML text of any number of them, as objects.
+
+    Raises:
+        ManifestError: a text is no YAML, or holds something else than objects.
+    """
+    found: list[dict[str, Any]] = []
+    for manifest in manifests:
+        try:
+            documents = list(yaml.safe_load_all(manifest)) if isinstance(manifest, str) else [manifest]
+        except yaml.YAMLError as error:
+            # Without its lines, which may hold a secret.
+            where = getattr(error, "problem_mark", None)
+            line = f" (line {where.line + 1})" if where else ""
+            raise ManifestError(f"A manifest is no YAML: {getattr(error, 'problem', 'unreadable')}{line}.") from error
+        for document in filter(None, documents):
+            if not isinstance(document, dict) or "kind" not in document:
+                raise ManifestError(
+                    "A manifest must be an object with apiVersion, kind and metadata, and one is not "
+                    f"(a {type(document).__name__})."
+                )
+            found.append(document)
+    return found
+
+
+def arguments(kubeconfig: str, manifests: Iterable[Any], room: str, *, check_mode: bool) -> dict[str, Any]:
+    """What kubernetes.core.k8s is told; every object gets our labels."""
     return {
         "kubeconfig": kubeconfig,
-        "definition": [manifest for manifest in manifests if manifest],
+        "definition": [labelled(item, room) for item in objects(manifests)],
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},
         "hidden_fields": list(HIDDEN_FIELDS),

@@ -11,6 +11,25 @@ MANAGER = "istio-workshop"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 # What our own labels and annotations begin with.
 PREFIX = "workshop.istio-games/"
+# The label that names the room.
+ROOM = f"{PREFIX}room"
+
+
+def owner_labels(room: str) -> dict[str, str]:
+    """Give the labels of everything that we make; `room` is empty where nobody has named one."""
+    return {MANAGED_BY: MANAGER, **({ROOM: room} if room else {})}
+
+
+def labelled(item: Mapping[str, Any], room: str) -> dict[str, Any]:
+    """Give an object with our labels. Its pods do not get them, since a label that changes would replace them.
+
+    >>> labelled({"kind": "Service", "metadata": {"name": "front", "labels": {"app": "front"}}}, "blue")["metadata"]
+    ... # doctest: +NORMALIZE_WHITESPACE
+    {'name': 'front', 'labels': {'app': 'front', 'app.kubernetes.io/managed-by': 'istio-workshop',
+     'workshop.istio-games/room': 'blue'}}
+    """
+    metadata = item.get("metadata") or {}
+    return {**item, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **owner_labels(room)}}}
 
 
 def is_managed(item: Mapping[str, Any]) -> bool:

@@ -194,12 +194,9 @@ class Builder:
         context = self._path("api/v1", "configmaps", planned.name)
         self._api.delete(context)
         self._wait_gone(context)
-        self._api.create(
-            self._path("api/v1", "configmaps"),
-            jobs.config_map(build, planned.digest, planned.context, self._namespace),
-        )
         manifest = jobs.job(self._template, build, planned.digest, self._push_address)
         manifest["metadata"]["namespace"] = self._namespace
+        self._api.create(self._path("api/v1", "configmaps"), jobs.config_map(manifest, planned.context))
         made = self._api.create(self._path("apis/batch/v1", "jobs"), manifest)
         self._api.merge(context, jobs.owned_by(made))
 

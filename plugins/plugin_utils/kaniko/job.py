@@ -58,16 +58,13 @@ def job(template: Mapping[str, Any], build: Build, digest: str, push_address: st
     return manifest
 
 
-def config_map(build: Build, digest: str, context: Context, namespace: str) -> dict[str, Any]:
-    """Hold the context for the Job."""
+def config_map(manifest: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Hold the context for a Job, under the same name and labels."""
+    metadata = {key: manifest["metadata"][key] for key in ("name", "namespace", "labels")}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {
-            "name": job_name(build, digest),
-            "namespace": namespace,
-            "labels": {IMAGE_LABEL: build.image, TAG_LABEL: build.tag},
-        },
+        "metadata": metadata,
         "immutable": True,
         "binaryData": {ARCHIVE: base64.b64encode(context.archive).decode()},
     }

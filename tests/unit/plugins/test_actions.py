@@ -35,7 +35,8 @@ class Action(base.WorkshopAction):
     def __init__(self, options: Mapping[str, Any], *, check_mode: bool = False, end: Any = None) -> None:
         task = SimpleNamespace(args=dict(options), check_mode=check_mode, async_val=0, action="a", diff=False)
         connection = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
-        super().__init__(task, connection, SimpleNamespace(), None, None, None)
+        templar = SimpleNamespace(template=lambda value: value)
+        super().__init__(task, connection, SimpleNamespace(), None, templar, None)
         self._display = SimpleNamespace(vvv=lambda text: self.shown.append(text))
         self.end = end
         self.shown: list[str] = []
@@ -110,6 +111,19 @@ def test_what_cannot_be_tried_is_left_out_in_check_mode(monkeypatch: pytest.Monk
     action = Action(READY, check_mode=True)
     assert action.run() == {"changed": False, "skipped": True, "msg": "Nothing is done."}
     assert action.seen == {}
+
+
+def test_the_room_is_the_option_or_else_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Action, "plugin", "manifests")
+    options = {"kubeconfig": "config", "manifests": []}
+    for given, variables, room in (
+        ({"room": "blue"}, {"workshop_name": "red"}, "blue"),
+        ({}, {"workshop_name": "red"}, "red"),
+        ({}, {}, ""),
+    ):
+        action = Action({**options, **given})
+        action.run(task_vars=variables)
+        assert action.room == room
 
 
 def test_values_lose_the_tags_that_ansible_gives_them() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import (
+    ManifestError,
     arguments,
     differences,
     errors,
@@ -25,11 +28,41 @@ def several(*results: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_everybody_applies_with() -> None:
-    given = arguments("config", [{"kind": "Secret"}, ""], check_mode=False)
-    assert given["definition"] == [{"kind": "Secret"}]
+    given = arguments("config", [{"kind": "Secret"}, ""], "blue", check_mode=False)
+    assert [item["kind"] for item in given["definition"]] == ["Secret"]
     assert given["hidden_fields"] == ["status", "metadata.managedFields"]
     assert not given["continue_on_error"]
-    assert arguments("config", [], check_mode=True)["continue_on_error"]
+    assert arguments("config", [], "blue", check_mode=True)["continue_on_error"]
+
+
+def test_every_object_is_labelled_ours_and_the_room_s_and_keeps_its_own_labels() -> None:
+    text = "kind: Service\nmetadata: {labels: {app: front}}\n---\n---\nkind: Deployment\nmetadata:\n"
+    template = {"metadata": {"labels": {"app": "front"}}}
+    made = arguments("config", [text, {"kind": "Job", "spec": {"template": template}}], "blue", check_mode=False)
+    ours = {"app.kubernetes.io/managed-by": "istio-workshop", "workshop.istio-games/room": "blue"}
+    labels = [item["metadata"]["labels"] for item in made["definition"]]
+    assert labels == [{"app": "front", **ours}, ours, ours]
+    assert made["definition"][2]["spec"]["template"] == template
+
+
+def test_without_a_room_an_object_is_labelled_ours() -> None:
+    (item,) = arguments("config", [{"kind": "Job"}], "", check_mode=False)["definition"]
+    assert item["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "istio-workshop"}
+
+
+@pytest.mark.parametrize(
+    ("manifest", "sentence"),
+    [
+        ("kind: [\npassword: secret", "A manifest is no YAML: .* \\(line 2\\)"),
+        ("just text", "A manifest must be an object .*\\(a str\\)"),
+        ([1], "A manifest must be an object .*\\(a list\\)"),
+        ({"metadata": {}}, "A manifest must be an object"),
+    ],
+)
+def test_what_is_no_manifest_is_told_without_its_content(manifest: Any, sentence: str) -> None:
+    with pytest.raises(ManifestError, match=sentence) as refused:
+        arguments("config", [manifest], "blue", check_mode=False)
+    assert "secret" not in str(refused.value)
 
 
 def test_only_a_missing_namespace_or_kind_is_no_error() -> None:
