@@ -28,8 +28,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.route
     Route,
     clusters,
     described,
-    host_name,
     of_envoy,
+    subset_of,
 )
 
 ADMIN_PORT = 15000
@@ -304,13 +304,12 @@ class Proxies:
 
 
 def _view(expected: Expectation, namespace: str, route_dump: Mapping[str, Any], active: Mapping[str, Cluster]) -> View:
-    end = "|" + host_name(expected.service, namespace)
     subsets = {
-        name.split("|")[2]: cluster
+        subset: cluster
         for name, cluster in active.items()
-        if name.startswith(f"outbound|{expected.port}|") and name.endswith(end) and name.split("|")[2]
+        if (subset := subset_of(name, expected.service, namespace, expected.port))
     }
-    return View(of_envoy(route_dump, expected.service, namespace), subsets)
+    return View(of_envoy(route_dump, expected.service, namespace, expected.port), subsets)
 
 
 def has_proxy(pod: Mapping[str, Any]) -> bool:

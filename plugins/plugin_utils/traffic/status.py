@@ -74,9 +74,16 @@ def service_status(
         "last_change": max(filter(None, map(last_written, filter(None, (item, rule)))), default=None),
         "versions": versions,
         "rules": [
-            {"match": dict(route.match), "to": dict(route.shares), "mirror": dict(route.mirror)}
-            for route in (routes.of_virtual_service(item) if item else [])
-            if route.match or route.mirror
+            {
+                "match": dict(route.match),
+                "to": dict(route.shares),
+                "mirror": dict(route.mirror),
+                "instead": route.instead or None,
+                "besides": list(route.besides),
+                "sentence": str(route),
+            }
+            for route in (routes.of_virtual_service(item, service) if item else [])
+            if route.is_special
         ],
         "checks": measured,
         "warnings": [rule.sentence for rule in foreign.rules(service, namespace, live)]
@@ -138,8 +145,7 @@ def rules(services: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = []
     for each in services:
         for rule in each["rules"]:
-            route = routes.Route(tuple(rule["match"].items()), tuple(rule["to"].items()), tuple(rule["mirror"].items()))
-            lines.append(f"{each['service']}: {route}")
+            lines.append(f"{each['service']}: {rule['sentence']}")
         lines += [f"{each['service']}: {warning}" for warning in each["warnings"]]
     return lines
 
