@@ -14,6 +14,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 class ActionModule(WorkshopAction):
     """Thin: asks the API server one question that needs credentials."""
 
+    # Asked often, and of clusters that are not there yet.
+    patience = 5.0
+
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
             # Unlike /version, this is answered to known users only.

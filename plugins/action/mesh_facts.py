@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import NO_MESH, Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import MissingKindError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     ANNOTATION,
@@ -23,9 +23,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
             items = Objects(self.api, say).list("VirtualService")
-        except KubernetesError as error:
-            if str(error) != NO_MESH:
-                raise
+        except MissingKindError:
             return {"mesh": "", "versions": {}, "mirrored": []}
         mesh = self.api.find(f"/api/v1/namespaces/{given['mesh_namespace']}") or {}
         annotations = mesh.get("metadata", {}).get("annotations") or {}

@@ -34,6 +34,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import PATIENCE_SECONDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.processes import end_with_parent
 
 
@@ -44,6 +45,8 @@ class WorkshopAction(ActionBase):
     _supports_check_mode = True
     # Why nothing is done in check mode; empty where `act` knows it (`self.check_mode`).
     skipped_in_check_mode: ClassVar[str] = ""
+    # Seconds for which a request is tried while the API server is silent, refuses connections or is overloaded.
+    patience: ClassVar[float] = PATIENCE_SECONDS
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Do the plugin's work.
@@ -69,7 +72,7 @@ class WorkshopAction(ActionBase):
     @cached_property
     def api(self) -> Api:
         """The cluster that the option `kubeconfig` names."""
-        return Api.connect(self._given["kubeconfig"])
+        return Api.connect(self._given["kubeconfig"], self.patience)
 
     @cached_property
     def room(self) -> str:

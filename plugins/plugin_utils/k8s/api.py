@@ -1,73 +1,65 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """The Kubernetes API as plain JSON: what our plugins poll, with errors that say what to do.
 
-The official client does the connection (kubeconfig, certificates, tokens); its typed models are left out, so that
-everything which judges an object is a function of plain dictionaries and tested with them.
+The official client does the connection (kubeconfig, certificates, tokens) and `transport` what makes it reliable; the
+client's typed models are left out, so that everything which judges an object is a function of plain dictionaries and
+tested with them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from ansible import constants
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
-from yaml import YAMLError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils import progress
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig as kubeconfigs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import (
+    KubernetesError,
+    MissingKindError,
+    not_an_api_server,
+    refusal,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import (
+    PATIENCE_SECONDS,
+    Patience,
+    Transport,
+)
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-
-CONNECT_SECONDS = 5
-READ_SECONDS = 30
-
-
-class KubernetesError(WorkshopError):
-    """The cluster cannot be asked, or refuses. The message is one sentence for people, with the remedy."""
-
-    def __init__(self, message: str, status: int = 0, **result: Any) -> None:
-        super().__init__(message, **result)
-        self.status = status
+__all__ = ("Api", "KubernetesError", "MissingKindError")
 
 
 class Api:
     """A connection to one cluster."""
 
-    def __init__(self, api_client: client.ApiClient, kubeconfig: str) -> None:
-        self._client = api_client
-        self._kubeconfig = kubeconfig
-        self.server: str = api_client.configuration.host
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.server: str = transport.target.server
 
     @property
-    def client(self) -> client.ApiClient:
+    def client(self) -> Transport:
         """The official client, for what is more than JSON: websockets, custom resources' own dynamic client."""
-        return self._client
+        return self._transport
 
     @classmethod
-    def connect(cls, kubeconfig: str) -> Api:
-        """Read a kubeconfig; nothing is asked of the cluster yet."""
-        path = Path(kubeconfig).expanduser()
-        if not path.is_file():
-            raise KubernetesError(
-                f"There is no kubeconfig at {kubeconfig}: make the cluster first (ansible-playbook site.yml), or name "
-                "an existing cluster's with -e workshop_kubeconfig=FILE."
-            )
-        try:
-            configuration = client.Configuration()
-            # The client writes certificates and keys to files, and a worker of Ansible's ends without removing its own:
-            # into the directory that Ansible itself removes.
-            config.load_kube_config(
-                config_file=str(path),
-                client_configuration=configuration,
-                persist_config=False,
-                temp_file_path=constants.DEFAULT_LOCAL_TMP,
-            )
-            return cls(client.ApiClient(configuration), kubeconfig)
-        except (ConfigException, YAMLError, ValueError, TypeError, KeyError, OSError) as error:
-            raise KubernetesError(f"The kubeconfig {kubeconfig} cannot be used: {_first_line(error)}") from error
+    def connect(
+        cls, kubeconfig: str, patience: float = PATIENCE_SECONDS, say: Callable[[str], None] = progress.say
+    ) -> Api:
+        """Read a kubeconfig; nothing is asked of the cluster yet.
+
+        Args:
+            patience: seconds for which a request is tried while the API server is silent, refuses connections or is
+                overloaded.
+            say: tells a person, every few seconds, that an answer is waited for.
+        """
+        return cls(Transport(*kubeconfigs.load(kubeconfig), say, Patience(patience)))
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        """Try no request beyond a time (time.monotonic), for who waits for something with a deadline of its own."""
+        with self._transport.until(deadline):
+            yield
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Read an object or a list."""
@@ -107,7 +99,7 @@ class Api:
 
     def text(self, path: str, **query: str) -> str:
         """Read plain text, such as a log."""
-        return str(self._request("GET", path, query).data.decode("utf-8", "replace"))
+        return self._request("GET", path, query).decode("utf-8", "replace")
 
     def _json(
         self,
@@ -117,7 +109,12 @@ class Api:
         body: dict[str, Any] | None = None,
         content_type: str = "application/json",
     ) -> dict[str, Any]:
-        data = json.loads(self._request(method, path, query, body, content_type).data)
+        answer = self._request(method, path, query, body, content_type)
+        try:
+            data = json.loads(answer)
+        except ValueError as error:
+            text = answer.decode("utf-8", "replace").strip()
+            raise not_an_api_server(self._transport.target, f"{method} {path}", 200, text) from error
         return data if isinstance(data, dict) else {}
 
     def _request(
@@ -127,50 +124,17 @@ class Api:
         query: Mapping[str, str],
         body: dict[str, Any] | None = None,
         content_type: str = "application/json",
-    ) -> Any:
-        headers = {"Accept": "application/json, */*", "Content-Type": content_type}
-        request = self._client.param_serialize(
+    ) -> bytes:
+        request = self._transport.param_serialize(
             method,
             path,
             query_params=list(query.items()),
-            header_params=headers,
+            header_params={"Accept": "application/json, */*", "Content-Type": content_type},
             body=body,
             auth_settings=["BearerToken"],
         )
-        try:
-            response = self._client.call_api(*request, _request_timeout=(CONNECT_SECONDS, READ_SECONDS))
-            response.read()
-        except (ApiException, HTTPError, OSError) as error:
-            raise KubernetesError(self._unreachable(error)) from error
-        if response.status >= 400:
-            raise KubernetesError(self._refusal(method, path, response.status, response.data or b""), response.status)
-        return response
-
-    def _unreachable(self, error: Exception) -> str:
-        text = str(error)
-        if "CERTIFICATE_VERIFY_FAILED" in text or "SSLError" in text:
-            return (
-                f"The cluster at {self.server} is not the one that {self._kubeconfig} trusts "
-                f"({_first_line(error)[:200]}): take a fresh kubeconfig from it."
-            )
-        return (
-            f"The cluster at {self.server} cannot be reached within {CONNECT_SECONDS} s: is it running? "
-            "ansible-playbook playbooks/cluster.yml brings the workshop's own one up; another one is named with "
-            "-e workshop_kubeconfig=FILE."
-        )
-
-    def _refusal(self, method: str, path: str, status: int, body: bytes) -> str:
-        if status == 401:
-            return (
-                f"The cluster at {self.server} refuses the credentials in {self._kubeconfig}: they have expired or "
-                "belong to another cluster; take a fresh kubeconfig from it."
-            )
-        try:
-            message = json.loads(body).get("message")
-        except (ValueError, AttributeError):
-            message = body[:200].decode("utf-8", "replace")
-        return f"The cluster refused {method} {path} ({status}): {message}"
-
-
-def _first_line(error: object) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        answer = self._transport.call_api(*request)
+        data: bytes = answer.data or b""
+        if answer.status >= 400:
+            raise refusal(self._transport.target, f"{method} {path}", answer.status, data)
+        return data

@@ -1,17 +1,23 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""VirtualServices and DestinationRules: read, compared and written through the dynamic client."""
+"""Objects of any kind, read, compared and written through the dynamic client."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ansible import constants
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 from openshift.dynamic import DynamicClient
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import (
+    Api,
+    KubernetesError,
+    MissingKindError,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import refusal
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX, other_writers
 
 # istiod judges each object when it is written; while it restarts, nobody does.
@@ -19,31 +25,36 @@ WEBHOOK_SECONDS = 60.0
 # The routing objects' API.
 API_VERSION = "networking.istio.io/v1"
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."
+# What a missing kind means, by its group, for the groups that this project installs.
+_MISSING = {"networking.istio.io": NO_MESH}
 
 
 class Objects:
-    """The routing objects of a cluster."""
+    """The objects of a cluster, by apiVersion and kind.
+
+    Every method raises KubernetesError, and MissingKindError for a kind that the cluster does not serve.
+    """
 
     def __init__(
         self, api: Api, say: Callable[[str], None] = print, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        try:
+        self._api = api
+        with self._doing("asking for its kinds"), self._speaks_kubernetes():
             # Its own cache in /tmp outlives a cluster, and is not asked again when another one has the same address.
             self._client = DynamicClient(api.client, cache_file=f"{constants.DEFAULT_LOCAL_TMP}/resources.json")
-        except DynamicApiError as error:
-            raise _explained(error, "asking for its resources") from error
         self._say = say
         self._sleep = sleep
 
-    def list(self, kind: str) -> list[dict[str, Any]]:
-        """Read all objects of a kind, in every namespace."""
-        resource = self._resource(kind)
+    def list(self, kind: str, api_version: str = API_VERSION, namespace: str | None = None) -> list[dict[str, Any]]:
+        """Read all objects of a kind, in one namespace or in every one."""
+        resource = self._resource(kind, api_version)
         try:
-            return [dict(item) for item in resource.get().to_dict().get("items") or []]
-        except DynamicApiError as error:
-            if error.status == 404:  # the definition is gone
-                raise KubernetesError(NO_MESH) from None
-            raise _explained(error, f"reading every {kind}") from error
+            with self._doing(f"reading every {kind}"):
+                return [dict(item) for item in resource.get(namespace=namespace).to_dict().get("items") or []]
+        except KubernetesError as error:
+            if error.status == 404:  # its definition is gone since the kinds were asked for
+                raise self._missing(kind, api_version) from None
+            raise
 
     def write(self, wanted: Mapping[str, Any], live: Mapping[str, Any] | None, dry_run: bool) -> None:
         """Make an object as it is wanted: one write, refused when somebody else has written since `live` was read.
@@ -51,34 +62,25 @@ class Objects:
         It replaces the object. A server-side apply would leave in place what another writer has added beside our
         fields, and a route is only right as a whole.
         """
-        resource = self._resource(wanted["kind"])
+        resource = self._resource(wanted["kind"], wanted["apiVersion"])
         options = {"field_manager": MANAGER, **({"dry_run": "All"} if dry_run else {})}
         body = merged(wanted, live)
         waited = 0.0
         while True:
             try:
-                (resource.replace if live else resource.create)(body=body, **options)
+                with self._doing(f"writing {label(wanted)}"):
+                    (resource.replace if live else resource.create)(body=body, **options)
                 return
-            except DynamicApiError as error:
-                if "failed calling webhook" not in str(error.body) or waited >= WEBHOOK_SECONDS:
-                    raise _explained(error, f"writing {label(wanted)}") from error
+            except KubernetesError as error:
+                if "failed calling webhook" not in error.said or waited >= WEBHOOK_SECONDS:
+                    raise
             if not waited:
                 self._say(f"{label(wanted)}: waiting for istiod, which must judge it first")
             self._sleep(1)
             waited += 1
 
-    def delete(self, item: Mapping[str, Any], dry_run: bool) -> None:
-        """Delete an object; one that is gone already is fine."""
-        options = {"dry_run": "All"} if dry_run else {}
-        metadata = item["metadata"]
-        try:
-            self._resource(item["kind"]).delete(name=metadata["name"], namespace=metadata["namespace"], **options)
-        except DynamicApiError as error:
-            if error.status != 404:
-                raise _explained(error, f"deleting {label(item)}") from error
-
     def apply(self, manifest: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
-        """Apply a manifest of any kind on the server's side, as ours, and give the object that came of it.
+        """Apply a manifest on the server's side, as ours, and give the object that came of it.
 
         Fields that others own and that the manifest names become ours; those that it doesn't name stay as they are.
 
@@ -87,22 +89,84 @@ class Objects:
         """
         options = {"field_manager": MANAGER, "force_conflicts": True, **({"dry_run": "All"} if dry_run else {})}
         resource = self._resource(manifest["kind"], manifest["apiVersion"])
-        try:
+        with self._doing(f"applying {label(manifest)}"):
             return dict(resource.server_side_apply(body=dict(manifest), **options).to_dict())
-        except DynamicApiError as error:
-            raise _explained(error, f"applying {label(manifest)}") from error
 
-    def _resource(self, kind: str, api_version: str = API_VERSION) -> Any:
+    def merge(self, item: Mapping[str, Any], changes: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
+        """Change some fields of an object, such as annotations, and give what came of it; None removes a field.
+
+        Refused when somebody else has written since `item` was read, if it bears its resourceVersion.
+        """
+        metadata = item["metadata"]
+        version = {"resourceVersion": metadata["resourceVersion"]} if "resourceVersion" in metadata else {}
+        body = {**changes, "metadata": {**changes.get("metadata", {}), **version}}
+        options = {"field_manager": MANAGER, **({"dry_run": "All"} if dry_run else {})}
+        resource = self._resource(item["kind"], item["apiVersion"])
+        with self._doing(f"changing {label(item)}"):
+            changed = resource.patch(
+                body=body,
+                name=metadata["name"],
+                namespace=metadata.get("namespace"),
+                content_type="application/merge-patch+json",
+                **options,
+            )
+            return dict(changed.to_dict())
+
+    def delete(self, item: Mapping[str, Any], dry_run: bool) -> None:
+        """Delete an object; one that is gone already is fine."""
+        options = {"dry_run": "All"} if dry_run else {}
+        metadata = item["metadata"]
+        resource = self._resource(item["kind"], item["apiVersion"])
         try:
-            # Said for the core group alone: of a version without a group, every group would be asked.
-            prefix = {} if "/" in api_version else {"prefix": "api"}
-            return self._client.resources.get(api_version=api_version, kind=kind, **prefix)
-        except ResourceNotFoundError:
-            if api_version == API_VERSION:
-                raise KubernetesError(NO_MESH) from None
-            raise KubernetesError(f"The cluster knows no kind {kind} of {api_version}.", 404) from None
+            with self._doing(f"deleting {label(item)}"):
+                resource.delete(name=metadata["name"], namespace=metadata.get("namespace"), **options)
+        except KubernetesError as error:
+            if error.status != 404:
+                raise
+
+    def _resource(self, kind: str, api_version: str) -> Any:
+        # Said for the core group alone: of a version without a group, every group would be asked.
+        prefix = {} if "/" in api_version else {"prefix": "api"}
+        with self._doing("asking for its kinds"), self._speaks_kubernetes():
+            try:
+                return self._client.resources.get(api_version=api_version, kind=kind, **prefix)
+            except ResourceNotFoundError:
+                raise self._missing(kind, api_version) from None
+
+    def _missing(self, kind: str, api_version: str) -> KubernetesError:
+        """Say what a missing kind means: its group is not installed, or in another version."""
+        group = api_version.rpartition("/")[0]
+        found = self._api.find(f"/apis/{group}") if group else None
+        served = [str(version["version"]) for version in (found or {}).get("versions") or []]
+        if served and api_version.rpartition("/")[2] not in served:
+            return KubernetesError(
+                f"The cluster serves {group} in {', '.join(served)}, not in {api_version.rpartition('/')[2]}: what "
+                f"brings {kind} is too old, or too new, for this project."
+            )
+        return MissingKindError(_MISSING.get(group, f"The cluster knows no kind {kind} of {api_version}."), 404)
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Say of a refusal what was refused, in our words."""
+        try:
+            yield
         except DynamicApiError as error:
-            raise _explained(error, "asking for its resources") from error
+            status = error.status or 0
+            refused = refusal(self._api.client.target, what, status, error.body or b"")
+            if status == 409:
+                sentence = f"Somebody else changed the object while {what}: run the same command again."
+                refused = KubernetesError(sentence, status, said=refused.said)
+            raise refused from error
+
+    @contextmanager
+    def _speaks_kubernetes(self) -> Iterator[None]:
+        """The dynamic client takes for granted that a list of kinds is one."""
+        try:
+            yield
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise KubernetesError(
+                f"What answers at {self._api.server} is no Kubernetes API server: it does not list its kinds."
+            ) from error
 
 
 def label(item: Mapping[str, Any]) -> str:
@@ -173,12 +237,3 @@ def last_written(item: Mapping[str, Any]) -> str | None:
         if entry.get("time") and not entry.get("subresource")
     ]
     return max(times, default=None)
-
-
-def _explained(error: DynamicApiError, doing: str) -> KubernetesError:
-    if error.status == 409:
-        return KubernetesError(
-            f"Somebody else changed the object while {doing}: run the same command again.", error.status
-        )
-    summary = error.summary() if error.body else str(error.reason)
-    return KubernetesError(f"The cluster refused {doing}: {' '.join(str(summary).split())}", error.status or 0)

@@ -15,6 +15,8 @@ from websocket import WebSocketConnectionClosedException
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import Target
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import Patience, Transport
 
 WHERE = pod_exec.Container("staging", "load-1", "load")
 COMMAND = ["python", "-m", "load", "run", "--requests=5"]
@@ -49,10 +51,14 @@ class Session(WSClient):
                 self._channels[channel] = self._channels.get(channel, "") + text
 
 
+def connection(configuration: client.Configuration) -> Api:
+    return Api(Transport(configuration, Target(configuration.host, "kubeconfig"), print, Patience()))
+
+
 def run(monkeypatch: pytest.MonkeyPatch, session: Session, timeout: float = 10) -> tuple[str, list[str]]:
     monkeypatch.setattr(pod_exec, "stream", lambda *_, **__: session)
     said: list[str] = []
-    api = Api(client.ApiClient(client.Configuration()), "kubeconfig")
+    api = connection(client.Configuration())
     output = pod_exec.run(api, WHERE, COMMAND, timeout, said.append)
     assert not session.is_open()
     return output, said
@@ -137,7 +143,7 @@ def refusing() -> Iterator[Api]:
     threading.Thread(target=listening.serve_forever, daemon=True).start()
     configuration = client.Configuration()
     configuration.host = f"http://127.0.0.1:{listening.server_port}"
-    yield Api(client.ApiClient(configuration), "kubeconfig")
+    yield connection(configuration)
     listening.shutdown()
 
 
