@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.room import ROOT, container_abilities
+from tests.acceptance.host import container_abilities
+from tests.acceptance.room import ROOT
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.room import node_addresses
 

@@ -6,41 +6,18 @@ import contextlib
 import dataclasses
 import json
 import os
-import re
-import signal
 import socket
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
-    Needs,
-    container_limits,
-    runtime,
-)
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import read_host
+from tests.acceptance.play import Played, Running
 
 ROOT = Path(__file__).parents[2]
-RECAP = re.compile(r"^(\S+)\s+: ok=(\d+)\s+changed=(\d+)\s+unreachable=(\d+)\s+failed=(\d+)", re.MULTILINE)
-
-
-@dataclasses.dataclass(frozen=True)
-class Played:
-    """What a playbook did."""
-
-    code: int
-    output: str
-    seconds: float
-
-    @property
-    def changed(self) -> int:
-        """Changed tasks, over all hosts."""
-        return sum(int(found[2]) for found in RECAP.findall(self.output))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +32,8 @@ class Room:
     # Those of container nodes on this machine, unless a test has others.
     inventory: Path | None = None
     address: str = "127.0.0.1"
-
-    @property
-    def webui_port(self) -> int:
-        """Another NodePort of its own."""
-        return self.front_port + 500
+    # Another NodePort of its own; 0 is front's + 500.
+    webui_port: int = 0
 
     @property
     def settings(self) -> list[str]:
@@ -69,7 +43,7 @@ class Room:
             "workshop_api_port": self.api_port,
             "workshop_registry_node_port": self.registry_port,
             "workshop_front_node_port": self.front_port,
-            "workshop_webui_node_port": self.webui_port,
+            "workshop_webui_node_port": self.webui_port or self.front_port + 500,
         }
         return [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
 
@@ -81,19 +55,15 @@ class Room:
             *(playbook, *self.settings, *arguments),
         ]
 
+    def start(
+        self, playbook: str, *arguments: str, environment: Mapping[str, str] | None = None, prefix: Sequence[str] = ()
+    ) -> Running:
+        """Begin to play it, behind the words of `prefix` and with `environment` besides this process's own."""
+        return Running([*prefix, *self.command(playbook, *arguments)], ROOT, environment or {})
+
     def play(self, playbook: str, *arguments: str, timeout: float = 3000) -> Played:
         """Play it and return how it went; it may fail."""
-        started = time.monotonic()
-        done = subprocess.run(
-            self.command(playbook, *arguments),
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        return Played(done.returncode, done.stdout, time.monotonic() - started)
+        return self.start(playbook, *arguments).wait(timeout)
 
     def must(self, playbook: str, *arguments: str) -> Played:
         """Play it; it must succeed."""
@@ -101,23 +71,39 @@ class Room:
         assert played.code == 0, played.output[-6000:]
         return played
 
+    def kill_when(self, playbook: str, line: str, delay: float, *arguments: str) -> None:
+        """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
+        running = self.start(playbook, *arguments)
+        running.when(lambda: line in running.output, 3000)
+        time.sleep(delay)
+        running.kill()
+
     @property
     def state(self) -> Path:
         """The room's state directory."""
         base = os.environ.get("XDG_STATE_HOME") or f"{os.environ['HOME']}/.local/state"
         return Path(base) / "istio-workshop" / self.name
 
-    def kubectl(self, *arguments: str, check: bool = True) -> str:
-        """The output of kubectl in this room."""
+    def kubectl(self, *arguments: str, check: bool = True, given: str | None = None, timeout: float = 300) -> str:
+        """The output of kubectl in this room; `given` is its standard input."""
         done = subprocess.run(
             [self.state / "bin/kubectl", "--kubeconfig", self.state / "kubeconfig", *arguments],
+            input=given,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
         assert done.returncode == 0 or not check, done.stderr
         return done.stdout
+
+    def create(self, item: Mapping[str, Any]) -> None:
+        """Make an object with kubectl, as somebody with a file of theirs does."""
+        self.kubectl("create", "--filename=-", given=json.dumps(item))
+
+    def node(self, name: str) -> str:
+        """The container that is one of its nodes."""
+        return f"{self.name}-{name}"
 
     def objects(self) -> dict[str, str]:
         """resourceVersion of every object that a play may change."""
@@ -164,37 +150,6 @@ class Room:
                 process.terminate()
 
 
-def container_abilities() -> tuple[str, dict[str, str]]:
-    """The OCI runtime that containers of this machine need (empty: Podman's own), and their limits by name."""
-    host = read_host(Needs("", (), "127.0.0.1", (), {}, 0, {}), {})
-    return runtime(host), container_limits(host)
-
-
-def kill_when(room: Room, playbook: str, line: str, delay: float, *arguments: str) -> None:
-    """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
-    with subprocess.Popen(
-        room.command(playbook, *arguments),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        assert process.stdout is not None
-        printed = []
-        for output in process.stdout:
-            printed.append(output)
-            if line in output:
-                time.sleep(delay)
-                # Each of Ansible's workers leads a group of its own, with what it runs.
-                workers = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True, check=False)
-                for leader in (process.pid, *map(int, workers.stdout.split())):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(leader, signal.SIGKILL)
-                return
-    raise AssertionError(f"{playbook} never printed {line!r}:\n{''.join(printed)[-4000:]}")
-
-
 def listens(port: int, address: str = "127.0.0.1") -> bool:
     """True if something listens on this port of an address, else an OSError."""
     with socket.create_connection((address, port), 1):
@@ -228,74 +183,3 @@ def wait_for(condition: Any, seconds: float) -> float:
                 return time.monotonic() - started
         assert time.monotonic() - started < seconds, f"still not so after {seconds} s"
         time.sleep(0.2)
-
-
-class Visitor:
-    """Asks front's /backends at `url` again and again, one request at a time, until the context ends.
-
-    `failures` are the requests that failed, and those in whose answer a backend has an error.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url, self.asked, self.failures = url, 0, list[str]()
-
-    def __enter__(self) -> Visitor:
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            self.asked += 1
-            try:
-                errors = [shown["error"] for shown in get_json(self.url)["backends"] if shown["error"]]
-            except OSError as error:
-                errors = [str(error)]
-            self.failures += [f"request {self.asked}: {error}" for error in errors]
-            time.sleep(0.05)
-
-
-@dataclasses.dataclass(frozen=True)
-class Host:
-    """What a room could leave behind on this machine."""
-
-    rules: list[str]
-    mounts: list[str]
-    processes: list[str]
-    links: list[str]
-    containers: list[str]
-    sysctls: dict[str, str]
-
-    @classmethod
-    def look(cls) -> Host:
-        """Read it now."""
-
-        def lines(*command: str) -> list[str]:
-            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-
-        def rules(line: str) -> str:
-            return re.sub(r"\[\d+:\d+\]", "", line)
-
-        mounts = sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
-        programs = r"conmon|runc|crun|netavark|aardvark|containerd|kube|etcd|runsv|svlogd|pasta|slirp"
-        processes = sorted(line for line in lines("ps", "-eo", "comm=") if re.match(programs, line))
-        return cls(
-            rules=[rules(line) for line in lines("iptables-save") if not line.startswith("#")],
-            mounts=mounts,
-            processes=processes,
-            links=sorted(line.split(":")[1] for line in lines("ip", "-o", "link")),
-            containers=[
-                *lines("podman", "ps", "--all", "--format={{.Names}}"),
-                *lines("podman", "volume", "ls", "--format={{.Name}}"),
-                *lines("podman", "network", "ls", "--format={{.Name}}"),
-            ],
-            sysctls={
-                name: Path("/proc/sys", name).read_text()
-                for name in ("fs/inotify/max_user_instances", "fs/inotify/max_user_watches", "net/ipv4/ip_forward")
-            },
-        )

@@ -5,7 +5,8 @@ Says most when no other room is up: that is why it comes first.
 
 from __future__ import annotations
 
-from tests.acceptance.room import Host, Room
+from tests.acceptance.host import Host
+from tests.acceptance.room import Room
 
 FIRST = Room("red", api_port=26451, registry_port=32311, front_port=30291)
 SECOND = Room("blue", api_port=26452, registry_port=32312, front_port=30292)

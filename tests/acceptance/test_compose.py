@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.room import ROOT, Room, container_abilities, get_json, wait_for
+from tests.acceptance.host import container_abilities
+from tests.acceptance.room import ROOT, Room, get_json, wait_for
 
 BUNDLED = {"PYTHON_BASE": "python:3.11-slim", "MONGO_IMAGE": "ferretdb:v1.24.2", "REDIS_IMAGE": "redis:7.0.15"}
 PORTS = {"FRONT_PORT": "18080", "WEBUI_PORT": "18081"}

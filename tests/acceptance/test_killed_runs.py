@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.acceptance.room import Room, kill_when
+from tests.acceptance.room import Room
 
 ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)
 
 
 def test_a_killed_bundle_goes_on_with_the_first_missing_part(tmp_path: Path) -> None:
     arguments = ("-e", f"workshop_cache_dir={tmp_path}/cache")
-    kill_when(ROOM, "playbooks/bundle.yml", "debian network-tools bookworm: ", 2, *arguments)
+    ROOM.kill_when("playbooks/bundle.yml", "debian network-tools bookworm: ", 2, *arguments)
     parts = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
-    kill_when(ROOM, "playbooks/bundle.yml", "debian registry bookworm: ", 0, *arguments)
+    ROOM.kill_when("playbooks/bundle.yml", "debian registry bookworm: ", 0, *arguments)
     again = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
     assert parts.items() <= again.items(), "what was built is not built again"
     assert len(again) > len(parts)
@@ -39,7 +39,7 @@ def test_a_run_that_is_killed_at_every_step_converges() -> None:
     subnet = ("-e", "workshop_pod_subnet=10.245.0.0/16")
     try:
         for line, delay in MOMENTS:
-            kill_when(ROOM, "site.yml", line, delay, *subnet)
+            ROOM.kill_when("site.yml", line, delay, *subnet)
         ROOM.must("site.yml", *subnet)
         assert "0.1" in str(ROOM.front("/backends"))
         assert ROOM.must("site.yml", *subnet).changed == 0

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 from tests.acceptance.machines import Machine, machines
-from tests.acceptance.room import ROOT, Played, Room, listens, wait_for
+from tests.acceptance.play import Played
+from tests.acceptance.room import ROOT, Room, listens, wait_for
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or f"{os.environ['HOME']}/.cache") / "istio-workshop"
 

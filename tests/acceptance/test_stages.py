@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.acceptance.room import Played, Room, get_json, kill_when, wait_for
+from tests.acceptance.load_client import load, sent_since
+from tests.acceptance.play import Played
+from tests.acceptance.room import Room, get_json, wait_for
 
 # Requests a second to each of two backends.
 RATE = 50
@@ -24,23 +25,6 @@ STAGES: list[tuple[str, tuple[str, ...], set[str]]] = [
     ("rollout.yml", ("-e", "weight=100"), NEW),
     ("playbooks/promote.yml", (), NEW),
 ]
-
-
-def load(room: Room, *arguments: str) -> Any:
-    """What the load client in the cluster says."""
-    command = ("exec", "--namespace=staging", "deployment/load", "--container=load", "--", "python", "-m", "load")
-    return json.loads(room.kubectl(*command, *arguments))
-
-
-def sent_since(room: Room, since: float) -> dict[str, Any]:
-    """The steady requests that were due since then, by target; none may have failed."""
-    targets: dict[str, Any] = load(room, "report", f"--since={since:.3f}")["targets"]
-    assert set(targets) == {"aleph", "beth"}
-    for name, counted in targets.items():
-        assert counted["failed"] == 0, (name, counted["failures"])
-        assert counted["missing"] == 0, name
-        assert counted["sent"] > 0, name
-    return targets
 
 
 def routing(room: Room) -> dict[str, str]:
@@ -287,10 +271,7 @@ def test_an_overlapping_virtual_service_is_named_and_removed_by_takeover(busy: R
         "metadata": {"name": "mine", "namespace": "staging"},
         "spec": {"hosts": ["aleph"], "http": [{"route": [{"destination": {"host": "aleph"}}]}]},
     }
-    subprocess.run(
-        [busy.state / "bin/kubectl", "--kubeconfig", busy.state / "kubeconfig", "create", "-f", "-"],
-        input=json.dumps(mine), text=True, check=True, capture_output=True,
-    )  # fmt: skip
+    busy.create(mine)
     refused = busy.play("rollout.yml", *LOADED, "-e", "weight=20")
     assert refused.code != 0
     assert "staging/mine" in refused.output
@@ -314,7 +295,7 @@ MOMENTS = [
 def test_a_change_that_is_killed_can_be_played_again(busy: Room, line: str) -> None:
     play(busy, "playbooks/rollback.yml")
     begun = time.time()
-    kill_when(busy, "rollout.yml", line, 0.2, *LOADED, "-e", "weight=20")
+    busy.kill_when("rollout.yml", line, 0.2, *LOADED, "-e", "weight=20")
     play(busy, "rollout.yml", "-e", "weight=20")
     assert play(busy, "rollout.yml", "-e", "weight=20").changed == 0
     sent_since(busy, begun)
@@ -324,7 +305,7 @@ def test_a_change_that_is_killed_can_be_played_again(busy: Room, line: str) -> N
 def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, line: str) -> None:
     play(busy, "rollout.yml", "-e", "weight=80")
     begun = time.time()
-    kill_when(busy, "playbooks/promote.yml", line, 0.2, *LOADED)
+    busy.kill_when("playbooks/promote.yml", line, 0.2, *LOADED)
     play(busy, "playbooks/promote.yml")
     assert play(busy, "playbooks/promote.yml").changed == 0
     sent_since(busy, begun)
