@@ -9,9 +9,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, status
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies, ProxyError, View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
 
 
@@ -22,9 +22,20 @@ class ActionModule(WorkshopAction):
         namespace = given["namespace"]
         callees = [Callee.of(callee) for callee in given["callees"]]
         live = Live.read(self.api, Objects(self.api, say), namespace)
+        pods = self.api.items(f"/api/v1/namespaces/{namespace}/pods")
+        views: dict[str, dict[str, View]] = {}
+        silent = []
         with Proxies(self.api, namespace, say).connected() as proxies:
-            views = proxies.views([callee.anything for callee in callees])
-        services = [status.service_status(callee.name, namespace, live, views, given["checks"]) for callee in callees]
+            try:
+                views = proxies.views([callee.anything for callee in callees])
+            except ProxyError as error:
+                silent.append(str(error))
+        services = [
+            status.service_status(
+                callee.name, namespace, live, views, given["checks"], silent, foreign.labels_of(pods, callee.callers)
+            )
+            for callee in callees
+        ]
         if given["show"]:
             proof = status.proof(given["checks"], given["proxies"], given["copies"], given["load"])
             following = status.next_command(services, given["options"], given["copies"])

@@ -55,7 +55,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: For each service its stage, versions with pods and shares (percent), rules, last change and warnings.
+  description: >-
+    For each service its stage, versions with pods and shares (percent), rules, what is not ours, last change and
+    warnings. Field by field in docs/status.md.
   type: list
   returned: success
 checks:

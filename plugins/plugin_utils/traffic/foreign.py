@@ -84,6 +84,12 @@ def rules(
     ]
 
 
+def labels_of(pods: Sequence[Item], apps: Sequence[str]) -> list[dict[str, str]]:
+    """Give the labels of the pods that call a service: those whose label `app` is one of these."""
+    found = [dict(pod["metadata"].get("labels") or {}) for pod in pods]
+    return [labels for labels in found if labels.get("app") in apps]
+
+
 def refusals(found: Sequence[Rule], takeover: bool) -> list[str]:
     """Give a sentence for each rule that a stage cannot go on beside; `takeover` settles what it may."""
     return [rule.sentence for rule in found if rule.counts and not (takeover and (rule.taken_over or rule.deletable))]
@@ -112,16 +118,22 @@ def settled(found: Sequence[Rule]) -> tuple[list[dict[str, Any]], list[dict[str,
 
 
 def edited(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
-    """Say that somebody else has changed an object of ours; None when its spec is one of ours, whoever wrote last.
+    """Refuse to overwrite an object of ours that somebody else has changed; None when nobody has.
 
     Args:
-        specs: what it may hold: the spec that is wanted, the one that was recorded (`recorded_specs`).
+        specs: what it may hold, whoever wrote it: the spec that is wanted, the recorded one (`recorded_specs`).
     """
+    change = changed(item, *specs)
+    return f"{change}: undo that, or type -e takeover=true to write it anew." if change else None
+
+
+def changed(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
+    """Say that somebody else has changed an object of ours; None when its spec is one of these, or we wrote it."""
     writers = other_writers(item)
     if item.get("spec") in specs or not (writers or not stages.is_ours(item)):
         return None
     by = f"was changed by {', '.join(writers)}" if writers else "is not this workshop's"
-    return f"{label(item)} {by}: undo that, or type -e takeover=true to write it anew."
+    return f"{label(item)} {by}"
 
 
 def recorded_specs(virtual_service: Item | None) -> dict[str, dict[str, Any]]:
@@ -163,7 +175,8 @@ class _Scope:
 
     def selected(self, labels: Mapping[str, str]) -> list[str]:
         """Name the callers that bear these labels."""
-        return [_caller(each) for each in self.callers or ({},) if not self.callers or labels.items() <= each.items()]
+        found = [each for each in self.callers if labels.items() <= each.items()] if self.callers else [{}]
+        return list(dict.fromkeys(map(_caller, found)))
 
     def is_own(self, item: Item) -> bool:
         return (item["metadata"]["namespace"], item["metadata"]["name"]) == (self.namespace, self.service)
@@ -298,7 +311,8 @@ def _sidecars(scope: _Scope, items: Sequence[Item]) -> Iterator[Rule]:
     for labels in scope.callers or ({},):
         item = _sidecar_of(scope, items, labels)
         if item and not _reaches(scope, item):
-            cut.setdefault(label(item), (item, []))[1].append(_caller(labels))
+            names = cut.setdefault(label(item), (item, []))[1]
+            names += [] if _caller(labels) in names else [_caller(labels)]
     for item, callers in cut.values():
         meta = item["metadata"]
         host = f"{scope.namespace}/{routes.host_prefix(scope.service, scope.namespace)}.{scope.domain}"

@@ -11,9 +11,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
     last_written,
     named,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, routes, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arrival, foreign, routes, stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
     Live,
     deployed_tags,
@@ -33,72 +32,103 @@ def service_status(
     live: Live,
     views: Mapping[str, Mapping[str, View]],
     checks: Sequence[Mapping[str, Any]],
+    silent: Sequence[str] = (),
+    caller_labels: Sequence[Mapping[str, str]] = (),
 ) -> dict[str, Any]:
-    """Describe one service.
+    """Describe one service, as docs/status.md says.
 
     Args:
         views: what each calling pod's proxy holds, by pod and service.
         checks: results of `split_check`; those of other services are left out.
+        silent: a sentence for each proxy that could not be asked.
+        caller_labels: labels of the pods that call it.
     """
     item = named(live.virtual_services, namespace, service)
     rule = named(live.destination_rules, namespace, service)
     goal = recorded_goal(item) if item else None
-    running = deployed_tags(service, live.deployments)
     measured = [check for check in checks if check["service"] == service]
+    held = {pod: seen[service] for pod, seen in sorted(views.items()) if service in seen}
+    configured = routes.of_virtual_service(item, service) if item else None
+    versions = _versions(service, live, goal, configured, held, measured)
+    subsets = {version["subset"] for version in versions}
+    stable = goal.stable if goal else None
+    return {
+        "service": service,
+        "namespace": namespace,
+        "stage": goal.recorded_stage if goal else None,
+        "weight": goal.weight if goal else None,
+        "stable": stable,
+        "previous": getattr(goal, "previous", None),
+        "candidate": goal.candidate if goal and goal.candidate != stable else None,
+        "last_change": max(filter(None, map(last_written, filter(None, (item, rule)))), default=None),
+        "versions": versions,
+        "rules": [
+            _rule(route)
+            for route in configured or []
+            if route.is_special or not {place for place, _ in route.shares} <= subsets
+        ],
+        "others": [
+            {"object": label(each.item), "counts": each.counts, "sentence": each.sentence}
+            for each in foreign.rules(service, namespace, live, caller_labels)
+        ],
+        "warnings": [
+            *(arrival.losses(service, held, rule) if item else []),
+            *(f"{change}." for each in (item, rule) if each and (change := _changed(each, item))),
+        ],
+        "silent": list(silent),
+        "checks": measured,
+    }
+
+
+def _versions(
+    service: str,
+    live: Live,
+    goal: stages.Goal | None,
+    configured: Sequence[routes.Route] | None,
+    held: Mapping[str, View],
+    measured: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """Put the shares of everybody's requests side by side, for each version that runs, is asked for or answered."""
+    running = deployed_tags(service, live.deployments)
     everybody = next((check for check in measured if not check["headers"]), None)
-    tags = sorted({*running, *(goal.tags if goal else ()), *(everybody or {}).get("answered", {})})
-    asked = _shares(routes.of_virtual_service(virtual_service(goal))) if goal else {}
-    configured = _shares(routes.of_virtual_service(item)) if item else {}
-    held = {pod: _shares(seen[service].routes or []) for pod, seen in sorted(views.items()) if service in seen}
-    versions = []
-    for tag in tags:
+    asked = arrival.for_everybody(routes.of_virtual_service(virtual_service(goal))) if goal else {}
+    written = arrival.for_everybody(configured)
+    promised = {pod: arrival.for_everybody(view.routes) for pod, view in held.items()}
+    arriving = {pod: arrival.arriving(view) for pod, view in held.items()}
+    result = []
+    for tag in sorted({*running, *(goal.tags if goal else ()), *(everybody or {}).get("answered", {})}):
         subset = version_label(tag)
         state = (running[tag].get("status") or {}) if tag in running else {}
-        versions.append(
+        routed = configured is not None
+        result.append(
             {
                 "version": tag,
                 "subset": subset,
                 "pods": int(running[tag]["spec"].get("replicas", 1)) if tag in running else 0,
                 "ready": int(state.get("readyReplicas") or 0),
                 "asked": asked.get(subset, 0) if goal else None,
-                "configured": configured.get(subset, 0) if item else None,
-                "proxies": {pod: shares.get(subset, 0) for pod, shares in held.items()} if item else {},
+                "configured": written.get(subset, 0) if routed else None,
+                "proxies": {pod: shares.get(subset, 0) for pod, shares in promised.items()} if routed else {},
+                "arrives": {pod: shares.get(subset, 0) for pod, shares in arriving.items()} if routed else {},
                 "measured": _percent(everybody, tag),
             }
         )
+    return result
+
+
+def _rule(route: routes.Route) -> dict[str, Any]:
     return {
-        "service": service,
-        "namespace": namespace,
-        "stage": goal.recorded_stage if goal else None,
-        "weight": goal.weight if goal else None,
-        "last_change": max(filter(None, map(last_written, filter(None, (item, rule)))), default=None),
-        "versions": versions,
-        "rules": [
-            {
-                "match": dict(route.match),
-                "to": dict(route.shares),
-                "mirror": dict(route.mirror),
-                "instead": route.instead or None,
-                "besides": list(route.besides),
-                "sentence": str(route),
-            }
-            for route in (routes.of_virtual_service(item, service) if item else [])
-            if route.is_special
-        ],
-        "checks": measured,
-        "warnings": [rule.sentence for rule in foreign.rules(service, namespace, live)]
-        + [
-            f"{label(each)} was changed by {', '.join(other_writers(each))}."
-            for each in (item, rule)
-            if each and other_writers(each)
-        ],
+        "match": dict(route.match),
+        "to": dict(route.shares),
+        "mirror": dict(route.mirror),
+        "instead": route.instead or None,
+        "besides": list(route.besides),
+        "sentence": str(route),
     }
 
 
-def _shares(found: Sequence[routes.Route]) -> dict[str, float]:
-    """Give the percent by subset of requests that match no special rule."""
-    rest = next((route for route in found if not route.match), found[-1] if found else None)
-    return dict(rest.shares) if rest else {}
+def _changed(item: Mapping[str, Any], virtual_service: Mapping[str, Any] | None) -> str | None:
+    return foreign.changed(item, foreign.recorded_specs(virtual_service).get(str(item["kind"])))
 
 
 def _percent(check: Mapping[str, Any] | None, tag: str) -> float | None:
@@ -122,8 +152,8 @@ def table(services: Sequence[Mapping[str, Any]]) -> list[str]:
 def _row(service: str, stage: str, version: Mapping[str, Any] | None) -> tuple[str, ...]:
     if version is None:
         return (service, stage, "none runs", *[""] * 5)
-    held = sorted(set(version["proxies"].values()))
-    in_proxies = ", ".join(map(_shown, held)) + (f" ({len(version['proxies'])})" if held else "")
+    held = sorted(set(version["arrives"].values()))
+    in_proxies = ", ".join(map(_shown, held)) + (f" ({len(version['arrives'])})" if held else "")
     return (
         service,
         stage,
@@ -141,13 +171,13 @@ def _shown(percent: float | None) -> str:
 
 
 def rules(services: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Put the rules for some requests, and who else has changed something, into sentences."""
+    """Put the rules for some requests, what others do to them, and what is wrong into sentences."""
     lines = []
     for each in services:
-        for rule in each["rules"]:
-            lines.append(f"{each['service']}: {rule['sentence']}")
-        lines += [f"{each['service']}: {warning}" for warning in each["warnings"]]
-    return lines
+        said = [found["sentence"] for kind in ("rules", "others") for found in each[kind]]
+        lines += [f"{each['service']}: {sentence}" for sentence in (*said, *each["warnings"])]
+    # One proxy is that of several services' caller.
+    return [*lines, *dict.fromkeys(sentence for each in services for sentence in each["silent"])]
 
 
 def checks(services: Sequence[Mapping[str, Any]], live: Live) -> list[dict[str, Any]]:
