@@ -19,6 +19,9 @@ from typing import IO, Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 
+# What precedes the names of the bundle's images: we built them, and no registry can answer for them
+# (docs/decisions/image_names.md).
+PREFIX = "localhost/workshop"
 REFERENCE = "org.opencontainers.image.ref.name"
 NAME = "io.containerd.image.name"
 
@@ -32,7 +35,7 @@ def wanted_manifests(index: Mapping[str, Any], prefix: str, names: Iterable[str]
 
     Args:
         index: content of the layout's index.json.
-        prefix: what comes before the layout's own references, for example `localhost/workshop`.
+        prefix: what comes before the layout's own references, `PREFIX` for the bundle's.
         names: full names to take.
     """
     listed = {f"{prefix}/{item.get('annotations', {}).get(REFERENCE)}": item for item in index["manifests"]}

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import (
     COMMAND_PATH,
     LABEL,
@@ -22,7 +23,7 @@ KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("volume", ("volume", "ls"), ("volume", "rm", "--force")),
     ("network", ("network", "ls"), ("network", "rm", "--force")),
 )
-SEED_IMAGE = "localhost/workshop/seed"
+SEED_IMAGE = f"{PREFIX}/seed"
 IMAGE_LABEL = f"{LABEL}.image"
 
 

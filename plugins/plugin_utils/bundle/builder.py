@@ -25,6 +25,7 @@ from pathlib import Path
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
     GoPart,
@@ -43,9 +44,6 @@ _NEEDED_WITHOUT_GO = 3e9
 
 # Tells backup programs, and our own teardown, that this is a cache (https://bford.info/cachedir/).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# The bundle cache of the workshop. It may be deleted.\n"
-
-# The bundle's images are called this on the nodes: we built them, and no registry can answer for them.
-REPOSITORY = "localhost/workshop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -269,7 +267,7 @@ class Builder:
                     link_blob(str(blob), str(blobs / blob.name))
             (manifest,) = json.loads((layout / "index.json").read_text())["manifests"]
             tag = self._recipes.expand(recipe.tag)
-            reference = f"{REPOSITORY}/{name}:{tag}"
+            reference = f"{PREFIX}/{name}:{tag}"
             manifest["annotations"] = {
                 "org.opencontainers.image.ref.name": f"{name}:{tag}",
                 "io.containerd.image.name": reference,

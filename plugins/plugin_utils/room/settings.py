@@ -28,7 +28,6 @@ TAKEN_NAMESPACES = {
 # What the workshop runs besides its own images, and the programs that it calls, of which an existing cluster has none.
 IMAGES = {"busybox", "ferretdb", "install-cni", "kaniko", "pilot", "proxyv2", "python", "redis", "registry"}
 TOOLS = ("istioctl", "kubectl")
-PORTS = ("workshop_api_port", "workshop_registry_node_port", "workshop_front_node_port", "workshop_webui_node_port")
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
 # What is allowed when a value is bad, None when it is good.
@@ -39,9 +38,12 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
     """Give a sentence for each bad value among the `workshop_*` settings.
 
     Args:
-        settings: values by variable name; one that is missing is not judged.
+        settings: values by variable name; one that is missing is not judged. `workshop_node_ports` holds those of the
+            NodePorts by variable name.
         apps: the names that `workshop_app` may have.
     """
+    node_ports = settings.get("workshop_node_ports", {})
+    settings = {**settings, **node_ports}
     # By variable: its check, and an example to type.
     checks: dict[str, tuple[Check, str]] = {
         "workshop_name": (_room_name, "blue"),
@@ -54,9 +56,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_pod_subnet": (_subnet, "10.244.0.0/16"),
         "workshop_service_subnet": (_subnet, "10.96.0.0/16"),
         "workshop_api_port": (lambda value: _port(value, 1, 65535, "a free TCP port"), "6443"),
-        "workshop_registry_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "32000"),
-        "workshop_front_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30080"),
-        "workshop_webui_node_port": (lambda value: _port(value, 30000, 32767, "a NodePort"), "30081"),
+        **dict.fromkeys(node_ports, (lambda value: _port(value, 30000, 32767, "a NodePort"), "30123")),
         "workshop_app": (lambda value: _one_of(value, sorted(apps)), "alephbeth"),
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),
@@ -82,11 +82,17 @@ def unpublished(settings: Mapping[str, Any], inspected: str, node: str) -> list[
     bound = (json.loads(inspected) if inspected else {}) or {}
     published = sorted(int(binding["HostPort"]) for bindings in bound.values() for binding in bindings)
     return [
-        f"{name} is {settings[name]}, but {node} publishes {', '.join(map(str, published)) or 'nothing'}: type the "
+        f"{name} is {port}, but {node} publishes {', '.join(map(str, published)) or 'nothing'}: type the "
         "same -e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
-        for name in PORTS
-        if name in settings and _integer(settings[name]) not in published
+        for name, port in _ports(settings).items()
+        if _integer(port) not in published
     ]
+
+
+def _ports(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the ports of a room by variable name: the API server's, and the NodePorts."""
+    api = {name: settings[name] for name in ("workshop_api_port",) if name in settings}
+    return {**api, **settings.get("workshop_node_ports", {})}
 
 
 def _shown(value: Any) -> str:
@@ -194,8 +200,8 @@ def _namespace(value: Any) -> str | None:
 def _same_ports(settings: Mapping[str, Any]) -> list[str]:
     seen: dict[int, str] = {}
     found = []
-    for name in PORTS:
-        number = _integer(settings.get(name))
+    for name, port in _ports(settings).items():
+        number = _integer(port)
         if number is None or (name == "workshop_api_port" and settings.get("workshop_kubeconfig")):
             continue
         if number in seen:

@@ -22,8 +22,7 @@ GOOD: dict[str, Any] = {
     "workshop_pod_subnet": "10.244.0.0/16",
     "workshop_service_subnet": "10.96.0.0/16",
     "workshop_api_port": 6443,
-    "workshop_registry_node_port": 32000,
-    "workshop_front_node_port": 30080,
+    "workshop_node_ports": {"workshop_registry_node_port": 32000, "workshop_front_node_port": 30080},
     "workshop_app": "alephbeth",
     "workshop_namespace": "staging",
     "workshop_load_rate": 5,
@@ -32,7 +31,8 @@ GOOD: dict[str, Any] = {
 
 
 def judge(**changed: Any) -> list[str]:
-    return problems(GOOD | changed, APPS)
+    ports = {name: changed.pop(name) for name in [*changed] if name.endswith("_node_port")}
+    return problems({**GOOD, **changed, "workshop_node_ports": GOOD["workshop_node_ports"] | ports}, APPS)
 
 
 def test_the_defaults_are_good() -> None:
@@ -171,8 +171,10 @@ BINDINGS = json.dumps({f"{inside}/tcp": [{"HostPort": outside}] for inside, outs
 
 
 def test_ports_that_are_not_the_rooms_are_named() -> None:
-    given = {"workshop_api_port": 7443, "workshop_registry_node_port": "32000", "workshop_front_node_port": 30080}
-    assert unpublished(given | {"workshop_front_node_port": "30090"}, BINDINGS, "blue-control-plane") == []
+    ports = {"workshop_registry_node_port": "32000", "workshop_front_node_port": 30080}
+    given = {"workshop_api_port": 7443, "workshop_node_ports": ports}
+    good = {**given, "workshop_node_ports": {**ports, "workshop_front_node_port": "30090"}}
+    assert unpublished(good, BINDINGS, "blue-control-plane") == []
     assert unpublished(given, BINDINGS, "blue-control-plane") == [
         "workshop_front_node_port is 30080, but blue-control-plane publishes 7443, 30090, 32000: type the same "
         "-e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
@@ -181,5 +183,7 @@ def test_ports_that_are_not_the_rooms_are_named() -> None:
 
 @pytest.mark.parametrize("inspected", ["", "null", "{}"])
 def test_a_room_that_publishes_nothing_is_named(inspected: str) -> None:
-    (found,) = unpublished({"workshop_front_node_port": 30080}, inspected, "blue-control-plane")
+    (found,) = unpublished(
+        {"workshop_node_ports": {"workshop_front_node_port": 30080}}, inspected, "blue-control-plane"
+    )
     assert "blue-control-plane publishes nothing" in found
