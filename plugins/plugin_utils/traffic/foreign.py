@@ -10,8 +10,7 @@ destination_rule.go; pilot/pkg/networking/core/route/route.go):
 * DestinationRule: the first of the callers' namespace, the service's, the root namespace that has one for the host; in
   it the most specific host. Several of one host in a namespace are merged, or replace each other, by age and exportTo.
   One with a `workloadSelector` holds for these pods of its own namespace, instead of the others.
-* Sidecar: the oldest that selects a pod, else its namespace's, else the root namespace's: what it does not list is
-  unknown to the proxy.
+* Sidecar: see sidecars.py.
 
 So once a stage has written its own two objects, with the exact host in the callers' namespace, few others count.
 """
@@ -20,19 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, named
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, sidecars, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.reach import Item, Scope
 
 if TYPE_CHECKING:
     from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
-
-Item = Mapping[str, Any]
-# How a host names a service: by its full name; by a part of that which only works as a VirtualService's host, for
-# requests that call it so; by a pattern.
-Reach = Literal["exact", "alias", "wildcard"]
 
 MESH = "mesh"
 # Where a mesh's defaults are, unless its meshConfig says otherwise (rootNamespace).
@@ -76,11 +71,11 @@ def rules(
         domain: the cluster's DNS domain.
         root: the mesh's root namespace.
     """
-    scope = _Scope(service, namespace, tuple(caller_labels), domain, root)
+    scope = Scope(service, namespace, tuple(caller_labels), domain, root)
     return [
         *_virtual_services(scope, live.virtual_services),
         *_destination_rules(scope, live.destination_rules),
-        *_sidecars(scope, live.sidecars),
+        *(_cutting_off(scope, *found) for found in sidecars.cutting_off(scope, live.sidecars)),
     ]
 
 
@@ -145,51 +140,10 @@ def recorded_specs(virtual_service: Item | None) -> dict[str, dict[str, Any]]:
     return {str(item["kind"]): dict(item["spec"]) for item in made}
 
 
-@dataclass(frozen=True)
-class _Scope:
-    """A service, and who calls it."""
-
-    service: str
-    namespace: str
-    callers: tuple[Mapping[str, str], ...]
-    domain: str
-    root: str
-
-    def reach(self, host: str, item: Item) -> Reach | None:
-        """Tell how a host, as written in an object, names the service."""
-        host = host.lower().removesuffix(".")
-        if host == "*" or host.startswith("*"):
-            full = f"{routes.host_prefix(self.service, self.namespace)}.{self.domain}"
-            return "wildcard" if full.endswith(host[1:]) else None
-        if "." not in host:  # relative to the object's own namespace
-            return "exact" if (host, item["metadata"]["namespace"]) == (self.service, self.namespace) else None
-        if routes.is_host_of(host, self.service, self.namespace):
-            return "exact"
-        return "alias" if host in (f"{self.service}.{self.namespace}", f"{self.service}.{self.namespace}.svc") else None
-
-    def closest(self, hosts: Sequence[str], item: Item) -> Reach | None:
-        """Tell how the most specific of these hosts names the service."""
-        found = {self.reach(host, item) for host in hosts}
-        order: tuple[Reach, ...] = ("exact", "alias", "wildcard")
-        return next((reach for reach in order if reach in found), None)
-
-    def selected(self, labels: Mapping[str, str]) -> list[str]:
-        """Name the callers that bear these labels."""
-        found = [each for each in self.callers if labels.items() <= each.items()] if self.callers else [{}]
-        return list(dict.fromkeys(map(_caller, found)))
-
-    def is_own(self, item: Item) -> bool:
-        return (item["metadata"]["namespace"], item["metadata"]["name"]) == (self.namespace, self.service)
-
-
-def _caller(labels: Mapping[str, str]) -> str:
-    return labels.get("app") or ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "its callers"
-
-
 # VirtualServices
 
 
-def _virtual_services(scope: _Scope, items: Sequence[Item]) -> Iterator[Rule]:
+def _virtual_services(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
     own = named(items, scope.namespace, scope.service)
     if own and (_rank(own, scope.namespace) is None or scope.closest(_hosts(own), own) != "exact"):
         own = None
@@ -238,7 +192,7 @@ def _is_before(own: Item, other: Item, client: str) -> bool:
     return all(key[1] for key in keys) and keys[0] < keys[1]
 
 
-def _routed(scope: _Scope, item: Item) -> list[str]:
+def _routed(scope: Scope, item: Item) -> list[str]:
     """Name the callers for which a VirtualService has a route; one that only has TCP or TLS routes has none."""
     matches = [
         match
@@ -256,14 +210,14 @@ def _routed(scope: _Scope, item: Item) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _named_as(scope: _Scope, item: Item) -> str:
+def _named_as(scope: Scope, item: Item) -> str:
     return next(host for host in _hosts(item) if scope.reach(host, item) == "alias")
 
 
 # DestinationRules
 
 
-def _destination_rules(scope: _Scope, items: Sequence[Item]) -> Iterator[Rule]:
+def _destination_rules(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
     own = named(items, scope.namespace, scope.service)
     if own and scope.reach(_host(own), own) != "exact":
         own = None
@@ -288,7 +242,7 @@ def _host(item: Item) -> str:
     return str((item.get("spec") or {}).get("host") or "")
 
 
-def _is_asked(scope: _Scope, item: Item) -> bool:
+def _is_asked(scope: Scope, item: Item) -> bool:
     """Tell whether istiod looks at a DestinationRule for the callers, who are in the service's namespace."""
     home, spec = item["metadata"]["namespace"], item["spec"]
     # With a selector it is never exported.
@@ -303,64 +257,18 @@ def _settings(spec: Item) -> str:
     return ", ".join(sorted(settings)) or "nothing"
 
 
-# Sidecars
-
-
-def _sidecars(scope: _Scope, items: Sequence[Item]) -> Iterator[Rule]:
-    cut: dict[str, tuple[Item, list[str]]] = {}
-    for labels in scope.callers or ({},):
-        item = _sidecar_of(scope, items, labels)
-        if item and not _reaches(scope, item):
-            names = cut.setdefault(label(item), (item, []))[1]
-            names += [] if _caller(labels) in names else [_caller(labels)]
-    for item, callers in cut.values():
-        meta = item["metadata"]
-        host = f"{scope.namespace}/{routes.host_prefix(scope.service, scope.namespace)}.{scope.domain}"
-        yield Rule(
-            item,
-            True,
-            f"{label(item)}{_by(item)} keeps {scope.service} from {', '.join(callers)}, so that no route of it applies "
-            f"there: add {host} to its egress hosts with kubectl -n {meta['namespace']} edit sidecar {meta['name']}.",
-        )
-
-
-def _sidecar_of(scope: _Scope, items: Sequence[Item], labels: Mapping[str, str]) -> Item | None:
-    """Find the one Sidecar that holds for a pod of the namespace."""
-    by_age = sorted(items, key=lambda item: (str(item["metadata"].get("creationTimestamp") or ""), label(item)))
-    selecting: list[Item] = []
-    general: list[Item] = []
-    roots: list[Item] = []
-    for item in by_age:
-        selector = (item.get("spec") or {}).get("workloadSelector")
-        home = item["metadata"]["namespace"]
-        if selector is None:
-            {scope.namespace: general, scope.root: roots}.get(home, []).append(item)
-        elif home == scope.namespace and labels and (selector.get("labels") or {}).items() <= labels.items():
-            selecting.append(item)
-    return next(iter([*selecting, *general, *roots]), None)
-
-
-def _reaches(scope: _Scope, item: Item) -> bool:
-    """Tell whether a Sidecar's egress lists the service: NAMESPACE/HOST, a namespace being a name, `.`, `*` or `~`."""
-    listeners = (item.get("spec") or {}).get("egress") or [{"hosts": ["*/*"]}]
-    return any(_lists(scope, [str(host) for host in listener.get("hosts") or []]) for listener in listeners)
-
-
-def _lists(scope: _Scope, hosts: Sequence[str]) -> bool:
-    listed = False
-    for each in hosts:
-        home, _, host = each.partition("/")
-        # ~/* is nothing; ~NAMESPACE/HOST leaves out of what the others list.
-        left_out, home = home.startswith("~") and each != "~/*", home.removeprefix("~") if each != "~/*" else "~"
-        here = home in ("*", ".", scope.namespace) or (left_out and not home)
-        if here and scope.reach(host, {"metadata": {"namespace": ""}}) in ("exact", "wildcard"):
-            if left_out:
-                return False
-            listed = True
-    return listed
-
-
 # Sentences
+
+
+def _cutting_off(scope: Scope, item: Item, callers: Sequence[str]) -> Rule:
+    meta = item["metadata"]
+    host = f"{scope.namespace}/{routes.host_prefix(scope.service, scope.namespace)}.{scope.domain}"
+    return Rule(
+        item,
+        True,
+        f"{label(item)}{_by(item)} keeps {scope.service} from {', '.join(callers)}, so that no route of it applies "
+        f"there: add {host} to its egress hosts with kubectl -n {meta['namespace']} edit sidecar {meta['name']}.",
+    )
 
 
 def _by(item: Item) -> str:
@@ -368,7 +276,7 @@ def _by(item: Item) -> str:
     return f", written by {', '.join(writers)}," if writers else ""
 
 
-def _less_specific(what: str, hosts: Sequence[str], scope: _Scope, own: Item | None, settings: str) -> str:
+def _less_specific(what: str, hosts: Sequence[str], scope: Scope, own: Item | None, settings: str) -> str:
     shown = f"{what} (host {', '.join(hosts)}: {settings})"
     if own:
         return f"{shown} does not hold for {scope.service}: {label(own)} is closer, and replaces it as a whole."
@@ -377,7 +285,7 @@ def _less_specific(what: str, hosts: Sequence[str], scope: _Scope, own: Item | N
     )
 
 
-def _counting(scope: _Scope, item: Item, what: str) -> Rule:
+def _counting(scope: Scope, item: Item, what: str) -> Rule:
     """Say what a rule does, and what `takeover` would make of it."""
     meta, kind = item["metadata"], str(item["kind"]).lower()
     at = f"kubectl -n {meta['namespace']}"
@@ -403,7 +311,7 @@ def _counting(scope: _Scope, item: Item, what: str) -> Rule:
     return Rule(item, True, sentence, taken_over=left)
 
 
-def _left(scope: _Scope, item: Item) -> dict[str, Any] | None:
+def _left(scope: Scope, item: Item) -> dict[str, Any] | None:
     """Give what is left of an object that says nothing of the service any more."""
     return _without(item, [host for host in _hosts(item) if scope.reach(host, item) not in ("exact", "alias")])
 
