@@ -1,8 +1,8 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Documentation of the `mesh_facts` action plugin."""
+"""Documentation of the `mesh_info` action plugin."""
 
 DOCUMENTATION = r"""
-module: mesh_facts
+module: mesh_info
 short_description: Tell what the mesh means for an application
 description:
   - Says whether there is a mesh, and which versions of the application's services the stages run that they are at.
@@ -24,7 +24,7 @@ author: The workshop's maintainers
 
 EXAMPLES = r"""
 - name: See whether there is a mesh
-  istio_games.workshop.mesh_facts:
+  istio_games.workshop.mesh_info:
     kubeconfig: ~/.kube/config
     namespace: staging
 """

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Tell what the mesh means for an application. Documented in plugins/modules/mesh_facts.py."""
+"""Tell what the mesh means for an application. Documented in plugins/modules/mesh_info.py."""
 
 from __future__ import annotations
 
