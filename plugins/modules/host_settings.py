@@ -7,9 +7,11 @@ module: host_settings
 short_description: Prepare a node, or the host of container nodes, and put everything back after the last room
 description:
   - With O(state=present), records the host's kernel settings, firewall chains and mounts before anything is changed,
-    loads kernel modules and raises settings that are too low.
-  - With O(state=absent), when no room is left on the host, puts the settings back, unloads what was loaded, and when no
-    container is left at all removes what Podman leaves behind. What was there before stays.
+    loads kernel modules and raises settings that are too low. Networks of rooms that another network's end has let
+    into each other are kept apart again.
+  - With O(state=absent), when no other room is left on the host, puts those settings back that still are what a room
+    sets, unloads what was loaded, and when no container is left at all removes what Podman leaves behind. What was
+    there before, and what somebody has changed since, stays.
 options:
   state:
     description: Whether the host is prepared or as it was.
@@ -20,6 +22,10 @@ options:
     description: File for what was there before, shared by all rooms of the host.
     type: path
     required: true
+  room:
+    description: The room that is made or taken down; empty where a host has one at most.
+    type: str
+    default: ""
   least:
     description: Least values of kernel settings, by name.
     type: dict
@@ -40,6 +46,7 @@ EXAMPLES = r"""
 - name: Prepare the host
   istio_games.workshop.host_settings:
     record: /var/lib/istio-workshop/host.json
+    room: workshop
     least:
       fs.inotify.max_user_instances: 1024
 """
@@ -50,12 +57,18 @@ done:
   type: list
   elements: str
   returned: success
+left:
+  description: What was left as it is although it was another way before the first room, one sentence each.
+  type: list
+  elements: str
+  returned: success
 """
 
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_settings import HostSettings
 
 
@@ -64,23 +77,28 @@ def main() -> None:
         argument_spec={
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "record": {"type": "path", "required": True},
+            "room": {"type": "str", "default": ""},
             "least": {"type": "dict", "default": {}},
             "modules": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
     )
-    settings = HostSettings(module.params["record"], dry_run=module.check_mode)
+    settings = HostSettings(module.params["record"], module.params["room"], dry_run=module.check_mode)
     try:
         if module.params["state"] == "present":
             least = {name: int(value) for name, value in module.params["least"].items()}
             settings.prepare(least, module.params["modules"])
         else:
             settings.restore()
+    except WorkshopError as error:
+        module.fail_json(msg=str(error), done=settings.done)
     except subprocess.CalledProcessError as error:
         module.fail_json(msg=f"{' '.join(error.cmd)}: {error.stderr.strip()}", done=settings.done)
-    except OSError as error:
+    except PermissionError as error:
         module.fail_json(msg=f"{error}: the host's settings can only be changed by root.", done=settings.done)
-    module.exit_json(changed=bool(settings.done), done=settings.done)
+    except OSError as error:
+        module.fail_json(msg=f"The host's settings cannot be changed: {error}.", done=settings.done)
+    module.exit_json(changed=bool(settings.done), done=settings.done, left=settings.left)
 
 
 if __name__ == "__main__":

@@ -2,45 +2,37 @@
 """Kernel settings that nodes change on their machine or on their host, and how they are put back.
 
 Before the first room changes anything, what was there is written to a record. When the last room
-is gone, settings, and what Podman leaves behind (firewall chains, mounts), go back to it. What was
-there before, or belongs to others, stays.
+is gone, settings, and what Podman leaves behind (firewall chains, mounts), go back to it: where they
+still are what a room sets. What was there before, belongs to others or was changed since, stays.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import (
-    COMMAND_PATH,
-    LABEL,
-    podman_strictly,
-    read,
-)
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import firewall, host_record
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.commands import run
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import LABEL, podman_strictly, read
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_record import HostRecord
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.nftables import delete_table
 
-# What the kubelet, kube-proxy or Podman write; most are not namespaced and change for the whole host.
-RECORDED_SYSCTLS = (
-    "fs.inotify.max_user_instances",
-    "fs.inotify.max_user_watches",
-    "kernel.keys.root_maxbytes",
-    "kernel.keys.root_maxkeys",
-    "kernel.panic",
-    "kernel.panic_on_oops",
-    "net.ipv4.conf.all.route_localnet",
-    "net.ipv4.ip_forward",
-    "net.ipv6.conf.all.forwarding",
-    "vm.overcommit_memory",
-    "vm.panic_on_oom",
-)
-FIREWALLS = ("iptables", "ip6tables")
-# Chains that Podman's network plugin makes, and does not remove with its last network.
-CHAIN_PREFIX = "NETAVARK"
+# What the kubelet, kube-proxy and Podman set; most are not namespaced and change for the whole host.
+SET_BY_NODES = {
+    "kernel.keys.root_maxbytes": "25000000",
+    "kernel.keys.root_maxkeys": "1000000",
+    "kernel.panic": "10",
+    "kernel.panic_on_oops": "1",
+    "net.ipv4.conf.all.route_localnet": "1",
+    "net.ipv4.ip_forward": "1",
+    "net.ipv6.conf.all.forwarding": "1",
+    "vm.overcommit_memory": "1",
+    "vm.panic_on_oom": "0",
+}
+# Those that a room raises itself, as it is told to.
+RAISED = ("fs.inotify.max_user_instances", "fs.inotify.max_user_watches")
 MOUNTS = ("/run/netns", "/var/lib/containers/storage/overlay")
 
 
@@ -53,196 +45,189 @@ def to_raise(current: Mapping[str, str], least: Mapping[str, int]) -> dict[str, 
     return {name: value for name, value in least.items() if name in current and int(current[name]) < value}
 
 
-def to_restore(recorded: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:
-    """Which settings differ from the record, with the recorded value."""
-    return {name: value for name, value in recorded.items() if name in current and current[name] != value}
-
-
-def declared_chains(saved: str) -> set[str]:
-    """Chains in the output of iptables-save, as `table chain`."""
-    found, table = set(), ""
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-        elif line.startswith(":"):
-            found.add(f"{table} {line[1:].split()[0]}")
-    return found
-
-
-def firewall_removals(saved: str, before: Iterable[str]) -> list[list[str]]:
-    """Arguments of iptables that remove Podman's chains.
-
-    Args:
-        saved: what iptables-save prints now.
-        before: chains (`table chain`) that were there before the first room; they stay.
-    """
-    kept = set(before)
-    ours = {chain for chain in declared_chains(saved) - kept if chain.split()[1].startswith(CHAIN_PREFIX)}
-    jumps, table = [], ""
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-        elif line.startswith("-A "):
-            words = line.split()
-            chain = f"{table} {words[1]}"
-            target = words[words.index("-j") + 1] if "-j" in words else ""
-            if chain in ours:
-                continue
-            if f"{table} {target}" in ours:
-                jumps.append(["-t", table, "-D", *_arguments(line[3:])])
-    flush = [["-t", *chain.split()[:1], "-F", chain.split()[1]] for chain in sorted(ours)]
-    delete = [["-t", *chain.split()[:1], "-X", chain.split()[1]] for chain in sorted(ours)]
-    return jumps + flush + delete
-
-
-def empty_tables(saved: str, before: Iterable[str]) -> list[str]:
-    """Tables without a rule, a chain of their own or a policy, that were not there before the first room."""
-    kept = {chain.split()[0] for chain in before}
-    tables: dict[str, bool] = {}
-    table = ""
-    for line in saved.splitlines():
-        if line.startswith("*"):
-            table = line[1:].strip()
-            tables[table] = True
-        elif line.startswith("-A ") or (line.startswith(":") and line.split()[1] != "ACCEPT"):
-            tables[table] = False
-    return sorted(name for name, empty in tables.items() if empty and name not in kept)
-
-
-def _arguments(rule: str) -> list[str]:
-    """The words of a saved rule; a comment is one word."""
-    words, quoted = [], ""
-    for word in rule.split():
-        if quoted:
-            quoted += " " + word
-            if word.endswith('"'):
-                words.append(quoted.strip('"'))
-                quoted = ""
-        elif word.startswith('"') and not (len(word) > 1 and word.endswith('"')):
-            quoted = word
+def to_restore(record: HostRecord, current: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Which settings still are what a room has set, with the value of before; a sentence on each that is neither."""
+    ours = SET_BY_NODES | (record.raised or {})
+    settings, left = {}, []
+    for name, value in record.sysctls.items():
+        if name not in current or _same(current[name], value):
+            continue
+        if _same(current[name], ours.get(name, "")):
+            settings[name] = value
         else:
-            words.append(word.strip('"'))
-    return words
+            left.append(f"{name} stays {current[name]}: it was {value} before the first room, and no room has set it.")
+    return settings, left
+
+
+def _same(one: str, other: str) -> bool:
+    return one.split() == other.split()  # some settings are several numbers
 
 
 def mountpoints() -> set[str]:
     return {line.split()[1] for line in read("/proc/mounts", "").splitlines()}
 
 
-def bridges() -> list[str]:
-    """Bridges of this machine, as containers and virtual machines use them; the last room's own is gone by now."""
-    return sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge"))
-
-
-def saved_firewall(command: str) -> str:
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        return _run(f"{command}-save").stdout
-    return ""
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PATH": COMMAND_PATH, "LC_ALL": "C.UTF-8"}
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+def forwarders() -> list[str]:
+    """Links of this machine that need forwarding: others' bridges and tunnels; the last room's own are gone by now."""
+    found = {path.parent.name for path in Path("/sys/class/net").glob("*/bridge")}
+    found |= {path.parent.name for path in Path("/sys/class/net").glob("*/tun_flags")}
+    found |= {
+        path.parent.name
+        for path in Path("/sys/class/net").glob("*/uevent")
+        if "DEVTYPE=wireguard" in read(str(path), "")
+    }
+    return sorted(found)
 
 
 def current_sysctls(more: Iterable[str] = ()) -> dict[str, str]:
-    values = {name: read(str(sysctl_path(name)), "") for name in (*RECORDED_SYSCTLS, *more)}
+    values = {name: read(str(sysctl_path(name)), "") for name in (*SET_BY_NODES, *RAISED, *more)}
     return {name: value for name, value in values.items() if value}
 
 
-def take_record() -> dict[str, Any]:
+def take_record() -> HostRecord:
     """What the host is like now."""
-    return {
-        "sysctls": current_sysctls(),
-        "modules": [],
-        "chains": {command: sorted(declared_chains(saved_firewall(command))) for command in FIREWALLS},
-        "mounts": sorted(mountpoints() & set(MOUNTS)),
-    }
+    return HostRecord(
+        sysctls=current_sysctls(),
+        chains={
+            command: sorted(firewall.declared_chains(firewall.saved_firewall(command)))
+            for command in firewall.FIREWALLS
+        },
+        mounts=sorted(mountpoints() & set(MOUNTS)),
+        raised={},
+    )
 
 
 class HostSettings:
-    """The host's settings with their record at `path`."""
+    """The host's settings with their record at `path`, on behalf of one room.
 
-    def __init__(self, path: str, *, dry_run: bool) -> None:
+    After a call, `done` says what was changed, and `left` what was left to others.
+    """
+
+    def __init__(self, path: str, room: str, *, dry_run: bool) -> None:
         self.path = Path(path)
+        self.room = room
         self.dry_run = dry_run
         self.done: list[str] = []
+        self.left: list[str] = []
 
     def prepare(self, least: Mapping[str, int], modules: Iterable[str]) -> None:
-        """Record what is there, load kernel modules and raise settings that are too low."""
-        record = self._load()
-        if record is None:
-            record = take_record()
-            self._act(f"record the host's settings in {self.path}", lambda: self._store(record))
-        for module in modules:
-            if not _module_loaded(module) and _loadable(module):
-                self._act(f"load the kernel module {module}", lambda name=module: _run("modprobe", name))
-                record["modules"] = sorted({*record["modules"], module})
-                self._act("", lambda: self._store(record))
-        current = current_sysctls(least)
-        for name, value in to_raise(current, least).items():
-            if name not in record["sysctls"]:
-                record["sysctls"][name] = current[name]
-                self._act("", lambda: self._store(record))
-            self._act(f"raise {name} to {value}", lambda n=name, v=value: sysctl_path(n).write_text(str(v)))
+        """Record what is there, load kernel modules and raise settings that are too low.
+
+        Raises:
+            RecordError: there is a record that cannot be read.
+        """
+        with self._alone():
+            record = self._load()
+            if record is None:
+                record = take_record()
+                self._act(f"record the host's settings in {self.path}", self._store, record)
+            if self.room and self.room not in record.rooms:
+                # Before anything of it can be seen, so that another room's end leaves its settings alone.
+                record.rooms = sorted({*record.rooms, self.room})
+                self._act("", self._store, record)
+            for module in modules:
+                if not _module_loaded(module) and _loadable(module):
+                    record.modules = sorted({*record.modules, module})
+                    self._act("", self._store, record)
+                    self._act(f"load the kernel module {module}", run, "modprobe", module)
+            self._raise(record, least)
+            self.done += firewall.keep_rooms_apart(dry_run=self.dry_run)
 
     def restore(self) -> None:
-        """Put everything back, unless a room is left or nothing was recorded."""
-        record = self._load()
-        if record is None or self.rooms_left():
+        """Put everything back, unless a room is left or nothing was recorded.
+
+        Raises:
+            RecordError: there is a record that cannot be read.
+        """
+        if not self.path.exists():
             return
+        with self._alone():
+            record = self._load()
+            if record is None:  # another room's end was quicker
+                self._act("", host_record.forget, self.path)
+                return
+            others = sorted({*record.rooms, *self._rooms_left()} - {self.room})
+            if others:
+                record.rooms = others
+                self._act("", self._store, record)
+                self.left.append(
+                    f"The settings of this machine stay raised for the room {', '.join(others)}: ansible-playbook "
+                    f"playbooks/teardown.yml -e workshop_name={others[0]} takes it down."
+                )
+                return
+            self._put_back(record)
+            self._act("forget the record", host_record.forget, self.path)
+
+    def _raise(self, record: HostRecord, least: Mapping[str, int]) -> None:
+        current = current_sysctls(least)
+        for name, value in to_raise(current, least).items():
+            record.sysctls.setdefault(name, current[name])
+            record.raised = {**(record.raised or {}), name: str(value)}
+            self._act("", self._store, record)
+            self._act(f"raise {name} to {value}", sysctl_path(name).write_text, str(value))
+
+    def _put_back(self, record: HostRecord) -> None:
         containers = podman_strictly("ps", "--all")
-        shared = bool(containers or bridges())
+        shared = bool(containers) or forwarders()
         if not containers:
             self._remove_leftovers(record)
-        for name, value in to_restore(record["sysctls"], current_sysctls(record["sysctls"])).items():
-            if shared and name.startswith("net."):  # others' containers may need it by now
+        current = current_sysctls(record.sysctls)
+        settings, left = to_restore(record, current)
+        self.left += left
+        for name, value in settings.items():
+            if shared and name.startswith("net."):
+                users = "containers" if containers else ", ".join(forwarders())
+                self.left.append(f"{name} stays {current[name]}: {users} may need it by now (it was {value}).")
                 continue
-            self._act(f"put {name} back to {value}", lambda n=name, v=value: sysctl_path(n).write_text(v))
-        for module in record["modules"] if not shared else ():
+            self._act(f"put {name} back to {value}", sysctl_path(name).write_text, value)
+        for module in record.modules if not shared else ():
             with contextlib.suppress(subprocess.SubprocessError):  # somebody else may use it by now
-                self._act(f"unload the kernel module {module}", lambda name=module: _run("modprobe", "-r", name))
-        self._act("forget the record", self._forget)
+                self._act(f"unload the kernel module {module}", run, "modprobe", "-r", module)
 
-    def rooms_left(self) -> bool:
+    def _rooms_left(self) -> set[str]:
+        """Rooms of which something is there, also those that the record does not know."""
         filters = ("--filter", f"label={LABEL}")
-        return any(podman_strictly(*kind, *filters) for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls")))
+        listed = [
+            item
+            for kind in (("ps", "--all"), ("volume", "ls"), ("network", "ls"))
+            for item in podman_strictly(*kind, *filters)
+        ]
+        return {str((item.get("Labels") or item.get("labels") or {}).get(LABEL, "?")) for item in listed}
 
-    def _remove_leftovers(self, record: Mapping[str, Any]) -> None:
-        for command in FIREWALLS:
-            for arguments in firewall_removals(saved_firewall(command), record["chains"][command]):
-                self._act(f"{command} {' '.join(arguments)}", lambda c=command, a=arguments: _run(c, "-w", *a))
+    def _remove_leftovers(self, record: HostRecord) -> None:
+        for command in firewall.FIREWALLS:
+            before = record.chains[command]
+            for arguments in firewall.firewall_removals(firewall.saved_firewall(command), before):
+                self._act(f"{command} {' '.join(arguments)}", run, command, "-w", *arguments)
             if not self.dry_run:
-                for table in empty_tables(saved_firewall(command), record["chains"][command]):
-                    self._act(
-                        f"remove the empty table {table} of {command}", lambda c=command, t=table: delete_table(c, t)
-                    )
+                for table in firewall.empty_tables(firewall.saved_firewall(command), before):
+                    self._act(f"remove the empty table {table} of {command}", delete_table, command, table)
         for place in MOUNTS:
-            if place not in record["mounts"] and place in mountpoints():
-                self._act(f"unmount {place}", lambda p=place: _run("umount", p))
+            if place not in record.mounts and place in mountpoints():
+                self._act(f"unmount {place}", run, "umount", place)
 
-    def _act(self, what: str, action: Any) -> None:
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self.dry_run else host_record.locked(self.path)
+
+    def _act(self, what: str, action: Callable[..., object], *arguments: object) -> None:
+        """Do something unless it is a dry run, and tell it unless `what` is empty."""
         if what:
             self.done.append(what)
         if not self.dry_run:
-            action()
+            action(*arguments)
 
-    def _load(self) -> dict[str, Any] | None:
-        if not self.path.is_file():
-            return None
-        record: dict[str, Any] = json.loads(self.path.read_text())
+    def _load(self) -> HostRecord | None:
+        record = host_record.load(self.path)
+        if record and record.raised is None:
+            # An older room's: what differs now counts as its own.
+            current = current_sysctls(record.sysctls)
+            record.raised = {
+                name: current[name] for name in record.sysctls if name in current and name not in SET_BY_NODES
+            }
         return record
 
-    def _store(self, record: Mapping[str, Any]) -> None:
-        self.path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".new")  # a killed run leaves the old record or the new one, never half of it
-        draft.write_text(json.dumps(record, indent=2) + "\n")
-        draft.replace(self.path)
-
-    def _forget(self) -> None:
-        self.path.unlink()
-        with contextlib.suppress(OSError):  # not ours alone
-            self.path.parent.rmdir()
+    def _store(self, record: HostRecord) -> None:
+        host_record.store(self.path, record)
 
 
 def _module_loaded(name: str) -> bool:
@@ -253,6 +238,6 @@ def _module_loaded(name: str) -> bool:
 
 def _loadable(name: str) -> bool:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
-        _run("modprobe", "-n", name)
+        run("modprobe", "-n", name)
         return True
     return False

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.commands import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import (
-    COMMAND_PATH,
-    LABEL,
-    podman_strictly,
-)
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.firewall import keep_rooms_apart
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import LABEL, podman_strictly
 
 ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
 # Containers hold the rest: they go first.
@@ -55,16 +51,22 @@ class PodmanRoom:
             found = [name_of(item) for item in podman_strictly(*listing, "--filter", f"label={LABEL}={self.name}")]
             self._podman(*removal, names=found)
             removed += [f"{kind} {name}" for name in found]
+        # This room's networks are gone; those of others must stay apart.
+        removed += keep_rooms_apart(dry_run=self.dry_run)
         seed = podman_strictly("image", "ls", "--filter", f"reference={SEED_IMAGE}:{self.name}")
         self._podman("rmi", names=[f"{SEED_IMAGE}:{self.name}"] if seed else [])
         images = podman_strictly("image", "ls", "--filter", f"label={IMAGE_LABEL}")
         # Without --force: an image that another room has begun to use in this moment stays.
-        unused = unused_images(images, [] if self.dry_run and removed else podman_strictly("ps", "--all"))
+        unused = unused_images(images, self._others())
         self._podman("rmi", names=unused)
         removed += [f"image {SEED_IMAGE}:{self.name}"] if seed else []
         return removed + [f"image {image[:12]}" for image in unused]
 
+    def _others(self) -> list[dict[str, Any]]:
+        """Containers that are not this room's; in a dry run its own are still there."""
+        listed = podman_strictly("ps", "--all")
+        return [item for item in listed if (item.get("Labels") or {}).get(LABEL) != self.name]
+
     def _podman(self, *command: str, names: list[str]) -> None:
         if names and not self.dry_run:
-            environment = {**os.environ, "PATH": COMMAND_PATH}
-            subprocess.run(["podman", *command, *names], check=True, capture_output=True, text=True, env=environment)
+            run("podman", *command, *names)

@@ -2,70 +2,46 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import host_settings
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import firewall, host_record, host_settings
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_record import HostRecord, RecordError
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_settings import HostSettings
-
-SAVED = """*filter
-:INPUT ACCEPT [0:0]
-:FORWARD DROP [0:0]
-:NETAVARK_FORWARD - [0:0]
-:MINE - [0:0]
--A INPUT -j MINE
--A FORWARD -m comment --comment "netavark firewall plugin rules" -j NETAVARK_FORWARD
--A NETAVARK_FORWARD -d 10.89.0.0/24 -j ACCEPT
-COMMIT
-*nat
-:POSTROUTING ACCEPT [0:0]
-:NETAVARK-HOSTPORT-MASQ - [0:0]
--A POSTROUTING -j NETAVARK-HOSTPORT-MASQ
-COMMIT
-"""
-
-
-def test_podmans_chains_go_and_other_rules_stay() -> None:
-    removals = [" ".join(words) for words in host_settings.firewall_removals(SAVED, ["filter INPUT", "filter MINE"])]
-    assert removals == [
-        "-t filter -D FORWARD -m comment --comment netavark firewall plugin rules -j NETAVARK_FORWARD",
-        "-t nat -D POSTROUTING -j NETAVARK-HOSTPORT-MASQ",
-        "-t filter -F NETAVARK_FORWARD",
-        "-t nat -F NETAVARK-HOSTPORT-MASQ",
-        "-t filter -X NETAVARK_FORWARD",
-        "-t nat -X NETAVARK-HOSTPORT-MASQ",
-    ]
-
-
-EMPTY = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
-
-
-@pytest.mark.parametrize(
-    ("saved", "before", "empty"),
-    [
-        (EMPTY, [], ["filter", "nat"]),
-        (EMPTY, ["filter INPUT"], ["nat"]),
-        (SAVED, [], []),
-        (EMPTY.replace("INPUT ACCEPT", "INPUT DROP"), [], ["nat"]),
-        (EMPTY.replace("[0:0]\nCOMMIT", "[0:0]\n-A INPUT -j LOG\nCOMMIT", 1), [], ["nat"]),
-    ],
-)
-def test_only_empty_tables_that_came_later_go(saved: str, before: list[str], empty: list[str]) -> None:
-    assert host_settings.empty_tables(saved, before) == empty
-
-
-def test_chains_that_were_there_before_stay() -> None:
-    before = sorted(host_settings.declared_chains(SAVED))
-    assert host_settings.firewall_removals(SAVED, before) == []
 
 
 def test_settings_are_raised_and_never_lowered() -> None:
     assert host_settings.to_raise({"a": "128", "b": "9000"}, {"a": 1024, "b": 1024, "unknown": 5}) == {"a": 1024}
-    assert host_settings.to_restore({"a": "128", "b": "1"}, {"a": "1024", "b": "1"}) == {"a": "128"}
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "now", "back"),
+    [
+        ("vm.overcommit_memory", "0", "1", True),  # the kubelet's
+        ("vm.overcommit_memory", "0", "2", False),  # an administrator's since
+        ("vm.overcommit_memory", "2", "2", False),
+        ("kernel.panic", "0", "10", True),
+        ("kernel.panic", "0", "60", False),
+        ("net.ipv4.ip_forward", "0", "1", True),
+        ("fs.inotify.max_user_instances", "128", "1024", True),  # this room's
+        ("fs.inotify.max_user_instances", "128", "8192", False),
+        ("fs.inotify.max_user_instances", "128", "256", False),
+        ("unknown.by.now", "1", "", False),
+    ],
+)
+def test_a_setting_goes_back_where_it_still_is_a_rooms(name: str, before: str, now: str, back: bool) -> None:
+    record = HostRecord(sysctls={name: before}, chains={}, mounts=[], raised={"fs.inotify.max_user_instances": "1024"})
+    settings, left = host_settings.to_restore(record, {name: now} if now else {})
+    assert settings == ({name: before} if back else {})
+    kept = f"{name} stays {now}: it was {before} before the first room, and no room has set it."
+    assert left == ([] if back or now in {"", before} else [kept])
 
 
 class FakeHost:
@@ -78,10 +54,10 @@ class FakeHost:
         self.set("net.ipv4.ip_forward", "0")
         monkeypatch.setattr(host_settings, "sysctl_path", self.path)
         monkeypatch.setattr(host_settings, "podman_strictly", lambda *arguments: self.rooms)
-        monkeypatch.setattr(host_settings, "saved_firewall", lambda command: "")
+        monkeypatch.setattr(firewall, "saved_firewall", lambda command: "")
         monkeypatch.setattr(host_settings, "mountpoints", set)
-        self.bridges: list[str] = []
-        monkeypatch.setattr(host_settings, "bridges", lambda: self.bridges)
+        self.forwarders: list[str] = []
+        monkeypatch.setattr(host_settings, "forwarders", lambda: self.forwarders)
 
     def path(self, name: str) -> Path:
         return self.root / name
@@ -100,7 +76,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHost:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Callable[..., HostSettings]:
-    return lambda dry_run=False: HostSettings(str(tmp_path / "record" / "host.json"), dry_run=dry_run)
+    return lambda room="blue", dry_run=False: HostSettings(
+        str(tmp_path / "record" / "host.json"), room, dry_run=dry_run
+    )
 
 
 LEAST = {"fs.inotify.max_user_instances": 1024}
@@ -128,18 +106,26 @@ def test_a_host_is_prepared_once_and_put_back(host: FakeHost, settings: Callable
 
 def test_nothing_is_put_back_while_a_room_is_left(host: FakeHost, settings: Callable[..., HostSettings]) -> None:
     settings().prepare(LEAST, [])
-    host.rooms = [{"Names": ["blue-control-plane"]}]
-    other = settings()
-    other.restore()
-    assert other.done == []
+    host.rooms = [{"Names": ["green-control-plane"], "Labels": {"istio-workshop": "green"}}]
+    blue = settings()
+    blue.restore()
+    assert blue.done == []
+    assert blue.left == [
+        "The settings of this machine stay raised for the room green: ansible-playbook playbooks/teardown.yml "
+        "-e workshop_name=green takes it down."
+    ]
     assert host.value("fs.inotify.max_user_instances") == "1024"
 
 
-def test_forwarding_stays_while_others_have_bridges(host: FakeHost, settings: Callable[..., HostSettings]) -> None:
+def test_forwarding_stays_while_others_have_bridges_or_tunnels(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
     settings().prepare(LEAST, [])
     host.set("net.ipv4.ip_forward", "1")
-    host.bridges = ["docker0"]
-    settings().restore()
+    host.forwarders = ["docker0", "wg0"]
+    last = settings()
+    last.restore()
+    assert last.left == ["net.ipv4.ip_forward stays 1: docker0, wg0 may need it by now (it was 0)."]
     assert host.value("net.ipv4.ip_forward") == "1"
     assert host.value("fs.inotify.max_user_instances") == "128"
 
@@ -168,3 +154,88 @@ def test_the_record_is_the_first_rooms(host: FakeHost, settings: Callable[..., H
     later = settings()
     later.prepare({"fs.inotify.max_user_instances": 2048}, [])
     assert json.loads(later.path.read_text())["sysctls"]["fs.inotify.max_user_instances"] == "128"
+
+
+def test_a_room_that_is_only_beginning_keeps_its_settings(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
+    settings("blue").prepare(LEAST, [])
+    settings("green").prepare(LEAST, [])  # nothing of it can be seen yet
+    settings("blue").restore()
+    assert host.value("fs.inotify.max_user_instances") == "1024"
+    settings("green").restore()
+    assert host.value("fs.inotify.max_user_instances") == "128"
+
+
+def test_what_somebody_changed_since_is_told_and_left(host: FakeHost, settings: Callable[..., HostSettings]) -> None:
+    settings().prepare(LEAST, [])
+    host.set("fs.inotify.max_user_instances", "8192")
+    last = settings()
+    last.restore()
+    assert host.value("fs.inotify.max_user_instances") == "8192"
+    assert last.left == [
+        "fs.inotify.max_user_instances stays 8192: it was 128 before the first room, and no room has set it."
+    ]
+    assert not last.path.exists()
+
+
+def test_an_older_rooms_record_is_put_back_as_it_was_promised(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
+    last = settings()
+    last.path.parent.mkdir()
+    sysctls = {"fs.inotify.max_user_instances": "128", "net.ipv4.ip_forward": "0"}
+    chains: dict[str, list[str]] = {"iptables": [], "ip6tables": []}
+    last.path.write_text(json.dumps({"sysctls": sysctls, "modules": [], "chains": chains, "mounts": []}))
+    host.set("fs.inotify.max_user_instances", "1024")
+    last.restore()
+    assert host.value("fs.inotify.max_user_instances") == "128"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"sysctls": 1}', "\0"])
+def test_a_record_that_cannot_be_read_is_a_sentence(settings: Callable[..., HostSettings], content: str) -> None:
+    path = settings().path
+    path.parent.mkdir()
+    path.write_text(content)
+    prepare = functools.partial(settings().prepare, LEAST, [])
+    for act in (prepare, settings().restore):
+        with pytest.raises(RecordError, match=r"host\.json does not hold what this machine was like .* move it away"):
+            act()
+        assert path.read_text() == content
+
+
+def two_at_once(first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Begin two things at the same moment; both must end well."""
+    start = threading.Barrier(2)
+
+    def after_start(act: Callable[[], object]) -> None:
+        start.wait()
+        act()
+
+    with ThreadPoolExecutor(2) as pool:
+        for future in [pool.submit(after_start, act) for act in (first, second)]:
+            future.result(timeout=20)
+
+
+def test_two_first_rooms_at_once_keep_what_was_there_before(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
+    for _ in range(25):
+        two_at_once(lambda: settings("blue").prepare(LEAST, []), lambda: settings("green").prepare(LEAST, []))
+        record = host_record.load(settings().path)
+        assert record is not None
+        assert (record.sysctls["fs.inotify.max_user_instances"], record.rooms) == ("128", ["blue", "green"])
+        two_at_once(lambda: settings("blue").restore(), lambda: settings("green").restore())
+        assert host.value("fs.inotify.max_user_instances") == "128"
+        assert not settings().path.parent.exists()
+
+
+def test_a_room_that_begins_while_the_last_one_ends_gets_its_settings(
+    host: FakeHost, settings: Callable[..., HostSettings]
+) -> None:
+    for _ in range(25):
+        settings("blue").prepare(LEAST, [])
+        two_at_once(lambda: settings("blue").restore(), lambda: settings("green").prepare(LEAST, []))
+        assert host.value("fs.inotify.max_user_instances") == "1024"
+        settings("green").restore()
+        assert host.value("fs.inotify.max_user_instances") == "128"

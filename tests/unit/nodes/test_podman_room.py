@@ -28,7 +28,8 @@ def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.Mon
         return listings.get(arguments, [])
 
     monkeypatch.setattr(podman_room, "podman_strictly", podman)
-    monkeypatch.setattr("subprocess.run", lambda command, **options: commands.append(command))
+    monkeypatch.setattr(podman_room, "run", lambda *command: commands.append(list(command)))
+    monkeypatch.setattr(podman_room, "keep_rooms_apart", lambda dry_run: [])
     removed = PodmanRoom("blue", dry_run=False).remove()
     assert removed == ["container blue-control-plane", "volume blue-control-plane", "network istio-workshop-blue"]
     assert [command[1] for command in commands] == ["rm", "volume", "network"]
@@ -36,6 +37,26 @@ def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.Mon
     assert PodmanRoom("blue", dry_run=True).remove() == removed
     assert commands == []
     assert all("label=istio-workshop=blue" in " ".join(words) for words in asked if words[0] in {"volume", "network"})
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_image_that_another_room_uses_is_neither_removed_nor_said_to_be(
+    monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    blue = {"Names": ["blue-control-plane"], "ImageID": "old", "Labels": {"istio-workshop": "blue"}}
+    green = {"Names": ["green-control-plane"], "ImageID": "new", "Labels": {"istio-workshop": "green"}}
+
+    def podman(*arguments: str) -> list[dict[str, Any]]:
+        if arguments[0] == "image":
+            return [{"Id": "old"}, {"Id": "new"}] if "label=istio-workshop.image" in arguments else []
+        if arguments == ("ps", "--all"):
+            return [blue, green]
+        return [blue] if arguments[0] == "ps" else []
+
+    monkeypatch.setattr(podman_room, "podman_strictly", podman)
+    monkeypatch.setattr(podman_room, "run", lambda *command: None)
+    monkeypatch.setattr(podman_room, "keep_rooms_apart", lambda dry_run: [])
+    assert PodmanRoom("blue", dry_run=dry_run).remove() == ["container blue-control-plane", "image old"]
 
 
 @pytest.mark.parametrize("name", ["", "*", "a b"])
