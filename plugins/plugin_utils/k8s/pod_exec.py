@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
-from kubernetes.stream.ws_client import ERROR_CHANNEL, WSClient
 from websocket import WebSocketException
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.channels import (
+    OPEN_SECONDS,
+    Channels,
+    PodUnreachableError,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+
+STDOUT, STDERR, ERROR = 1, 2, 3
+# A command that says nothing is waited for in words after so long.
+QUIET_SECONDS = 10.0
 
 
 class ExecError(WorkshopError):
@@ -50,58 +55,77 @@ def run(api: Api, where: Container, command: list[str], timeout: float, say: Cal
 
     Args:
         timeout: seconds.
-        say: shows a line of the command's standard error, as it comes.
+        say: shows a line of the command's standard error, as it comes, and that nothing comes.
     """
     doing = f"{' '.join(command[:4])} ... in pod {where.pod}"
-    session = _session(api, where, command)
-    output, complaints, unfinished = "", [""], ""
-    deadline = time.monotonic() + timeout
+    begun = heard = time.monotonic()
+    channels = _open(api, where, command, timeout)
+    output, complaints, ended = b"", _Lines(say), b""
     try:
-        running = True
-        while running:
-            if time.monotonic() > deadline:
+        while True:
+            now = time.monotonic()
+            if now - begun > timeout:
                 raise ExecError(f"{doing} was not done after {timeout:g} s.")
-            session.update(timeout=1)
-            # Asked before reading: a read takes in more, which must be read as well once the session has ended.
-            running = session.is_open()
-            output += session.read_stdout(timeout=0)
-            *lines, unfinished = (unfinished + session.read_stderr(timeout=0)).split("\n")
-            for line in lines:
-                say(line)
-            complaints += [line for line in [*lines, unfinished] if line.strip()]
-        ended = json.loads(session.read_channel(ERROR_CHANNEL) or "{}")
+            try:
+                received = channels.receive(min(begun + timeout - now, heard + QUIET_SECONDS - now))
+            except TimeoutError:
+                if time.monotonic() - heard > QUIET_SECONDS:
+                    heard = time.monotonic()
+                    say(f"waiting for {doing}: {heard - begun:.0f} of at most {timeout:g} s")
+                continue
+            if received is None:
+                break
+            heard = time.monotonic()
+            channel, data = received
+            if channel == STDOUT:
+                output += data
+            elif channel == STDERR:
+                complaints.add(data)
+            elif channel == ERROR:
+                ended += data
     except (WebSocketException, OSError) as error:
         raise ExecError(f"{doing} was cut off ({error}): is the pod still there?") from error
     finally:
-        session.close()
-    if ended.get("status") != "Success":
-        raise ExecError(f"{doing} failed: {complaints[-1].strip() or 'no word'} ({_why(ended)})")
-    return output
+        channels.close()
+    status = json.loads(ended or b"{}")
+    if status.get("status") != "Success":
+        raise ExecError(f"{doing} failed: {complaints.last or 'no word'} ({_why(status)})")
+    return output.decode("utf-8", "replace")
 
 
-def _session(api: Api, where: Container, command: list[str]) -> WSClient:
+class _Lines:
+    """Shows lines as they are complete, and keeps the last that says something."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._unfinished = b""
+        self._last = ""
+
+    def add(self, data: bytes) -> None:
+        *lines, self._unfinished = (self._unfinished + data).split(b"\n")
+        for line in lines:
+            text = line.decode("utf-8", "replace")
+            self._say(text)
+            self._last = text.strip() or self._last
+
+    @property
+    def last(self) -> str:
+        return self._unfinished.decode("utf-8", "replace").strip() or self._last
+
+
+def _open(api: Api, where: Container, command: Sequence[str], timeout: float) -> Channels:
+    query = [
+        ("container", where.name),
+        ("stdout", "true"),
+        ("stderr", "true"),
+        *(("command", each) for each in command),
+    ]
     try:
-        session: WSClient = stream(
-            client.CoreV1Api(api.client).connect_get_namespaced_pod_exec,
-            where.pod,
-            where.namespace,
-            container=where.name,
-            command=command,
-            stdout=True,
-            stderr=True,
-            stdin=False,
-            tty=False,
-            _preload_content=False,
-        )
-    except ApiException as error:
-        # The websocket's library puts the whole answer into one text; the API server's own words stand last.
-        body = str(error.reason).rpartition(" -+-+- ")[2]
-        try:
-            reason = json.loads(body)["message"]
-        except (ValueError, TypeError, KeyError):
-            reason = body
-        raise ExecError(f"Nothing can be run in container {where.name} of pod {where.pod}: {reason}.") from error
-    return session
+        return Channels.open(api, where.namespace, where.pod, "exec", query, min(OPEN_SECONDS, timeout))
+    except PodUnreachableError as error:
+        raise ExecError(
+            f"Nothing can be run in container {where.name} of pod {where.pod}: {str(error).rstrip('.')}."
+        ) from error
 
 
 def _why(ended: Mapping[str, Any]) -> str:

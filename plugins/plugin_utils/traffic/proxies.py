@@ -7,7 +7,6 @@ write. So each proxy's configuration is read through a port-forward to its admin
 
 from __future__ import annotations
 
-import http.client
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,14 +14,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import portforward
-
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import LABEL as CHECK_LABEL
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forward import (
+    PodUnreachableError,
+    PortForward,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import (
     Cluster,
     Route,
@@ -33,7 +32,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.route
 )
 
 ADMIN_PORT = 15000
-READ_SECONDS = 5.0
 POLL_SECONDS = 0.02
 # Between two looks at which pods there are, while waiting.
 LOOK_SECONDS = 1.0
@@ -52,31 +50,20 @@ class Admin:
     def __init__(self, api: Api, namespace: str, pod: str) -> None:
         self._pod = pod
         try:
-            self._forward = portforward(
-                client.CoreV1Api(api.client).connect_get_namespaced_pod_portforward,
-                pod,
-                namespace,
-                ports=str(ADMIN_PORT),
-            )
-        except ApiException as error:
-            raise ProxyError(f"the proxy of pod {pod} cannot be asked: {error.reason}") from error
-        self._connection = http.client.HTTPConnection("proxy", ADMIN_PORT)
-        self._connection.sock = self._forward.socket(ADMIN_PORT)
-        self._connection.sock.settimeout(READ_SECONDS)
+            self._forward = PortForward(api, namespace, pod, ADMIN_PORT)
+        except PodUnreachableError as error:
+            raise ProxyError(f"the proxy of pod {pod} cannot be asked: {str(error).rstrip('.')}") from error
 
     def get(self, path: str) -> dict[str, Any]:
         """Read JSON."""
         try:
-            self._connection.request("GET", path)
-            response = self._connection.getresponse()
-            return dict(json.loads(response.read()))
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise ProxyError(f"the proxy of pod {self._pod} did not answer: {error!r}") from error
+            return dict(json.loads(self._forward.get(path)))
+        except (PodUnreachableError, ValueError) as error:
+            raise ProxyError(f"the proxy of pod {self._pod} did not answer: {str(error).rstrip('.')}") from error
 
     def close(self) -> None:
         """End the port-forward."""
-        with suppress(OSError):
-            self._forward.close()
+        self._forward.close()
 
 
 @dataclass(frozen=True)

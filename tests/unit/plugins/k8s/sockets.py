@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import socket
 import ssl
 import struct
@@ -118,3 +120,78 @@ def free_port() -> int:
     """Give a port at which nobody answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+Frame = tuple[int, bytes]
+
+
+class Pod:
+    """The far end of a websocket to a pod: sends portions of (channel, bytes), some seconds apart, and then closes."""
+
+    def __init__(self, *frames: Frame, pause: float = 0.0, then: str = "close") -> None:
+        self.frames, self.pause, self.then = frames, pause, then
+        self.asked = b""
+        self.received: list[Frame] = []
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.asked = heard(connection)
+        key = next(
+            line.partition(b": ")[2]
+            for line in self.asked.split(b"\r\n")
+            if line.lower().startswith(b"sec-websocket-key")
+        )
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Protocol: v4.channel.k8s.io\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        self.talk(connection)
+
+    def talk(self, connection: socket.socket) -> None:
+        """Say what is to be said."""
+        for channel, data in self.frames:
+            self.send(connection, channel, data)
+            time.sleep(self.pause)
+        if self.then == "close":
+            connection.sendall(bytes([0x88, 2]) + struct.pack(">H", 1000))
+        elif self.then == "hang":
+            silent(connection)
+
+    @staticmethod
+    def send(connection: socket.socket, channel: int, data: bytes) -> None:
+        """Send one frame."""
+        payload = bytes([channel]) + data
+        size = len(payload)
+        head = bytes([0x82, size]) if size < 126 else bytes([0x82, 126]) + struct.pack(">H", size)
+        connection.sendall(head + payload)
+
+    @staticmethod
+    def receive(connection: socket.socket) -> Frame | None:
+        """Take one frame; None when the other side closes."""
+        head = connection.recv(2, socket.MSG_WAITALL)
+        if len(head) < 2 or head[0] & 0x0F == 8:
+            return None
+        size = head[1] & 0x7F
+        if size == 126:
+            (size,) = struct.unpack(">H", connection.recv(2, socket.MSG_WAITALL))
+        mask = connection.recv(4, socket.MSG_WAITALL)
+        masked = connection.recv(size, socket.MSG_WAITALL)
+        data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(masked))
+        return data[0], data[1:]
+
+
+class ForwardedPort(Pod):
+    """A pod's port behind a port-forward: answers each request with the next of some texts."""
+
+    def talk(self, connection: socket.socket) -> None:
+        port = struct.pack("<H", 15000)
+        for channel in (0, 1):
+            self.send(connection, channel, port)
+        answers = [data for _, data in self.frames]
+        while frame := self.receive(connection):
+            self.received.append(frame)
+            if frame[1].endswith(b"\r\n\r\n") and answers:
+                # In two pieces, as it comes from a network.
+                answer = answers.pop(0)
+                self.send(connection, 0, answer[:20])
+                self.send(connection, 0, answer[20:])

@@ -1,0 +1,197 @@
+"""A command in a pod: its output is whole, and what goes wrong is said in one sentence, in time."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.plugins.k8s.conftest import kubeconfig
+from tests.unit.plugins.k8s.sockets import Frame, Pod, Talk, free_port, listening, says, silent
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import channels, pod_exec
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+
+WHERE = pod_exec.Container("staging", "load-1", "load")
+COMMAND = ["python", "-m", "load", "run", "--requests=5"]
+OUT, ERR, ERROR = pod_exec.STDOUT, pod_exec.STDERR, pod_exec.ERROR
+SUCCESS: Frame = (ERROR, b'{"status": "Success"}')
+
+
+def failure(message: str, *causes: dict[str, str]) -> Frame:
+    return ERROR, json.dumps({"status": "Failure", "message": message, "details": {"causes": causes}}).encode()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., tuple[str, list[str]]]:
+    """Run the command in a pod that talks in a given way."""
+
+    def runs(talk: Talk, timeout: float = 10) -> tuple[str, list[str]]:
+        said: list[str] = []
+        with listening(talk) as server:
+            api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}"), patience=1)
+            begun = time.monotonic()
+            try:
+                return pod_exec.run(api, WHERE, COMMAND, timeout, said.append), said
+            finally:
+                assert time.monotonic() - begun < timeout + 1
+
+    return runs
+
+
+def test_what_is_asked_for(run: Callable[..., tuple[str, list[str]]]) -> None:
+    pod = Pod(SUCCESS)
+    run(pod)
+    head = pod.asked.decode()
+    assert head.startswith(
+        "GET /api/v1/namespaces/staging/pods/load-1/exec?container=load&stdout=true&stderr=true"
+        "&command=python&command=-m&command=load&command=run&command=--requests%3D5 HTTP/1.1"
+    )
+    assert "authorization: Bearer t" in head
+    assert "Sec-WebSocket-Protocol: v4.channel.k8s.io" in head
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [(OUT, b"one two"), SUCCESS],
+        [(OUT, b"one "), (OUT, b"two"), SUCCESS],
+        [(ERR, b"x\n"), (OUT, b"one "), (OUT, b"two"), SUCCESS],
+        [SUCCESS, (OUT, b"one "), (OUT, b"two")],
+    ],
+)
+def test_the_output_is_whole(run: Callable[..., tuple[str, list[str]]], frames: list[Frame]) -> None:
+    assert run(Pod(*frames))[0] == "one two"
+
+
+def test_a_character_in_two_pieces_is_one(run: Callable[..., tuple[str, list[str]]]) -> None:
+    assert run(Pod((OUT, b"\xc3"), (OUT, b"\xa9"), SUCCESS))[0] == "\u00e9"
+
+
+def test_lines_of_standard_error_are_shown_as_they_come(run: Callable[..., tuple[str, list[str]]]) -> None:
+    frames = [(ERR, b"100 of "), (ERR, b"200\n150 of 200\n"), (ERR, b"half"), SUCCESS]
+    assert run(Pod(*frames)) == ("", ["100 of 200", "150 of 200"])
+
+
+@pytest.mark.parametrize(
+    ("frames", "then", "message"),
+    [
+        (
+            [(ERR, b"usage\nload run: error: no target\n"), failure("m", {"reason": "ExitCode", "message": "2"})],
+            "close",
+            r"failed: load run: error: no target \(exit code 2\)",
+        ),
+        (
+            [(ERR, b"said early\n"), failure("m", {"reason": "ExitCode", "message": "137"})],
+            "close",
+            r"failed: said early \(exit code 137\)",
+        ),
+        (
+            [failure('exec: "python": executable file not found in $PATH', {"message": "no code"})],
+            "close",
+            r'failed: no word \(exec: "python": executable file not found in \$PATH\)',
+        ),
+        ([(OUT, b"half of it")], "close", r"failed: no word \(the connection ended early\)"),
+        ([(OUT, b"half of it")], "break", r"was cut off \(.*lost.*\): is the pod still there\?"),
+    ],
+)
+def test_a_failure_is_said(
+    run: Callable[..., tuple[str, list[str]]], frames: list[Frame], then: str, message: str
+) -> None:
+    with pytest.raises(pod_exec.ExecError) as failed:
+        run(Pod(*frames, then=then))
+    assert re.fullmatch(rf"python -m load run \.\.\. in pod load-1 {message}", str(failed.value)), failed.value
+
+
+@pytest.mark.parametrize("frames", [[], [(OUT, b".")] * 50])
+def test_a_command_that_hangs_is_given_up(run: Callable[..., tuple[str, list[str]]], frames: list[Frame]) -> None:
+    with pytest.raises(pod_exec.ExecError, match=r"\.\.\. in pod load-1 was not done after 0\.3 s\."):
+        run(Pod(*frames, pause=0.05, then="hang"), timeout=0.3)
+
+
+def test_a_command_that_says_nothing_is_waited_for_in_words(
+    run: Callable[..., tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_exec, "QUIET_SECONDS", 0.1)
+    _, said = run(Pod((OUT, b"."), SUCCESS, pause=0.3))
+    assert said[0] == "waiting for python -m load run ... in pod load-1: 0 of at most 10 s"
+
+
+@pytest.mark.parametrize(
+    ("talk", "reason"),
+    [
+        (says('{"message": "pods \\"load-1\\" not found"}', "404 x"), r'pods "load-1" not found'),
+        (says('container not found ("load")', "400 x"), r'container not found \("load"\)'),
+        (says("", "403 x"), r"status 403"),
+        (silent, r"The cluster at .* cannot be reached: no answer \(exec of pod load-1.*"),
+        (
+            says('{"message": "error dialing backend: dial tcp 10.89.0.5:10250: connect: no route to host"}', "500 x"),
+            r"the node of pod load-1 does not answer \(no route to host\)",
+        ),
+    ],
+)
+def test_a_pod_that_cannot_be_reached_is_said(
+    run: Callable[..., tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch, talk: Talk, reason: str
+) -> None:
+    monkeypatch.setattr(pod_exec, "OPEN_SECONDS", 0.3)
+    with pytest.raises(pod_exec.ExecError) as refused:
+        run(talk)
+    assert re.fullmatch(rf"Nothing can be run in container load of pod load-1: {reason}\.", str(refused.value)), (
+        refused.value
+    )
+
+
+def test_a_cluster_that_is_gone_is_said(tmp_path: Path) -> None:
+    api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{free_port()}"))
+    with pytest.raises(pod_exec.ExecError, match=r"cannot be reached: connection refused"):
+        pod_exec.run(api, WHERE, COMMAND, 5, print)
+
+
+def test_the_environments_proxy_is_not_asked(
+    run: Callable[..., tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listening(says("", "502 x")) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+        monkeypatch.setenv("no_proxy", "elsewhere.example")
+        assert run(Pod((OUT, b"done"), SUCCESS))[0] == "done"
+        assert proxy.connections == 0
+
+
+def test_a_clusters_proxy_is_asked(tmp_path: Path) -> None:
+    with listening(says("", "502 Bad Gateway")) as proxy:
+        config = kubeconfig(tmp_path, "http://127.0.0.1:9", {"proxy-url": f"http://127.0.0.1:{proxy.port}"})
+        with pytest.raises(channels.PodUnreachableError, match=r"through the proxy .*failed CONNECT .*502"):
+            channels.Channels.open(Api.connect(config), "staging", "load-1", "exec", [])
+        assert proxy.connections == 1
+
+
+def pod(api: Any, name: str, app: str = "load", ready: str = "True", **metadata: Any) -> None:
+    conditions = [{"type": "Ready", "status": ready}]
+    path = f"/api/v1/namespaces/staging/pods/{name}"
+    api.put(path, metadata={"labels": {"app": app}, **metadata}, status={"conditions": conditions})
+
+
+def test_a_ready_pod_is_picked(api: Any) -> None:
+    pod(api, "load-a", ready="False")
+    pod(api, "load-b", deletionTimestamp="2026-01-01T00:00:00Z")
+    pod(api, "aleph", app="aleph")
+    pod(api, "load-d")
+    pod(api, "load-c")
+    picked = pod_exec.ready_container(api, "staging", "app=load", "load")
+    assert picked == pod_exec.Container("staging", "load-c", "load")
+
+
+def test_no_ready_pod_is_said_with_what_to_type(api: Any) -> None:
+    pod(api, "load-a", ready="False")
+    with pytest.raises(pod_exec.ExecError) as none:
+        pod_exec.ready_container(api, "staging", "app=load", "load")
+    assert str(none.value) == (
+        "No pod labelled app=load is ready in namespace staging: "
+        "ansible-playbook playbooks/deploy.yml brings the application up."
+    )
