@@ -10,11 +10,15 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import Trouble, not_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events, refused
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import not_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    Look,
+    Trouble,
+    WaitError,
+    Waiting,
+)
 
-POLL_SECONDS = 1.0
-# What may mend itself (an image pull during a registry's restart, a first crash) gets this long.
-PATIENCE_SECONDS = 30.0
 LOG_LINES = 15
 
 
@@ -60,83 +64,73 @@ class Rollouts:
     ) -> None:
         self._api = api
         self._namespace = namespace
-        self._say = say
-        self._sleep = sleep
-        self._clock = clock
+        self._waiting = Waiting(api, say, sleep, clock)
 
     def wait(self, names: Sequence[str], timeout: float) -> None:
         """Return when all are rolled out; raise RolloutError for the first that will not be."""
-        started = self._clock()
-        said: dict[str, str] = {}
-        waiting = list(names)
-        while True:
-            found = {item["metadata"]["name"]: item for item in self._list("apis/apps/v1", "deployments")}
-            for name in list(waiting):
-                if name not in found:
-                    raise RolloutError(f"There is no Deployment {name} in namespace {self._namespace}.")
-                state = progress(found[name])
-                if state.done:
-                    waiting.remove(name)
-                if not state.done or name in said:
-                    self._say_once(said, name, state.text)
-            if not waiting:
-                return
-            elapsed = self._clock() - started
-            for name in waiting:
-                self._judge(found[name], elapsed, timeout)
-            self._sleep(POLL_SECONDS)
+        done: set[str] = set()
+        try:
+            self._waiting.until(lambda: self._look(names, done), timeout)
+        except WaitError as error:
+            raise RolloutError(self._explain(error, timeout)) from error
 
-    def _say_once(self, said: dict[str, str], name: str, text: str) -> None:
-        if said.get(name) != text:
-            said[name] = text
-            self._say(f"{name}: {text}")
+    def _look(self, names: Sequence[str], done: set[str]) -> dict[str, Look]:
+        """Judge all; who is done once stays so, while others are waited for."""
+        found = {item["metadata"]["name"]: item for item in self._list("apis/apps/v1", "deployments")}
+        missing = next((name for name in names if name not in found and name not in done), None)
+        if missing:
+            raise RolloutError(f"There is no Deployment {missing} in namespace {self._namespace}.")
+        states = {name: progress(found[name]) for name in names if name in found}
+        done |= {name for name, state in states.items() if state.done}
+        events = Events() if done >= set(names) else Events.read(self._api, self._namespace)
+        return {
+            name: Look(name in done, state.text, None if name in done else self._trouble(found[name], events))
+            for name, state in states.items()
+        }
+
+    def _trouble(self, deployment: Mapping[str, Any], events: Events) -> Trouble | None:
+        """Say what keeps a Deployment from being rolled out: its new pods' trouble, or why there are none."""
+        newest = self._newest_set(deployment)
+        pods = self._pods_of(deployment, newest) if newest else []
+        found = [each for pod in pods if (each := trouble(pod, events))]
+        if found:
+            # What is hopeless ends the wait, whatever else there is.
+            return min(found, key=lambda each: each.patience)
+        for condition in (deployment.get("status") or {}).get("conditions") or []:
+            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+                message = str(condition.get("message") or "")
+                return refused("its ReplicaSet", "FailedCreate", message)
+        if newest and len(pods) < deployment["spec"].get("replicas", 1):
+            return events.trouble("ReplicaSet", newest)
+        return next((each for pod in pods if (each := not_ready(pod))), None)
 
     def _list(self, api: str, kind: str, **query: str) -> list[dict[str, Any]]:
-        prefix = "/" + api
-        return self._api.items(f"{prefix}/namespaces/{self._namespace}/{kind}", **query)
+        return self._api.items(f"/{api}/namespaces/{self._namespace}/{kind}", **query)
 
-    def _judge(self, deployment: Mapping[str, Any], elapsed: float, timeout: float) -> None:
-        """Raise when this Deployment is in trouble that lasts, or out of time."""
-        name = deployment["metadata"]["name"]
-        late = elapsed > timeout
-        for pod in self._newest_pods(deployment):
-            found = trouble(pod) or (not_ready(pod) if late else None)
-            if found and (found.hopeless or late or elapsed > PATIENCE_SECONDS):
-                raise RolloutError(self._explain(name, pod["metadata"]["name"], found))
-        refused = next(
-            (
-                condition.get("message", "")
-                for condition in (deployment.get("status") or {}).get("conditions") or []
-                if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True"
-            ),
-            None,
-        )
-        if refused is not None:
-            raise RolloutError(f"Deployment {name} in namespace {self._namespace} may not make its pods: {refused}")
-        if late:
-            raise RolloutError(
-                f"Deployment {name} in namespace {self._namespace} was not ready after {timeout:g} s: "
-                f"{progress(deployment).text}."
-            )
-
-    def _newest_pods(self, deployment: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """The pods of the Deployment's newest ReplicaSet: an old one's troubles are what is being replaced."""
-        labels = deployment["spec"]["selector"]["matchLabels"]
-        selector = ",".join(f"{key}={value}" for key, value in labels.items())
+    def _newest_set(self, deployment: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The Deployment's newest ReplicaSet: an old one's troubles are what is being replaced."""
         uid = deployment["metadata"]["uid"]
-        sets = [
-            item for item in self._list("apis/apps/v1", "replicasets", labelSelector=selector) if _owner(item) == uid
-        ]
-        if not sets:
-            return []
-        newest = max(
-            sets, key=lambda item: int(item["metadata"]["annotations"].get("deployment.kubernetes.io/revision", 0))
-        )
-        pods = self._list("api/v1", "pods", labelSelector=selector)
+        sets = self._list("apis/apps/v1", "replicasets", labelSelector=_selector(deployment))
+        return max((item for item in sets if _owner(item) == uid), key=_revision, default=None)
+
+    def _pods_of(self, deployment: Mapping[str, Any], newest: Mapping[str, Any]) -> list[dict[str, Any]]:
+        pods = self._list("api/v1", "pods", labelSelector=_selector(deployment))
         return [pod for pod in pods if _owner(pod) == newest["metadata"]["uid"]]
 
-    def _explain(self, name: str, pod: str, found: Trouble) -> str:
-        sentence = f"Deployment {name} in namespace {self._namespace} does not come up: {found.sentence} (pod {pod})."
+    def _explain(self, error: WaitError, timeout: float) -> str:
+        """Say why a Deployment is not rolled out, with the end of its log where that tells more."""
+        what = f"Deployment {error.name} in namespace {self._namespace}"
+        found = error.trouble
+        pod = found.about.removeprefix("pod ") if found and found.about.startswith("pod ") else ""
+        if found is None or error.look is None:
+            state = error.look.state if error.look else "it could not be looked at"
+            return f"{what} was not ready after {timeout:g} s: {found.sentence if found else state}."
+        if not pod and error.late:
+            return f"{what} was not ready after {timeout:g} s: {error.look.state}: {found.sentence}."
+        if not pod:
+            return f"{what} may not make its pods: {found.sentence}."
+        late = f" within {timeout:g} s" if error.late else ""
+        sentence = f"{what} does not come up{late}: {found.sentence} ({found.about})."
         log = self._log(pod, found) if found.container else ""
         return f"{sentence} The end of its log:\n{log}" if log.strip() else sentence
 
@@ -155,3 +149,11 @@ def _owner(item: Mapping[str, Any]) -> str | None:
     return next(
         (owner["uid"] for owner in item["metadata"].get("ownerReferences") or [] if owner.get("controller")), None
     )
+
+
+def _selector(deployment: Mapping[str, Any]) -> str:
+    return ",".join(f"{key}={value}" for key, value in deployment["spec"]["selector"]["matchLabels"].items())
+
+
+def _revision(replica_set: Mapping[str, Any]) -> int:
+    return int((replica_set["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", 0))

@@ -4,8 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import PROVISIONING_SECONDS, Events
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    HOPELESS,
+    ONLY_TOLD,
+    PATIENCE_SECONDS,
+    Trouble,
+)
+
+__all__ = ("Trouble", "is_ready", "not_ready", "trouble")
 
 # Waiting states that end by themselves, and what Kubernetes calls the ones that do not.
 _HARMLESS = {"ContainerCreating", "PodInitializing"}
@@ -19,35 +28,31 @@ _HOPELESS = {
 }
 
 
-@dataclass(frozen=True)
-class Trouble:
-    """What keeps a pod from running."""
-
-    sentence: str
-    # Waiting longer does not help.
-    hopeless: bool
-    # The container whose log tells more.
-    container: str | None = None
-    previous: bool = False
-
-
-def trouble(pod: Mapping[str, Any]) -> Trouble | None:
+def trouble(pod: Mapping[str, Any], events: Events | None = None) -> Trouble | None:
     """Say what is wrong with a pod; None when it runs or is merely on its way.
+
+    Args:
+        events: of its namespace, for what its status does not tell: a volume that cannot be mounted, no network.
 
     >>> trouble({"status": {"phase": "Failed", "reason": "Evicted"}}).sentence
     'the pod failed: Evicted'
     """
     status = pod.get("status") or {}
+    about = _about(pod)
     for container in _containers(status):
-        found = _waiting_trouble(container) or (None if _restarts(pod) else _ended(container))
+        found = _waiting_trouble(container, about) or (None if _restarts(pod) else _ended(container, about))
         if found:
             return found
     if status.get("phase") == "Failed":
         reason = status.get("message") or status.get("reason") or "for no stated reason"
-        return Trouble(f"the pod failed: {reason}", hopeless=True)
+        return Trouble(f"the pod failed: {reason}", HOPELESS, about, "Failed")
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return Trouble(f"no node takes it: {condition.get('message', condition.get('reason', ''))}", hopeless=False)
+            volume = next((found for claim in _claims(pod) if events and (found := events.trouble(*claim))), None)
+            why = volume.sentence if volume else condition.get("message", condition.get("reason", ""))
+            return Trouble(f"no node takes it: {why}", PROVISIONING_SECONDS, about, "Unschedulable")
+    if events and "metadata" in pod and status.get("phase", "Pending") == "Pending":
+        return events.trouble("Pod", pod)
     return None
 
 
@@ -60,14 +65,31 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
 
 
 def not_ready(pod: Mapping[str, Any]) -> Trouble | None:
-    """Name a container that runs but is not ready (its readiness probe fails), or that ended and is not restarted."""
+    """Name a container that runs but is not ready (its readiness probe fails), or that ended and is not restarted.
+
+    That is how a pod comes up, too: it is told, and ends no wait.
+    """
+    about = _about(pod)
     for container in _containers(pod.get("status") or {}):
-        ended = _ended(container)
+        ended = _ended(container, about, ONLY_TOLD)
         if ended:
             return ended
         if "running" in (container.get("state") or {}) and not container.get("ready"):
-            return Trouble(f"container {container['name']} runs, but does not become ready", False, container["name"])
+            sentence = f"container {container['name']} runs, but does not become ready"
+            return Trouble(sentence, ONLY_TOLD, about, "NotReady", container["name"])
     return None
+
+
+def _about(pod: Mapping[str, Any]) -> str:
+    return f"pod {(pod.get('metadata') or {}).get('name', '')}".rstrip()
+
+
+def _claims(pod: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name the claims of a pod's volumes as their events do."""
+    for volume in (pod.get("spec") or {}).get("volumes") or []:
+        claim = volume.get("persistentVolumeClaim")
+        if claim:
+            yield "PersistentVolumeClaim", {"metadata": {"name": claim["claimName"]}}
 
 
 def _containers(status: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -80,26 +102,31 @@ def _restarts(pod: Mapping[str, Any]) -> bool:
     return bool((pod.get("spec") or {}).get("restartPolicy") == "Always")
 
 
-def _waiting_trouble(container: Mapping[str, Any]) -> Trouble | None:
+def _waiting_trouble(container: Mapping[str, Any], about: str) -> Trouble | None:
     name = container["name"]
     waiting = (container.get("state") or {}).get("waiting")
     if waiting and waiting.get("reason") not in _HARMLESS:
         reason, message = waiting.get("reason") or "waiting", waiting.get("message") or ""
+        patience = HOPELESS if reason in _HOPELESS else PATIENCE_SECONDS
         if reason in _BAD_IMAGE:
-            return Trouble(f"image {container.get('image')} cannot be had ({reason}: {message})", reason in _HOPELESS)
+            # Two words for one trouble, in turn: pulling fails, and is not tried again yet.
+            sentence = f"image {container.get('image')} cannot be had ({reason}: {message})"
+            return Trouble(sentence, patience, about, f"image of {name}")
         if reason == "CrashLoopBackOff":
             ended = (container.get("lastState") or {}).get("terminated") or {}
             restarts = container.get("restartCount", 0)
             sentence = f"container {name} keeps ending ({_ending(ended)}; {restarts} restarts)"
-            return Trouble(sentence, restarts >= 2, name, previous=True)
-        return Trouble(f"container {name} does not start ({reason}: {message})", reason in _HOPELESS, name)
+            patience = HOPELESS if restarts >= 2 else PATIENCE_SECONDS
+            return Trouble(sentence, patience, about, f"end of {name}", name, previous=True)
+        return Trouble(f"container {name} does not start ({reason}: {message})", patience, about, reason, name)
     return None
 
 
-def _ended(container: Mapping[str, Any]) -> Trouble | None:
+def _ended(container: Mapping[str, Any], about: str, patience: float = PATIENCE_SECONDS) -> Trouble | None:
     terminated = (container.get("state") or {}).get("terminated")
     if terminated and terminated.get("exitCode", 0) != 0:
-        return Trouble(f"container {container['name']} ended ({_ending(terminated)})", False, container["name"])
+        name = container["name"]
+        return Trouble(f"container {name} ended ({_ending(terminated)})", patience, about, f"end of {name}", name)
     return None
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+
+# What is empty, instead of unknown, when there is none.
+LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "events"}
 
 
 def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:
@@ -35,11 +39,22 @@ class FakeApi(Api):
         self.objects[path] = {"metadata": metadata, **fields}
         return self.objects[path]
 
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        yield
+
     def get(self, path: str, **query: str) -> dict[str, Any]:
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
         found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
-        if not found and path.rpartition("/")[2] not in ("pods", "jobs", "configmaps", "replicasets", "deployments"):
+        if not found and path.rpartition("/")[2] not in (
+            "pods",
+            "jobs",
+            "configmaps",
+            "replicasets",
+            "deployments",
+            "events",
+        ):
             raise KubernetesError(f"{path} not found", 404)
         selector = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
         return {"items": [copy.deepcopy(item) for item in found if _selected(item, selector)]}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import (
     RolloutError,
     Rollouts,
@@ -109,7 +110,7 @@ def test_an_image_that_cannot_be_had_gets_half_a_minute(room: Room) -> None:
     room.pod("p", **state(state={"waiting": {"reason": "ErrImagePull", "message": "refused"}}))
     with pytest.raises(RolloutError, match=r"image aleph:1 cannot be had \(ErrImagePull: refused\)"):
         room.wait()
-    assert room.now == 31
+    assert room.now == 30
 
 
 def test_a_pod_that_never_becomes_ready_is_shown_when_time_is_up(room: Room) -> None:
@@ -137,3 +138,69 @@ def test_progress_is_said_when_it_changes(room: Room) -> None:
     with pytest.raises(RolloutError):
         room.wait(timeout=3)
     assert room.said == ["aleph-v01: 0 of 1 new pods ready"]
+
+
+def event(room: Room, kind: str, name: str, reason: str, message: str, of_type: str = "Warning") -> None:
+    about = {"kind": kind, "name": name, "uid": f"uid-{name}"}
+    room.api.put(f"{CORE}/events/{reason}-{name}", involvedObject=about, type=of_type, reason=reason, message=message)
+
+
+def test_a_trouble_that_begins_late_gets_its_time(room: Room) -> None:
+    def fails_later(seconds: float) -> None:
+        room.now += seconds
+        if room.now == 40:
+            room.pod("p", **state(state={"waiting": {"reason": "ErrImagePull", "message": "refused"}}))
+        if room.now == 65:
+            room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["availableReplicas"] = 1
+
+    Rollouts(room.api, "staging", room.said.append, fails_later, lambda: room.now).wait(["aleph-v01"], 180)
+    assert room.now == 65
+
+
+def test_a_quota_is_said_though_there_is_no_pod(room: Room) -> None:
+    event(room, "ReplicaSet", "new", "FailedCreate", "pods aleph-1 is forbidden: exceeded quota: q")
+    with pytest.raises(RolloutError, match=r"may not make its pods: .*exceeded quota: q \(FailedCreate\)\."):
+        room.wait(180)
+    assert room.now == 30
+    assert room.said[0] == (
+        "aleph-v01: 0 of 1 new pods ready: pods aleph-1 is forbidden: exceeded quota: q (FailedCreate)"
+    )
+
+
+def test_a_webhook_that_restarts_is_waited_for(room: Room) -> None:
+    message = "Internal error occurred: failed calling webhook rev.istio.io: connection refused"
+    condition = {"type": "ReplicaFailure", "status": "True", "message": message}
+    room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["conditions"] = [condition]
+    with pytest.raises(RolloutError, match="may not make its pods: .*failed calling webhook"):
+        room.wait(180)
+    assert room.now == 60
+
+
+def test_a_pod_that_hangs_in_creation_is_explained(room: Room) -> None:
+    room.pod("p", phase="Pending", **state(state={"waiting": {"reason": "ContainerCreating"}}))
+    event(room, "Pod", "p", "FailedMount", 'MountVolume.SetUp failed: secret "tls" not found')
+    with pytest.raises(RolloutError, match=r'does not come up: .*secret "tls" not found \(FailedMount\) \(pod p\)'):
+        room.wait(180)
+    assert room.now == 60
+
+
+def test_a_volume_that_takes_its_time_is_waited_for(room: Room) -> None:
+    room.pod("p", conditions=[{"type": "PodScheduled", "status": "False", "message": "unbound claims"}])
+    with pytest.raises(RolloutError, match="no node takes it: unbound claims"):
+        room.wait(180)
+    assert room.now == 120
+
+
+def test_a_silent_api_server_does_not_end_a_rollout(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = room.api.items
+
+    def silent(path: str, **query: str) -> list[dict[str, Any]]:
+        if 5 <= room.now < 65:
+            raise KubernetesError("no answer", transient=True)
+        if room.now >= 70:
+            room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["availableReplicas"] = 1
+        return list(items(path, **query))
+
+    monkeypatch.setattr(room.api, "items", silent)
+    room.wait(180)
+    assert room.now == 70
