@@ -171,7 +171,7 @@ def test_a_webhook_that_restarts_is_waited_for(room: Room) -> None:
     message = "Internal error occurred: failed calling webhook rev.istio.io: connection refused"
     condition = {"type": "ReplicaFailure", "status": "True", "message": message}
     room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["conditions"] = [condition]
-    with pytest.raises(RolloutError, match="may not make its pods: .*failed calling webhook"):
+    with pytest.raises(RolloutError, match=r"may not make its pods: .*failed calling webhook"):
         room.wait(180)
     assert room.now == 60
 
