@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 
 
@@ -14,4 +15,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"unbound_claims": manifests.unbound_claims}
+        return {"unbound_claims": explained(manifests.unbound_claims)}

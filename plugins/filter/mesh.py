@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
+
 # kubectl names a file KIND.VERSION.NAMESPACE.NAME for each object; a new object's file is empty on the live side.
 _OBJECT = re.compile(r"^diff -u -N \S+/LIVE-\d+/(\S+) ", re.MULTILINE)
 # istiod itself changes its webhooks: their certificate, whether they may fail, whom they select.
@@ -61,4 +63,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"mesh_differences": mesh_differences, "mesh_problems": mesh_problems}
+        return {"mesh_differences": explained(mesh_differences), "mesh_problems": explained(mesh_problems)}

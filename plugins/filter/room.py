@@ -11,7 +11,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import r
 
 
 class FilterModule:
+    """Filters of rooms."""
+
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """Name them."""
         functions = (
             room.content_digest,
             room.join_ticket,

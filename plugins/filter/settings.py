@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import settings
 
 
@@ -14,4 +15,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"setting_problems": settings.problems, "unpublished_settings": settings.unpublished}
+        return {
+            "setting_problems": explained(settings.problems),
+            "unpublished_settings": explained(settings.unpublished),
+        }

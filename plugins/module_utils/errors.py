@@ -18,3 +18,16 @@ class WorkshopError(Exception):
     def __init__(self, message: str, **result: Any) -> None:
         super().__init__(message)
         self.result: dict[str, Any] = result
+
+
+def unexpected(plugin: str, error: Exception) -> str:
+    """Say in one sentence that a plugin has a fault.
+
+    >>> unexpected("split_check", KeyError("callers"))[:68]
+    "split_check met something that it does not know (KeyError: 'callers'"
+    """
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return (
+        f"{plugin} met something that it does not know ({what[:300]}). That is a fault of this collection, not of "
+        "yours: run the same command again with -vvv, and report what it prints."
+    )

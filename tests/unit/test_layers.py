@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,17 +11,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2] / "plugins"
 PACKAGE = "ansible_collections.istio_games.workshop.plugins."
-# From the top: what stands in one line does not know the others in it.
-LAYERS = (
-    ("action", "filter", "modules"),
-    ("plugin_utils/actions",),
-    ("plugin_utils/traffic", "plugin_utils/kaniko", "plugin_utils/bundle"),
-    ("plugin_utils/k8s",),
-    ("plugin_utils/room",),
-    ("plugin_utils",),
-    ("module_utils/nodes", "module_utils/registry"),
-    ("module_utils",),
-)
+ARCHITECTURE = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
+
+
+def picture() -> tuple[tuple[str, ...], ...]:
+    """Read the layers from the page for people, from the top; the wings of a line do not know each other."""
+    (drawn,) = re.findall(r"```layers\n(.*?)```", ARCHITECTURE.read_text(), re.DOTALL)
+    return tuple(tuple(line.split()) for line in drawn.splitlines())
+
+
+LAYERS = picture()
 LEVEL = {wing: level for level, wings in enumerate(LAYERS) for wing in wings}
 # Modules run where there is no controller: they know what runs on a node alone.
 BELOW = {"module_utils/nodes", "module_utils/registry", "module_utils"}
@@ -52,6 +52,21 @@ def violations(path: str, source: str) -> list[str]:
         if other not in allowed or (other != own and LEVEL[other] <= LEVEL[own]):
             found.append(f"{path} imports {target}")
     return found
+
+
+def test_every_directory_of_plugins_is_in_the_picture_and_explained() -> None:
+    there = {str(path.parent.relative_to(ROOT)) for path in ROOT.rglob("*.py")} - {"doc_fragments"}
+    assert {wing for layer in LAYERS for wing in layer} == there
+    explained = re.findall(r"^\| `([\w/]+)` \|", ARCHITECTURE.read_text(), re.MULTILINE)
+    assert explained == [wing for layer in LAYERS for wing in layer]
+
+
+CLIENTS = re.compile(r"^\s*(?:from|import) (?:kubernetes|openshift)\b", re.MULTILINE)
+
+
+def test_the_kubernetes_client_is_reached_in_one_place() -> None:
+    users = {wing_of(str(path.relative_to(ROOT))) for path in ROOT.rglob("*.py") if CLIENTS.search(path.read_text())}
+    assert users == {"plugin_utils/k8s"}
 
 
 @pytest.mark.parametrize("path", sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob("*.py")))

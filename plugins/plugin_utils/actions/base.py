@@ -31,7 +31,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import PATIENCE_SECONDS
@@ -108,16 +108,3 @@ def _explained(errors: Iterable[Exception]) -> str:
     # Of these, Ansible's own message has the names alone.
     unknown = "unknown options: "
     return " ".join(f"{unknown if isinstance(error, UnsupportedError) else ''}{error}" for error in errors)
-
-
-def unexpected(plugin: str, error: Exception) -> str:
-    """Say in one sentence that a plugin has a fault.
-
-    >>> unexpected("split_check", KeyError("callers"))[:68]
-    "split_check met something that it does not know (KeyError: 'callers'"
-    """
-    what = " ".join(f"{type(error).__name__}: {error}".split())
-    return (
-        f"{plugin} met something that it does not know ({what[:300]}). That is a fault of this collection, not of "
-        "yours: run the same command again with -vvv, and report what it prints."
-    )

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
 Service = Mapping[str, Any]
 
 DEFAULT_RESOURCES = {
@@ -17,7 +19,7 @@ DEFAULT_USER = 10001
 OUTSIDE = "outside"
 
 
-class AppDataError(ValueError):
+class AppDataError(WorkshopError, ValueError):
     """An application's data contradicts itself. The message is one sentence for people."""
 
 
