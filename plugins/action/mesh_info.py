@@ -9,9 +9,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import MissingKindError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
-    ANNOTATION,
     mirrored_deployments,
     recorded_versions,
 )
@@ -29,7 +29,7 @@ class ActionModule(WorkshopAction):
         annotations = mesh.get("metadata", {}).get("annotations") or {}
         mine = [item for item in items if item["metadata"]["namespace"] == given["namespace"]]
         return {
-            "mesh": str(annotations.get(ANNOTATION + "mesh", "unknown")),
+            "mesh": str(annotations.get(PREFIX + "mesh", "unknown")),
             "versions": recorded_versions(mine),
             "mirrored": mirrored_deployments(mine),
         }

@@ -30,6 +30,7 @@ class ActionModule(WorkshopAction):
                 views = proxies.views([callee.anything for callee in callees])
             except ProxyError as error:
                 silent.append(str(error))
+        silent += proxies.silent.values()
         services = [
             status.service_status(
                 callee.name, namespace, live, views, given["checks"], silent, foreign.labels_of(pods, callee.callers)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages
 
 
 def traffic_callees(services: Sequence[Mapping[str, Any]], service: str = "") -> list[dict[str, Any]]:
@@ -18,12 +18,9 @@ def traffic_callees(services: Sequence[Mapping[str, Any]], service: str = "") ->
     ]
 
 
-def subsets_by_service(retired: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
-    """Give the subsets that a plan retires, by service."""
-    result: dict[str, list[str]] = {}
-    for each in retired:
-        result.setdefault(each["service"], []).append(each["subset"])
-    return result
+def traffic_versions(services: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Give every version of each service that has stages."""
+    return {name: stages.built_tags(data) for name, data in stages.staged_services(services).items()}
 
 
 class FilterModule:
@@ -32,7 +29,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
         return {
-            "traffic_problems": stages.problems,
+            "traffic_problems": arguments.problems,
             "traffic_callees": traffic_callees,
-            "subsets_by_service": subsets_by_service,
+            "traffic_versions": traffic_versions,
         }

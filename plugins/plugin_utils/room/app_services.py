@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,8 @@ DEFAULT_RESOURCES = {
 # The user of the images that we build (services/*/*/Dockerfile).
 DEFAULT_USER = 10001
 OUTSIDE = "outside"
+# Characters of a version in a label: with a service's name and a ReplicaSet's suffix it must fit into a DNS label.
+MAX_LABEL = 24
 
 
 class AppDataError(WorkshopError, ValueError):
@@ -24,12 +28,20 @@ class AppDataError(WorkshopError, ValueError):
 
 
 def version_label(tag: str) -> str:
-    """Give the label of an image's version.
+    """Give the label of an image's version: no two tags have the same one, and each is a part of a DNS name.
 
-    >>> version_label("0.1")
-    'v01'
+    >>> [version_label(tag) for tag in ("0.1", "1.10", "11.0")]
+    ['v01', 'v1-10', 'v11-0']
+    >>> version_label("1.0-RC1")
+    'v1-0-rc1-9ea1e2'
     """
-    return "v" + tag.replace(".", "")
+    if re.fullmatch(r"\d\.\d", tag):
+        return "v" + tag.replace(".", "")
+    if re.fullmatch(r"\d+(\.\d+)+", tag) and len(tag) <= MAX_LABEL:
+        return "v" + tag.replace(".", "-")
+    # Upper case, other characters and length are lost: the digest keeps what they tell apart.
+    words = re.sub(r"[^a-z0-9]+", "-", tag.lower()).strip("-")[:MAX_LABEL]
+    return f"v{words.rstrip('-')}-{hashlib.sha256(tag.encode()).hexdigest()[:6]}"
 
 
 def deployed_tags(service: Service, versions: Mapping[str, Sequence[str]]) -> list[str]:
@@ -87,7 +99,7 @@ def deployments(
     result = []
     for service in services:
         if "image" in service:
-            result.append(_deployment(service, service["name"], str(service["image"]), None))
+            result.append(_deployment(service, service["name"], str(service["image"]), None, None))
             continue
         for tag in deployed_tags(service, versions):
             reference = f"{service['build']['image']}:{tag}"
@@ -95,17 +107,18 @@ def deployments(
             image = f"{registry}/{reference}" + (f"@{digest}" if digest else "")
             label = version_label(tag) if "versions" in service else None
             name = f"{service['name']}-{label}" if label else service["name"]
-            result.append(_deployment(service, name, image, label))
+            result.append(_deployment(service, name, image, label, tag))
     return result
 
 
-def _deployment(service: Service, name: str, image: str, label: str | None) -> dict[str, Any]:
+def _deployment(service: Service, name: str, image: str, label: str | None, tag: str | None) -> dict[str, Any]:
     version = {"version": label} if label else {}
     volume = service.get("volume")
     return {
         "name": name,
         "service": service["name"],
         "image": image,
+        "tag": tag,
         # A Deployment of one version selects its own pods alone.
         "labels": {"app": service["name"], **version},
         "replicas": int(service.get("replicas", 1)),

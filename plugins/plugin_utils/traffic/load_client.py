@@ -5,9 +5,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
@@ -20,10 +19,32 @@ RUN_SECONDS = 300
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
-# From the start of its container until it has begun to send, at most.
-STARTING_SECONDS = 5.0
 # A change that withdraws what fails is told from one that fails by the requests of so long before it.
 LOOK_BACK_SECONDS = 30.0
+PARTS = ("during", "after")
+NOTHING: Mapping[str, Any] = {"sent": 0, "failed": 0, "missing": 0, "failures": ()}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment, as the load client's pod tells it: its clock need not be this machine's.
+
+    Attributes:
+        now: in seconds since 1970.
+        run: names the client's process; another one knows nothing of the moment.
+        begin: when its records begin, in seconds since 1970.
+        targets: whom it sends to; none when its rate is 0.
+    """
+
+    now: float
+    run: str
+    begin: float
+    targets: tuple[str, ...]
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being sent, so that nothing can be lost."""
+        return not self.targets
 
 
 @dataclass(frozen=True)
@@ -101,42 +122,56 @@ class LoadClient:
             counted |= self._asked(where, command)["targets"]
         return [self._result(check, counted[name], where) for name, check in targets.items()]
 
-    def report(self, since: float, held: float | None = None) -> dict[str, Any]:
-        """Ask what became of the steady requests since then.
+    def mark(self) -> Mark:
+        """Take the time, from the clock that the client's records go by."""
+        where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
+        while True:
+            told = self._asked(where, ["python", "-m", "load", "now"])
+            mark = Mark(float(told["now"]), str(told["run"]), float(told["begin"]), tuple(told["targets"]))
+            if mark.idle or mark.now > mark.begin:
+                return mark
+            self._sleep(0.5)  # it has only just begun to send
 
-        Without targets: nothing is being sent, or the client has started since and its records with it.
+    def report(self, since: Mark, held: Mark | None = None) -> dict[str, Any] | None:
+        """Ask what became of the steady requests since then; None when the client cannot tell: it began anew.
 
         Args:
-            since: when the change began, in seconds since 1970.
-            held: when every calling proxy held the change. Where requests failed already before the change (a bad
-                version is withdrawn, a broken route mended), those until then are not the change's own: the report
-                counts from here on, and tells of the earlier ones as `before`.
+            since: when the change began.
+            held: when every calling proxy held the change.
+
+        Returns:
+            By target: what was sent and failed `before` (in the last LOOK_BACK_SECONDS before the change), `during`
+            (until the proxies held it) and `after`, and the sum of the last two.
         """
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
-        started = self._started(where)
-        if started >= since:
-            self._say("the load client was started anew meanwhile: it cannot tell what became of its requests")
-            return {"targets": {}}
-        before = {}
-        if held is not None:
-            earlier = self._records(where, max(started, since - LOOK_BACK_SECONDS), since)
-            if any(target["failed"] for target in earlier["targets"].values()):
-                before, since = {"before": earlier}, held
-        found = self._records(where, since)
-        for target in found["targets"].values():
-            self._explain(target["failures"], where)
-        return found | before
+        told = self._asked(where, ["python", "-m", "load", "now"])
+        if str(told["run"]) != since.run:
+            self._say("the load client began anew meanwhile: it cannot tell what became of its requests")
+            return None
+        spans = {"during": (since.now, held.now if held else None)}
+        earliest = max(float(told["begin"]) + 0.001, since.now - LOOK_BACK_SECONDS)
+        if earliest < since.now:
+            spans["before"] = (earliest, since.now)
+        if held:
+            spans["after"] = (held.now, None)
+        found = {name: self._records(where, *span)["targets"] for name, span in spans.items()}
+        targets = {}
+        for target in found["during"]:
+            parts = {name: found[name][target] if name in found else dict(NOTHING) for name in ("before", *PARTS)}
+            failures = [failure for name in PARTS for failure in parts[name]["failures"]]
+            self._explain(failures, where)
+            targets[target] = {
+                **{key: sum(parts[name][key] for name in PARTS) for key in ("sent", "failed", "missing")},
+                "failures": failures,
+                **{name: {key: part[key] for key in ("sent", "failed")} for name, part in parts.items()},
+            }
+        return {"targets": targets}
 
     def _records(self, where: pod_exec.Container, since: float, until: float | None = None) -> dict[str, Any]:
-        command = ["python", "-m", "load", "report", f"--since={since:.3f}"]
-        return self._asked(where, command if until is None else [*command, f"--until={until:.3f}"])
-
-    def _started(self, where: pod_exec.Container) -> float:
-        """Tell when the client had certainly begun to send, in seconds since 1970."""
-        pod = self._api.get(f"/api/v1/namespaces/{where.namespace}/pods/{where.pod}")
-        states = {each["name"]: each.get("state") or {} for each in pod["status"].get("containerStatuses") or []}
-        started = (states.get(where.name, {}).get("running") or {}).get("startedAt")
-        return datetime.fromisoformat(started).timestamp() + STARTING_SECONDS if started else 0.0
+        times = {"since": since, **({} if until is None else {"until": until})}
+        return self._asked(
+            where, ["python", "-m", "load", "report", *(f"--{name}={at:.6f}" for name, at in times.items())]
+        )
 
     def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
         said = pod_exec.run(self._api, where, command, RUN_SECONDS, self._say)
@@ -196,10 +231,27 @@ def why(counted: Mapping[str, Any]) -> str:
     return "; ".join([*dict.fromkeys(shown), *missing])
 
 
-def losses(report: Mapping[str, Any]) -> list[str]:
-    """Give a sentence for each target that lost requests."""
-    return [
-        f"{counted['failed']} of {counted['sent']} requests to {name} failed: {why(counted)}."
-        for name, counted in report["targets"].items()
-        if counted["failed"]
-    ]
+def losses(report: Mapping[str, Any], services: Collection[str]) -> tuple[list[str], list[str]]:
+    """Judge a report: a sentence for each target that a change of these services lost requests of; what else to tell.
+
+    Where a service's requests failed before the change already (a bad version is withdrawn, a broken route mended),
+    those until the proxies hold the change are told, and not counted: else the way out of an outage would be a loss.
+    """
+    lost, told = [], []
+    for name, counted in report["targets"].items():
+        if not counted["failed"] and not counted["before"]["failed"]:
+            continue
+        mended = counted["before"]["failed"] > 0
+        own = counted["after"]["failed"] if mended else counted["failed"]
+        said = f"{counted['failed']} of {counted['sent']} requests to {name} failed: {why(counted)}."
+        if own and name in services:
+            lost.append(said)
+        elif counted["failed"] and name not in services:
+            told.append(f"Of a service that is not this stage's, {said}")
+        else:
+            told.append(
+                f"Requests to {name} were failing before this change already ({counted['before']['failed']} of the "
+                f"last {counted['before']['sent']}), and until the proxies held it ({counted['during']['failed']} of "
+                f"{counted['during']['sent']}); since then none did."
+            )
+    return lost, told

@@ -5,32 +5,48 @@ The order is the same from everywhere, and each step is left out when it is done
 half-way is gone on with by the next one, which looks at the cluster and not at the last run.
 
 1. pin        the routes to a version that runs, when new pods are to come and nothing keeps requests from them
-2. deploy     the versions of the stage
+2. deploy     the versions of the stage that do not run as they were left: gone, scaled to 0, another image, not ready
 3. prepare    the subsets of the stage, beside those that carry traffic now
-4. route      the stage's routes
-5. remove     what other people's routing objects say of the same services (only when that was asked for)
-6. retire     the versions that the stage has no use for
-7. finish     the subsets: the stage's alone
+4. trial      the versions that no user has reached yet, by requests of the stage's own
+5. route      the stage's routes, with what to go back to
+6. prove      that the requests go where they must, and that none was lost; else the routes of before are written back
+7. retire     the versions that the stage has no use for
+8. finish     the subsets: the stage's alone
+
+Other people's routing objects for the same services go with the routes (only when that was asked for).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import progress
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
+    API_VERSION,
     Objects,
     find,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import (
+    PREFIX,
+    is_managed,
+    other_writers,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_past, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
+    SUBSETS,
+    TRIAL_HEADER,
     Goal,
+    built_tags,
+    checks,
     destination_rule,
+    goal_of,
+    is_ours,
+    subsets_spec,
     virtual_service,
 )
 
@@ -58,86 +74,218 @@ class Live:
         )
 
 
+@dataclass(frozen=True)
+class Version:
+    """A version of a service, and the Deployment that runs it."""
+
+    service: str
+    tag: str
+
+    @property
+    def subset(self) -> str:
+        """Its label, and its subset's name."""
+        return version_label(self.tag)
+
+    @property
+    def deployment(self) -> str:
+        """Its Deployment's name."""
+        return f"{self.service}-{self.subset}"
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What is to be done for one service (see above).
+
+    Attributes:
+        before: the VirtualService to go back to.
+        deploy: versions that do not answer yet.
+        awaited: versions that must answer, each with a healthy endpoint in every calling proxy.
+        trial: versions that users will reach and have not reached before.
+        proved: the stage's routes with the record of a stage that has ended.
+    """
+
+    goal: Goal
+    pin: Sequence[Item]
+    before: Item
+    deploy: Sequence[Version]
+    awaited: Sequence[Version]
+    prepare: Item
+    trial: Sequence[Version]
+    route: Item
+    proved: Item
+    retire: Sequence[Version]
+    finish: Item
+
+
 @dataclass
 class Plan:
-    """What is to be done, step by step (see above); empty steps are done already."""
+    """What is to be done, and what speaks against it."""
 
     problems: list[str] = field(default_factory=list)
-    pin: list[dict[str, Any]] = field(default_factory=list)
-    # The versions that must run, by service, and the Deployments of them that do not yet.
-    versions: dict[str, list[str]] = field(default_factory=dict)
-    deploy: list[str] = field(default_factory=list)
-    prepare: list[dict[str, Any]] = field(default_factory=list)
-    route: list[dict[str, Any]] = field(default_factory=list)
-    # Other people's objects without our hosts, written after ours: what else they say stays.
-    leave: list[dict[str, Any]] = field(default_factory=list)
-    remove: list[dict[str, Any]] = field(default_factory=list)
-    retire: list[dict[str, str]] = field(default_factory=list)
-    finish: list[dict[str, Any]] = field(default_factory=list)
+    services: list[Steps] = field(default_factory=list)
+    # Other people's objects without our hosts, to be written after ours, and those to be deleted.
+    leave: list[Item] = field(default_factory=list)
+    remove: list[Item] = field(default_factory=list)
 
 
-def plan(goals: Sequence[Goal], live: Live, takeover: bool) -> Plan:
-    """Plan the way to some services' goals."""
+def plan(
+    goals: Sequence[Goal],
+    live: Live,
+    takeover: bool,
+    known: Mapping[str, Collection[str]] | None = None,
+    changed: Collection[str] = (),
+    callers: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
+) -> Plan:
+    """Plan the way to some services' goals.
+
+    Args:
+        takeover: whether routing that somebody else has made or changed may be overwritten.
+        known: the tags that the data has, by service.
+        changed: names of Deployments that are no longer as the data says.
+        callers: labels of the pods that call a service, by service.
+    """
     result = Plan()
-    found = [rule for goal in goals for rule in _plan_service(result, goal, live, takeover)]
-    result.leave, result.remove = foreign.settled(found)
+    found: list[foreign.Rule] = []
+    for goal in goals:
+        rules = foreign.rules(goal.service, goal.namespace, live, (callers or {}).get(goal.service, ()))
+        result.problems += foreign.refusals(rules, takeover)
+        governing = [rule for rule in rules if rule.counts]
+        found += governing
+        steps = _plan_service(goal, live, (known or {}).get(goal.service, ()), changed, bool(governing))
+        result.services.append(steps)
+        if not takeover:
+            own = (find(live.virtual_services, steps.route), find(live.destination_rules, steps.prepare))
+            result.problems += [str(foreign.edited(item)) for item in own if item and is_edited(item)]
+    left, removed = foreign.settled(found)
+    result.leave, result.remove = list(left), list(removed)
     return result
 
 
-def _plan_service(result: Plan, goal: Goal, live: Live, takeover: bool) -> list[foreign.Rule]:
-    """Plan the way to one service's goal; give what is not ours and counts for it."""
+def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Collection[str], governed: bool) -> Steps:
     service, namespace = goal.service, goal.namespace
-    wanted_routes, wanted_subsets = virtual_service(goal), destination_rule(service, namespace, goal.tags)
-    current_routes = find(live.virtual_services, wanted_routes)
-    current_subsets = find(live.destination_rules, wanted_subsets)
-    rules = foreign.rules(service, namespace, live)
-    others = [rule for rule in rules if rule.counts]
-    result.problems += foreign.refusals(rules, takeover)
-    if not takeover:
-        recorded = foreign.recorded_specs(current_routes)
-        result.problems += [
-            sentence
-            for item, wanted in ((current_routes, wanted_routes), (current_subsets, wanted_subsets))
-            if item and (sentence := foreign.edited(item, wanted["spec"], recorded.get(str(item["kind"]))))
-        ]
+    current_routes = find(live.virtual_services, virtual_service(goal))
+    current_subsets = find(live.destination_rules, destination_rule(service, namespace, ()))
 
-    running = deployed_tags(service, live.deployments)
-    ready = [tag for tag, deployment in running.items() if progress(deployment).done]
-    missing = [tag for tag in goal.tags if tag not in ready]
-    old = [tag for tag in running if tag not in goal.tags]
+    running = deployed_tags(service, live.deployments, {*known, *goal.tags})
+    answering = [tag for tag, deployment in running.items() if answers(deployment)]
+    old = [tag for tag in running if tag not in goal.tags and is_managed(running[tag])]
+    missing = [tag for tag in goal.tags if tag not in answering or Version(service, tag).deployment in changed]
 
     carrying = subsets_in_use(current_routes, current_subsets)
-    if missing and ready and (carrying is None or others):
-        steady = goal.stable if goal.stable in ready else ready[0]
-        pinned = Goal(service, namespace, "baseline", steady, steady)
-        result.pin += [
-            _with_others(destination_rule(service, namespace, running), current_subsets),
-            virtual_service(pinned),
-        ]
-    result.versions[service] = [*old, *goal.tags]
-    result.deploy += [f"{service}-{version_label(tag)}" for tag in missing]
+    record = read_record(current_routes) if current_routes and is_ours(current_routes) else None
+    pin: list[Item] = []
+    before: Item | None = current_routes
+    if answering and (carrying is None or governed) and (missing or current_routes is None):
+        steady = goal.stable if goal.stable in answering else answering[0]
+        record = Record("baseline", goal.stable, previous=goal.previous)
+        before = virtual_service(Goal(service, namespace, "baseline", steady, steady))
+        before = {**before, "metadata": {**before["metadata"], "annotations": record.annotations}}
+        pin = [_with_others(destination_rule(service, namespace, running), current_subsets), before]
+        carrying = {version_label(steady)}
+    if record and not record.proved and record.before:
+        # A stage that was killed: what it would have gone back to.
+        record = record.before
+        before = virtual_service(goal_of(record, service, namespace))
 
-    prepared = _with_others(destination_rule(service, namespace, [*old, *goal.tags]), current_subsets)
-    result.prepare.append(prepared)
-    result.route.append(wanted_routes)
-    result.retire += [
-        {"service": service, "subset": version_label(tag), "deployment": f"{service}-{version_label(tag)}"}
-        for tag in old
-    ]
-    if prepared != wanted_subsets:
-        result.finish.append(wanted_subsets)
-    return others
+    proved = virtual_service(goal)
+    reached = current_routes is not None and not pin and is_same(proved, current_routes)
+    back = record or Record("baseline", goal.stable, previous=goal.previous)
+    reach = {tag for check in checks(goal) for tag, share in check["expect"].items() if share}
+    users = set(map(version_label, answering)) if current_routes is None else subsets_of_users(current_routes)
+    seen = {tag for tag in answering if version_label(tag) in users}
+    # Nobody waits for a mirrored version's answers, and mirroring may well have broken it.
+    broken = goal.candidate in running and goal.candidate not in answering
+    copied = {goal.candidate} if reached and goal.stage == "mirror" and broken else set()
+    # The past changes when the stage is proved, not before.
+    remembered = goal.record() if reached else back
+    prepare = destination_rule(service, namespace, [*old, *goal.tags], remembered)
+    return Steps(
+        goal=goal,
+        pin=pin,
+        before=_content(before) if before is not None else virtual_service(goal),
+        deploy=[Version(service, tag) for tag in missing if tag not in copied],
+        awaited=[Version(service, tag) for tag in goal.tags if tag not in copied],
+        prepare=_with_others(prepare, current_subsets),
+        # Where nothing answers, nobody can be led to something worse.
+        trial=[Version(service, tag) for tag in goal.tags if before and tag in reach and tag not in seen],
+        route=proved if reached else virtual_service(goal, before=back),
+        proved=proved,
+        retire=[Version(service, tag) for tag in old],
+        finish=destination_rule(service, namespace, goal.tags, goal.record()),
+    )
 
 
-def deployed_tags(service: str, deployments: Sequence[Item]) -> dict[str, Item]:
-    """Give the Deployments of a service's versions, by tag."""
+def _content(item: Item) -> dict[str, Any]:
+    """Give what somebody wrote of an object, without what the API server keeps of it."""
+    kept = ("name", "namespace", "labels", "annotations")
+    metadata = {key: item["metadata"][key] for key in kept if key in item["metadata"]}
+    return {"apiVersion": API_VERSION, "kind": item["kind"], "metadata": metadata, "spec": item.get("spec") or {}}
+
+
+def service_record(data: Item, namespace: str, live: Live) -> Record:
+    """Tell where a service stands: by its VirtualService, else its DestinationRule, else by what runs."""
+    name, stable = str(data["name"]), str(data["versions"][0])
+    own = {"namespace": namespace, "name": name}
+    routed = find(live.virtual_services, {"kind": "VirtualService", "metadata": own})
+    record = read_record(routed) if routed and is_ours(routed) else None
+    if record:
+        return record
+    past = read_past(find(live.destination_rules, {"kind": "DestinationRule", "metadata": own}))
+    if past and past[0] in built_tags(data):
+        return Record("baseline", past[0], previous=past[1])
+    running = [tag for tag, item in deployed_tags(name, live.deployments, built_tags(data)).items() if answers(item)]
+    return Record("baseline", running[0] if len(running) == 1 else stable)
+
+
+def answers(deployment: Item) -> bool:
+    """Tell whether a version runs: all of its pods are the newest, and there is one that is ready. None is not."""
+    available = (deployment.get("status") or {}).get("availableReplicas") or 0
+    return available > 0 and progress(deployment).done
+
+
+def deployed_tags(service: str, deployments: Sequence[Item], known: Collection[str] = ()) -> dict[str, Item]:
+    """Give the Deployments of a service's versions, by tag.
+
+    A Deployment's name says which version it is, the tag in its pods' image does not: somebody may have changed that.
+
+    Args:
+        known: the tags that may be meant; without them a Deployment's own record of its tag counts, or its image's tag.
+    """
     result = {}
     for deployment in deployments:
-        labels = deployment["metadata"].get("labels") or {}
-        if labels.get("app") == service and labels.get("version") and is_managed(deployment):
-            image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
-            result[image.split("@")[0].rpartition(":")[2]] = deployment
+        metadata = deployment["metadata"]
+        noted = (metadata.get("annotations") or {}).get(PREFIX + "version")
+        image = str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+        candidates = [noted, *known, image.split("@")[0].rpartition(":")[2]]
+        tag = {Version(service, str(tag)).deployment: str(tag) for tag in candidates if tag}.get(metadata["name"])
+        if tag and (is_managed(deployment) or tag in known):
+            result[tag] = deployment
     return result
+
+
+def is_same(wanted: Item, live: Item) -> bool:
+    """Tell whether a live object says what is wanted, whoever wrote it last; what others noted on it may stay."""
+    labels, annotations = (live["metadata"].get(part) or {} for part in ("labels", "annotations"))
+    record = {key: value for key, value in annotations.items() if key.startswith(PREFIX)}
+    return bool(
+        wanted["spec"] == live.get("spec")
+        and (wanted["metadata"].get("labels") or {}).items() <= labels.items()
+        and record == {key: value for key, value in wanted["metadata"]["annotations"].items() if key.startswith(PREFIX)}
+    )
+
+
+def is_edited(item: Item) -> bool:
+    """Tell whether somebody else has made an object what it is: a change that was undone is none."""
+    if not is_ours(item):
+        return True
+    if not other_writers(item):
+        return False
+    name, namespace = str(item["metadata"]["name"]), str(item["metadata"]["namespace"])
+    if item["kind"] == "VirtualService":
+        record = read_record(item)
+        return record is None or virtual_service(goal_of(record, name, namespace))["spec"] != item.get("spec")
+    left = (item["metadata"].get("annotations") or {}).get(SUBSETS)
+    return left is None or subsets_spec(name, str(left).split(",")) != item.get("spec")
 
 
 def subsets_in_use(virtual_service: Item | None, destination_rule: Item | None) -> set[str] | None:
@@ -149,11 +297,22 @@ def subsets_in_use(virtual_service: Item | None, destination_rule: Item | None) 
         for subset in (destination_rule.get("spec") or {}).get("subsets") or []
         if (subset.get("labels") or {}) == {"version": subset["name"]}
     }
-    found = routes.of_virtual_service(virtual_service)
+    found = [route for route in routes.of_virtual_service(virtual_service) if not is_trial(route)]
     used = {subset for route in found for subset, _ in (*route.shares, *route.mirror)}
     # A route for every request, and each destination a subset of one version.
     whole = any(not route.match for route in found) and all(route.shares for route in found)
     return used if whole and used <= named else None
+
+
+def subsets_of_users(virtual_service: Item) -> set[str]:
+    """Name the subsets that answer some user's request: not those that get copies, or a stage's own requests, alone."""
+    found = routes.of_virtual_service(virtual_service)
+    return {subset for route in found if not is_trial(route) for subset, _ in route.shares}
+
+
+def is_trial(route: routes.Route) -> bool:
+    """Tell whether a route is for a stage's own requests alone."""
+    return any(name == TRIAL_HEADER for name, _ in route.match)
 
 
 def _with_others(wanted: dict[str, Any], current: Item | None) -> dict[str, Any]:
@@ -166,4 +325,6 @@ def _with_others(wanted: dict[str, Any], current: Item | None) -> dict[str, Any]
         if subset["name"] not in names
     ]
     merged = sorted([*subsets, *kept], key=lambda subset: str(subset["name"]))
-    return {**wanted, "spec": {**wanted["spec"], "subsets": merged}}
+    notes = {**wanted["metadata"]["annotations"], SUBSETS: ",".join(str(subset["name"]) for subset in merged)}
+    metadata = {**wanted["metadata"], "annotations": notes}
+    return {**wanted, "metadata": metadata, "spec": {**wanted["spec"], "subsets": merged}}

@@ -74,7 +74,8 @@ class Expectation:
         service, port: the Service that is called.
         callers: the callers' label `app`.
         routes: the routes, None when they do not matter yet.
-        subsets: versions that must be there, each with as many healthy endpoints as it has ready pods.
+        subsets: versions that must be there.
+        answering: those of them that must answer: with as many healthy endpoints as there are ready pods, and not none.
         only: the subsets that may be there, None when further ones do not matter.
     """
 
@@ -83,6 +84,7 @@ class Expectation:
     callers: tuple[str, ...]
     routes: tuple[Route, ...] | None = None
     subsets: tuple[str, ...] = ()
+    answering: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
 
 
@@ -100,14 +102,16 @@ def difference(expected: Expectation, view: View, ready: Mapping[str, int]) -> s
     Args:
         ready: the service's ready pods by subset.
     """
-    for subset in expected.subsets:
+    for subset in dict.fromkeys((*expected.subsets, *expected.answering)):
         cluster = view.subsets.get(subset)
         if cluster is None:
             return f"subset {subset} of {expected.service} has no active cluster"
-        if cluster.healthy != ready.get(subset, 0):
+        if subset not in expected.answering:
+            continue
+        pods = ready.get(subset, 0)
+        if not pods or cluster.healthy != pods:
             return (
-                f"subset {subset} of {expected.service} has {cluster.healthy} healthy endpoints, "
-                f"for {ready.get(subset, 0)} ready pods"
+                f"subset {subset} of {expected.service} has {cluster.healthy} healthy endpoints, for {pods} ready pods"
             )
     extra = sorted(view.subsets.keys() - set(expected.only)) if expected.only is not None else []
     if extra:
@@ -123,9 +127,11 @@ class Proxy:
 
     pod: str
     app: str
-    admin: Admin
+    # None while it cannot be asked.
+    admin: Admin | None = None
     # What was lacking at the last look, and the seconds after which nothing was.
     lacks: str | None = "not looked at yet"
+    looks: int = 0
     seconds: float | None = None
     seen: dict[str, View] = field(default_factory=dict)
 
@@ -149,6 +155,8 @@ class Proxies:
         self._clock = clock
         self._connect = connect
         self._open: dict[str, Proxy] = {}
+        # Callers that get no requests themselves and cannot be asked, with the reason: their node is down, say.
+        self.silent: dict[str, str] = {}
 
     @contextmanager
     def connected(self) -> Iterator[Proxies]:
@@ -157,7 +165,8 @@ class Proxies:
             yield self
         finally:
             for proxy in self._open.values():
-                proxy.admin.close()
+                if proxy.admin:
+                    proxy.admin.close()
             self._open.clear()
 
     def views(self, expected: Sequence[Expectation]) -> dict[str, dict[str, View]]:
@@ -165,9 +174,12 @@ class Proxies:
         result = {}
         for proxy in self._callers(expected, self._pods()):
             self._look(proxy, expected, {})
-            if proxy.lacks and not proxy.seen:
-                raise ProxyError(proxy.lacks[0].upper() + proxy.lacks[1:])
-            result[proxy.pod] = proxy.seen
+            if proxy.admin is None:
+                self.silent[proxy.pod] = str(proxy.lacks)
+            else:
+                result[proxy.pod] = proxy.seen
+        if not result:
+            raise ProxyError("No calling proxy can be asked: " + "; ".join(self.silent.values()) + ".")
         return result
 
     def wait(self, expected: Sequence[Expectation], timeout: float, since: float | None = None) -> dict[str, float]:
@@ -260,23 +272,36 @@ class Proxies:
                 "to ask: deploy the application first with ansible-playbook playbooks/deploy.yml."
             )
         for name in self._open.keys() - named.keys():
-            self._open.pop(name).admin.close()
+            gone = self._open.pop(name)
+            if gone.admin:
+                gone.admin.close()
         for name in named.keys() - self._open.keys():
-            self._open[name] = Proxy(name, named[name], self._connect(self._api, self._namespace, name))
-        return [self._open[name] for name in sorted(named)]
+            self._open[name] = Proxy(name, named[name])
+        # One that is not ready and cannot be asked is as good as gone: its node is down, or it is ending.
+        idle = {str(pod["metadata"]["name"]): pod for pod in calling if not is_ready(pod)}
+        self.silent = {
+            name: f"{self._open[name].lacks} (on node {pod['spec'].get('nodeName', 'unknown')})"
+            for name, pod in idle.items()
+            if self._open[name].looks and self._open[name].admin is None
+        }
+        if self.silent.keys() == named.keys():
+            raise ProxyError(f"No calling proxy can be asked: {'; '.join(self.silent.values())}.")
+        return [self._open[name] for name in sorted(named.keys() - self.silent.keys())]
 
     def _look(self, proxy: Proxy, expected: Sequence[Expectation], ready: Mapping[tuple[str, str], int]) -> None:
         """See what a proxy holds, and what it lacks."""
         mine = [each for each in expected if proxy.app in each.callers]
+        proxy.looks += 1
         try:
+            proxy.admin = proxy.admin or self._connect(self._api, self._namespace, proxy.pod)
             route_dump = proxy.admin.get(ROUTES)
             active = clusters(proxy.admin.get(CLUSTERS))
         except ProxyError as error:
             # A pod may just be ending; whether it is still there shows at the next look at the pods.
             proxy.lacks = str(error)
-            proxy.admin.close()
-            with suppress(ProxyError):
-                proxy.admin = self._connect(self._api, self._namespace, proxy.pod)
+            if proxy.admin:
+                proxy.admin.close()
+            proxy.admin = None
             return
         proxy.seen = {each.service: _view(each, self._namespace, route_dump, active) for each in mine}
         lacking = [

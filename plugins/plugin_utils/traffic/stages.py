@@ -1,28 +1,30 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
 """What each stage of progressive delivery means for one service: versions that run, routes, subsets.
 
-A stage is whole in itself: it says nothing about the one before it, so that any can follow any other.
+A stage is whole in itself, so that any can follow any other; of the ones before it needs to know only which version is
+the stable one (records.py).
 The objects are Istio's VirtualService and DestinationRule (https://istio.io/latest/docs/reference/config/networking/).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import API_VERSION
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGED_BY, MANAGER, PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 
-STAGES = ("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback")
 OWNER_LABELS = {
     MANAGED_BY: MANAGER,
     "app.kubernetes.io/part-of": "traffic",
 }
-# What was asked for, on the VirtualService itself: one write changes both.
-ANNOTATION = PREFIX
+
+# On a DestinationRule: the names of its subsets as we left them.
+SUBSETS = PREFIX + "subsets"
 
 DEVELOPER = "developer"
 # One of the cookies is exactly user=developer. Spaces may follow a semicolon, which the often published
@@ -32,11 +34,23 @@ DEVELOPER_COOKIE = rf"^(.*;\s*)?user={DEVELOPER}(\s*;.*)?$"
 SAFE_METHODS = "GET|HEAD|OPTIONS"
 # Names the route that was taken, in every answer: front shows whether it was the developer's.
 ROUTE_HEADER = "x-workshop-route"
+# Leads a stage's own requests to a version that no user has reached yet. Its value is the run's own secret.
+TRIAL_HEADER = "x-workshop-trial"
+
+
+class StageError(WorkshopError):
+    """A stage that makes no sense from where a service stands. The message is one sentence for people."""
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A stage of one service: `weight` percent of the requests for the candidate, in the stage `rollout`."""
+    """A stage of one service: `weight` percent of the requests for the candidate, in the stage `rollout`.
+
+    Attributes:
+        stable: the tag that users have, and that all stages but `promote` leave them.
+        candidate: the tag that the stage leads to; in a rollback the one that is left.
+        previous: the stable tags of before `stable`, the last one last.
+    """
 
     service: str
     namespace: str
@@ -44,6 +58,7 @@ class Goal:
     stable: str
     candidate: str
     weight: int | None = None
+    previous: tuple[str, ...] = ()
 
     @property
     def recorded_stage(self) -> str:
@@ -58,75 +73,28 @@ class Goal:
             "promote": (self.candidate,),
         }.get(self.recorded_stage, (self.stable, self.candidate))
 
-    @property
-    def record(self) -> dict[str, str]:
-        """What was asked for, as annotations."""
-        values = {"stage": self.recorded_stage, "versions": ",".join(self.tags)}
-        if self.weight is not None:
-            values["weight"] = str(self.weight)
-        return {ANNOTATION + name: value for name, value in values.items()}
-
-
-def problems(
-    stage: Any, service: Any, weight: Any, version: Any, takeover: Any, services: Sequence[Mapping[str, Any]]
-) -> list[str]:
-    """Judge what somebody typed; a sentence for each mistake.
-
-    Args:
-        stage: a name of STAGES.
-        service: the one service to change; empty or None for all.
-        weight: percent for the new version, None when it was not given; only the stage `rollout` takes one.
-        version: the new version's tag, instead of the data's `candidate`; empty or None for that.
-        takeover: whether routing that somebody else changed may be overwritten; true or false.
-        services: an application's services; those with a `candidate` have stages.
-    """
-    staged = staged_services(services)
-    if not staged:
-        return [
-            "This application has no service with a `candidate`, so it has no stages: type -e workshop_app=alephbeth."
-        ]
-    found = []
-    if stage not in STAGES:
-        found.append(f"stage is {stage!r}, but must be one of: {', '.join(STAGES)}: for example -e stage=mirror.")
-    if service and service not in staged:
-        found.append(
-            f"service is {str(service)!r}, but must be one of: {', '.join(staged)}: "
-            f"for example -e service={next(iter(staged))}."
+    def record(self, before: Record | None = None) -> Record:
+        """What is remembered of it; `before`: of what to go back to, until it is proved."""
+        promoted = self.stage == "promote" and before is None
+        past = (*self.previous, self.stable) if promoted and self.stable != self.candidate else self.previous
+        return Record(
+            stage=self.recorded_stage,
+            stable=self.candidate if promoted else self.stable,
+            candidate=None if promoted or self.recorded_stage == "baseline" else self.candidate,
+            previous=past,
+            weight=self.weight,
+            proved=before is None,
+            before=before,
         )
-    if stage == "rollout":
-        found += _weight_problems(weight)
-    elif weight is not None:
-        found.append(
-            f"weight is {weight!r}, but the stage {stage} takes none: leave it out, "
-            f"or type ansible-playbook rollout.yml -e weight={weight}."
-        )
-    if str(takeover).lower() not in ("true", "false"):
-        found.append(f"takeover is {str(takeover)!r}, but must be true or false: for example -e takeover=true.")
-    if version and (not service or service in staged):
-        for name in [service] if service else staged:
-            found += _version_problems(str(version), staged[name])
-    return found
 
 
-def _weight_problems(weight: Any) -> list[str]:
-    if weight is None:
-        return ["weight is missing: type -e weight=50 to send half of the requests to the new version (0 to 100)."]
-    if isinstance(weight, bool) or not re.fullmatch(r"[0-9]{1,3}", str(weight)) or int(weight) > 100:
-        return [
-            f"weight is {str(weight)!r}, but must be a whole number from 0 to 100 (percent): for example -e weight=50."
-        ]
-    return []
-
-
-def _version_problems(version: str, service: Mapping[str, Any]) -> list[str]:
-    stable = str(service["versions"][0])
-    others = [str(item["tag"]) for item in service["build"]["versions"] if str(item["tag"]) != stable]
-    if version in others:
-        return []
-    return [
-        f"version is {version!r}, but for {service['name']} must be one of: {', '.join(others)} "
-        f"({stable} is the stable one): for example -e service={service['name']} -e version={others[-1]}."
-    ]
+def goal_of(record: Record, service: str, namespace: str) -> Goal:
+    """Give the goal that a record was made of."""
+    stable, candidate, previous = record.stable, record.candidate or record.stable, record.previous
+    if record.stage == "promote" and record.proved:
+        stable, candidate = (previous[-1] if previous else record.stable), record.stable
+        previous = previous[:-1]
+    return Goal(service, namespace, record.stage, stable, candidate, record.weight, previous)
 
 
 def staged_services(services: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -134,33 +102,65 @@ def staged_services(services: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[
     return {str(service["name"]): service for service in services if "candidate" in service}
 
 
-def goals(
+def goal(
     stage: str,
-    service: str | None,
-    weight: Any,
-    version: str | None,
-    services: Sequence[Mapping[str, Any]],
+    data: Mapping[str, Any],
     namespace: str,
-) -> list[Goal]:
-    """Give the goal of each service that is to change; what was typed must have no `problems`."""
-    return [
-        Goal(
-            service=name,
-            namespace=namespace,
-            stage=stage,
-            stable=str(data["versions"][0]),
-            candidate=str(version or data["candidate"]),
-            weight=int(weight) if stage == "rollout" else None,
+    record: Record,
+    *,
+    weight: int | None = None,
+    version: str | None = None,
+) -> Goal:
+    """Give the goal of a service in a stage that was asked for.
+
+    Args:
+        data: the service, as in `workshop_apps`.
+        record: where it stands.
+        version: the new version's tag, instead of the data's `candidate`.
+
+    Raises:
+        StageError: there is nothing to lead users to, or back to.
+    """
+    service, stable, previous = str(data["name"]), record.stable, record.previous
+    candidate = str(version or data["candidate"])
+    if stage == "promote" and candidate == stable:
+        # The one that is promoted already.
+        return Goal(service, namespace, stage, previous[-1] if previous else stable, candidate, None, previous[:-1])
+    if stage == "rollback" and record.stage == "promote" and record.proved:
+        if not previous:
+            raise StageError(
+                f"{service} has no version before {stable} to go back to: another one is reached with "
+                f"ansible-playbook playbooks/promote.yml -e service={service} -e version={_others(data, stable)[0]}."
+            )
+        return Goal(service, namespace, stage, previous[-1], stable, None, previous[:-1])
+    if stage in ("baseline", "rollback"):
+        return Goal(service, namespace, stage, stable, record.candidate or stable, None, previous)
+    if candidate == stable:
+        others = _others(data, stable)
+        raise StageError(
+            f"{stable} is the stable version of {service} already, so that there is no new one: name another "
+            f"with -e service={service} -e version={others[-1]} (there are {', '.join(others)}), or go back first with "
+            "ansible-playbook playbooks/rollback.yml."
         )
-        for name, data in staged_services(services).items()
-        if not service or name == service
-    ]
+    return Goal(service, namespace, stage, stable, candidate, weight if stage == "rollout" else None, previous)
 
 
-def virtual_service(goal: Goal) -> dict[str, Any]:
+def _others(data: Mapping[str, Any], stable: str) -> list[str]:
+    return [tag for tag in built_tags(data) if tag != stable]
+
+
+def built_tags(data: Mapping[str, Any]) -> list[str]:
+    """Name every version of a service that is built."""
+    return [str(item["tag"]) for item in data["build"]["versions"]]
+
+
+def virtual_service(goal: Goal, before: Record | None = None) -> dict[str, Any]:
     """Make the routes of a stage.
 
     Retries are off: the workshop shows what happens to a request, and a retry would hide it.
+
+    Args:
+        before: what to go back to, as long as the stage is not proved.
     """
     stable, candidate = _destination(goal, goal.stable), _destination(goal, goal.candidate)
     everybody: dict[str, Any] = {"name": "everybody", "route": [stable]}
@@ -182,7 +182,7 @@ def virtual_service(goal: Goal) -> dict[str, Any]:
     elif goal.stage == "promote":
         everybody["route"] = [candidate]
     spec = {"hosts": [goal.service], "http": [_common(route) for route in routes]}
-    return _object("VirtualService", goal.service, goal.namespace, spec, goal.record)
+    return _object("VirtualService", goal.service, goal.namespace, spec, goal.record(before).annotations)
 
 
 def _common(route: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,11 +209,39 @@ def _split(goal: Goal) -> dict[str, int]:
     return {goal.stable: 100 - weight, goal.candidate: weight}
 
 
-def destination_rule(service: str, namespace: str, tags: Collection[str]) -> dict[str, Any]:
-    """Make the subsets of versions, named as the pods' label `version`."""
+def with_trial(virtual_service: Mapping[str, Any], tags: Collection[str], token: str) -> dict[str, Any]:
+    """Add routes that lead requests with the header TRIAL_HEADER: TOKEN-TAG to a version, before all others."""
+    service, spec = str(virtual_service["metadata"]["name"]), virtual_service["spec"]
+    trials = [
+        _common(
+            {
+                "name": f"trial-{version_label(tag)}",
+                "match": [{"headers": {TRIAL_HEADER: {"regex": trial_value(token, tag)}}}],
+                "route": [{"destination": {"host": service, "subset": version_label(tag)}}],
+            }
+        )
+        for tag in tags
+    ]
+    return {**virtual_service, "spec": {**spec, "http": [*trials, *spec["http"]]}}
+
+
+def trial_value(token: str, tag: str) -> str:
+    """Give the header's value, which is its own regular expression."""
+    return f"{token}-{version_label(tag)}"
+
+
+def destination_rule(
+    service: str, namespace: str, tags: Collection[str], record: Record | None = None
+) -> dict[str, Any]:
+    """Make the subsets of versions, named as the pods' label `version`; `record`: whose past it remembers."""
     labels = sorted(version_label(tag) for tag in tags)
-    subsets = [{"name": label, "labels": {"version": label}} for label in labels]
-    return _object("DestinationRule", service, namespace, {"host": service, "subsets": subsets})
+    notes = {**(record.past if record else {}), SUBSETS: ",".join(labels)}
+    return _object("DestinationRule", service, namespace, subsets_spec(service, labels), notes)
+
+
+def subsets_spec(service: str, labels: Sequence[str]) -> dict[str, Any]:
+    """Make a DestinationRule's spec of its subsets' names."""
+    return {"host": service, "subsets": [{"name": label, "labels": {"version": label}} for label in labels]}
 
 
 def _destination(goal: Goal, tag: str) -> dict[str, Any]:
@@ -238,21 +266,8 @@ def _object(
 
 def recorded_goal(virtual_service: Mapping[str, Any]) -> Goal | None:
     """Read back what was asked for; None where nobody asked this project."""
-    metadata = virtual_service["metadata"]
-    annotations = metadata.get("annotations") or {}
-    stage, versions = annotations.get(ANNOTATION + "stage"), str(annotations.get(ANNOTATION + "versions", ""))
-    if stage not in STAGES or not versions:
-        return None
-    tags = versions.split(",")
-    weight = str(annotations.get(ANNOTATION + "weight", ""))
-    return Goal(
-        str(metadata["name"]),
-        str(metadata["namespace"]),
-        str(stage),
-        tags[0],
-        tags[-1],
-        int(weight) if weight.isdigit() else None,
-    )
+    record, metadata = read_record(virtual_service), virtual_service["metadata"]
+    return goal_of(record, str(metadata["name"]), str(metadata["namespace"])) if record else None
 
 
 def is_ours(item: Mapping[str, Any]) -> bool:
@@ -273,5 +288,5 @@ def recorded_versions(virtual_services: Sequence[Mapping[str, Any]]) -> dict[str
     >>> recorded_versions([virtual_service(Goal("aleph", "staging", "mirror", "0.1", "0.3"))])
     {'aleph': ['0.1', '0.3']}
     """
-    found = [(str(item["metadata"]["name"]), recorded_goal(item)) for item in virtual_services]
-    return {name: list(goal.tags) for name, goal in found if goal}
+    found = [(str(item["metadata"]["name"]), read_record(item)) for item in virtual_services]
+    return {name: list(record.tags) for name, record in found if record}

@@ -18,6 +18,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan 
     deployed_tags,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     recorded_goal,
     virtual_service,
@@ -51,15 +52,16 @@ def service_status(
     configured = routes.of_virtual_service(item, service) if item else None
     versions = _versions(service, live, goal, configured, held, measured)
     subsets = {version["subset"] for version in versions}
-    stable = goal.stable if goal else None
+    record = read_record(item)
     return {
         "service": service,
         "namespace": namespace,
         "stage": goal.recorded_stage if goal else None,
         "weight": goal.weight if goal else None,
-        "stable": stable,
-        "previous": getattr(goal, "previous", None),
-        "candidate": goal.candidate if goal and goal.candidate != stable else None,
+        "stable": record.stable if record else None,
+        "previous": list(record.previous) if record else [],
+        "candidate": record.candidate if record else None,
+        "proved": record.proved if record else None,
         "last_change": max(filter(None, map(last_written, filter(None, (item, rule)))), default=None),
         "versions": versions,
         "rules": [

@@ -15,13 +15,14 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     Objects,
     find,
-    is_as_wanted,
     label,
     merged,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.foreign import edited, recorded_specs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import is_edited, is_same
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Expectation, Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours
 
 Item = Mapping[str, Any]
 
@@ -47,15 +48,30 @@ class Callee:
 
 @dataclass
 class Written:
-    """What was done, and after how many seconds each pod's proxy held it."""
+    """What was done so far, also when it went wrong afterwards.
+
+    Attributes:
+        changed: the objects, as people name them.
+        proxies: seconds from the last write of the routes until each pod's proxy held it.
+    """
 
     changed: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] = field(default_factory=list)
     proxies: dict[str, float] = field(default_factory=dict)
 
 
-def expectations(definitions: Sequence[Item], callees: Sequence[Callee], exact: bool = False) -> list[Expectation]:
-    """Say what the callers' proxies hold when these objects are there; `exact`: and no further subset is."""
+def expectations(
+    definitions: Sequence[Item],
+    callees: Sequence[Callee],
+    exact: bool = False,
+    answering: Mapping[str, Sequence[str]] | None = None,
+) -> list[Expectation]:
+    """Say what the callers' proxies hold when these objects are there.
+
+    Args:
+        exact: whether they hold no further subset.
+        answering: the subsets that must answer, by service.
+    """
     result = []
     for callee in callees:
         mine = {item["kind"]: item for item in definitions if item["metadata"]["name"] == callee.name}
@@ -69,8 +85,8 @@ def expectations(definitions: Sequence[Item], callees: Sequence[Callee], exact: 
                 callee.port,
                 callee.callers,
                 tuple(routes.of_virtual_service(service)) if service else None,
-                # Endpoints can be counted where a subset is the pods of one version.
-                tuple(str(each["name"]) for each in subsets if each.get("labels") == {"version": each["name"]}),
+                tuple(str(each["name"]) for each in subsets),
+                tuple((answering or {}).get(callee.name, ())),
                 tuple(str(each["name"]) for each in subsets) if rule and exact else None,
             )
         )
@@ -78,31 +94,53 @@ def expectations(definitions: Sequence[Item], callees: Sequence[Callee], exact: 
 
 
 class Writer:
-    """Writes routing objects of one namespace."""
+    """Writes routing objects of one namespace, and waits for the proxies.
+
+    Args:
+        callees: the services that the objects are about, with their callers.
+        takeover: whether what somebody else has written may be overwritten.
+        copies: directory for copies of what is overwritten or deleted that way.
+        timeout: seconds for the proxies.
+        room: the room's name, which our objects bear.
+        check_mode: ask the cluster whether it would take the writes, and change nothing.
+        permitted: is asked before each write, and raises when nothing may be written any more.
+    """
 
     def __init__(
         self,
         objects: Objects,
         proxies: Proxies,
+        callees: Sequence[Callee],
+        *,
+        takeover: bool = False,
+        copies: Path | None = None,
+        timeout: float = 60,
+        room: str = "",
+        check_mode: bool = False,
+        permitted: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._objects = objects
         self._proxies = proxies
+        self._callees = callees
+        self._takeover = takeover
+        self._copies = copies
+        self._timeout = timeout
+        self._room = room
+        self._check_mode = check_mode
+        self._permitted = permitted
         self._clock = clock
+        self.written = Written()
 
     def write(
         self,
         definitions: Sequence[Item],
-        remove: Sequence[Item],
-        callees: Sequence[Callee],
         *,
-        exact: bool,
-        takeover: bool,
-        copies: Path | None,
-        timeout: float,
-        check_mode: bool,
-    ) -> Written:
-        """Make objects as defined, delete others, wait for the proxies.
+        remove: Sequence[Item] = (),
+        exact: bool = False,
+        answering: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, float]:
+        """Make objects as defined, delete others, wait; give the seconds until each pod's proxy held it.
 
         DestinationRules come first, and every calling proxy must hold them with all their endpoints before a
         VirtualService is written that leads there.
@@ -110,62 +148,82 @@ class Writer:
         Args:
             definitions: VirtualServices and DestinationRules.
             remove: objects to delete, at last.
-            callees: the services that the objects are about, with their callers.
             exact: whether the proxies must hold no other subset in the end.
-            takeover: whether what somebody else has written may be overwritten.
-            copies: directory for copies of what is overwritten or deleted that way.
-            timeout: seconds for the proxies.
-            check_mode: ask the cluster whether it would take the writes, and change nothing.
+            answering: the subsets that must have a healthy endpoint, by service.
         """
-        live = [item for kind in ("VirtualService", "DestinationRule") for item in self._objects.list(kind)]
-        wanted = [(item, find(live, item)) for item in definitions]
-        foreign = [item for definition, item in wanted if item and _edited(definition, item, live)]
-        if foreign and not takeover:
+        definitions = [labelled(item, self._room) if is_ours(item) else item for item in definitions]
+        rules = [item for item in definitions if item["kind"] == "DestinationRule"]
+        services = [item for item in definitions if item["kind"] == "VirtualService"]
+        since = self._write(rules)
+        self._wait(expectations(rules, self._callees, answering=answering), since)
+        # Read only now: the proxies may have taken a minute, and others write labels or a status meanwhile.
+        since = self._write(services)
+        for item in remove:
+            since = self._remove(item, since)
+        held = self._wait(expectations(definitions, self._callees, exact, answering), since)
+        if services:
+            self.written.proxies = held
+        return held
+
+    def _write(self, definitions: Sequence[Item]) -> float:
+        """Write what is not as it is wanted; give the time of the last write."""
+        since = self._clock()
+        live = self._live(definitions)
+        foreign = [current for current in live if current and is_edited(current)]
+        if foreign and not self._takeover:
             raise KubernetesError(
                 f"{', '.join(map(label, foreign))} was changed by somebody else just now: nothing is overwritten; type "
                 "-e takeover=true to write it anew."
             )
-        gone = [item for item in (find(live, each) for each in remove) if item]
-        if copies and not check_mode:
-            for item in [*foreign, *gone]:
-                _keep(item, copies)
-        result = Written()
-        rules = [pair for pair in wanted if pair[0]["kind"] == "DestinationRule"]
-        services = [pair for pair in wanted if pair[0]["kind"] == "VirtualService"]
+        for definition, current in zip(definitions, live, strict=True):
+            if current in foreign:
+                self._keep(current)
+            if current is None or not is_same(definition, current):
+                self._replace(definition, current)
+                since = self._clock()
+                self._note(definition, current, merged(definition, current))
+        return since
+
+    def _live(self, definitions: Sequence[Item]) -> list[Item | None]:
+        kinds = {str(item["kind"]) for item in definitions}
+        listed = [item for kind in sorted(kinds) for item in self._objects.list(kind)]
+        return [find(listed, item) for item in definitions]
+
+    def _replace(self, definition: Item, current: Item | None) -> None:
+        """Write an object once; again, where somebody has changed no more than what is not ours of it meanwhile."""
+        self._permitted()
+        try:
+            self._objects.write(definition, current, self._check_mode)
+        except KubernetesError as error:
+            (again,) = self._live([definition])
+            unchanged = again is not None and current is not None and again.get("spec") == current.get("spec")
+            if error.status != 409 or not unchanged:
+                raise
+            self._objects.write(definition, again, self._check_mode)
+
+    def _remove(self, item: Item, since: float) -> float:
+        (current,) = self._live([item])
+        if current is None:
+            return since
+        self._permitted()
+        self._keep(current)
+        self._objects.delete(current, self._check_mode)
+        self._note(current, current, None)
+        return self._clock()
+
+    def _note(self, item: Item, before: Item | None, after: Item | None) -> None:
+        self.written.changed.append(label(item))
+        self.written.diff.append(_difference(before, after))
+
+    def _keep(self, item: Item | None) -> None:
+        if item and self._copies and not self._check_mode:
+            keep_copy(item, self._copies)
+
+    def _wait(self, expected: Sequence[Expectation], since: float) -> dict[str, float]:
+        if not expected or self._check_mode:
+            return {}
         with self._proxies.connected() as proxies:
-            written = self._write(rules, result, check_mode)
-            self._wait(proxies, expectations([item for item, _ in rules], callees), timeout, written, check_mode)
-            written = self._write(services, result, check_mode)
-            for item in gone:
-                self._objects.delete(item, check_mode)
-                written = self._clock()
-                result.changed.append(label(item))
-                result.diff.append(_difference(item, None))
-            expected = expectations(definitions, callees, exact)
-            result.proxies = self._wait(proxies, expected, timeout, written, check_mode)
-        return result
-
-    def _write(self, pairs: Sequence[tuple[Item, Item | None]], result: Written, check_mode: bool) -> float:
-        """Write what is not as it is wanted; give the time of the last write."""
-        written = self._clock()
-        for definition, current in pairs:
-            if not is_as_wanted(definition, current):
-                self._objects.write(definition, current, check_mode)
-                written = self._clock()
-                result.changed.append(label(definition))
-                result.diff.append(_difference(current, merged(definition, current)))
-        return written
-
-    @staticmethod
-    def _wait(
-        proxies: Proxies, expected: Sequence[Expectation], timeout: float, since: float, check_mode: bool
-    ) -> dict[str, float]:
-        return proxies.wait(expected, timeout, since) if expected and not check_mode else {}
-
-
-def _edited(wanted: Item, item: Item, live: Sequence[Item]) -> bool:
-    routed = find(live, {**wanted, "kind": "VirtualService"})
-    return bool(edited(item, wanted["spec"], recorded_specs(routed).get(str(item["kind"]))))
+            return proxies.wait(expected, self._timeout, since)
 
 
 def _difference(before: Item | None, after: Item | None) -> dict[str, str]:
@@ -186,7 +244,7 @@ def _shown(item: Item | None) -> str:
     return str(yaml.safe_dump({**metadata, "spec": item.get("spec")}, sort_keys=True))
 
 
-def _keep(item: Item, directory: Path) -> None:
+def keep_copy(item: Item, directory: Path) -> None:
     """Keep a copy that `kubectl create -f` takes."""
     metadata = {
         key: value for key, value in item["metadata"].items() if key in ("name", "namespace", "labels", "annotations")

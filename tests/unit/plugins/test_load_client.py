@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, LoadClient, losses
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import (
+    Check,
+    LoadClient,
+    Mark,
+    losses,
+)
 
 POD = "/api/v1/namespaces/staging/pods/load-1"
 CLUSTER = "outbound|80|v03|aleph.staging.svc.cluster.local"
@@ -41,6 +47,7 @@ class Cluster:
         self.answers: dict[str, dict[str, Any]] = {}
         self.in_turn: list[dict[str, dict[str, Any]]] = []
         self.output: str | None = None
+        self.told: dict[str, Any] = {}
         self.commands: list[list[str]] = []
         self.slept: list[float] = []
         self.logged_after = 0
@@ -49,6 +56,8 @@ class Cluster:
     def run(self, _api: Any, where: pod_exec.Container, command: list[str], _timeout: float, _say: Any) -> str:
         assert where == pod_exec.Container("staging", "load-1", "load")
         self.commands.append(command)
+        if command[3] == "now":
+            return json.dumps(self.told)
         names = [word.removeprefix("--target=").partition("=")[0] for word in command if word.startswith("--target=")]
         if self.in_turn:
             targets = self.in_turn.pop(0)
@@ -180,49 +189,77 @@ def test_an_output_that_is_no_summary_is_said(cluster: Cluster, output: str) -> 
         cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
 
 
-def test_what_was_lost_meanwhile_is_reported_and_explained(cluster: Cluster) -> None:
-    cluster.answers = {"aleph": {**counted({"0.1": 9}, failures=1), "missing": 2}, "beth": counted({"0.1": 10})}
-    report = cluster.client.report(1795519901.25)
-    assert cluster.commands == [["python", "-m", "load", "report", "--since=1795519901.250"]]
-    assert losses(report) == [
-        "1 of 10 requests to aleph failed: status 503, response flag UH: the subset has no healthy endpoint "
-        f"(cluster {CLUSTER}); 2 without any outcome."
-    ]
+NOW = {"now": 100.25, "run": "r1", "begin": 10.0, "targets": ["aleph", "beth"]}
+SINCE = Mark(100.25, "r1", 10.0, ("aleph", "beth"))
+HELD = replace(SINCE, now=107.5)
 
 
 def spans(cluster: Cluster) -> list[list[str]]:
-    return [command[4:] for command in cluster.commands]
+    return [command[4:] for command in cluster.commands if command[3] == "report"]
 
 
-def test_what_failed_before_the_change_already_is_told_and_not_counted(cluster: Cluster) -> None:
-    failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
-    cluster.in_turn = [failing, fine]
-    report = cluster.client.report(1795519901.25, held=1795519907.5)
-    assert spans(cluster) == [["--since=1795519871.250", "--until=1795519901.250"], ["--since=1795519907.500"]]
-    assert losses(report) == []
-    assert report["before"]["targets"] == failing
+def reported(cluster: Cluster, during: Any, before: Any, after: Any, services: Any = ("aleph", "beth")) -> Any:
+    cluster.told, cluster.in_turn = NOW, [during, before, after]
+    report = cluster.client.report(SINCE, HELD)
+    assert report is not None
+    return losses(report, services)
 
 
-def test_without_failures_before_every_one_since_counts(cluster: Cluster) -> None:
-    failing, fine = {"aleph": counted({"0.1": 9}, failures=1)}, {"aleph": counted({"0.1": 10})}
-    cluster.in_turn = [fine, failing]
-    report = cluster.client.report(1795519901.25, held=1795519907.5)
-    assert spans(cluster)[1] == ["--since=1795519901.250"]
-    assert len(losses(report)) == 1
-    assert "before" not in report
+FINE, FAILING = {"aleph": counted({"0.1": 10})}, {"aleph": counted({"0.1": 9}, failures=1)}
 
 
-def test_nothing_is_asked_of_the_time_before_the_client_has_started(cluster: Cluster) -> None:
-    cluster.answers["aleph"] = counted({"0.1": 5})
-    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
-    cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
-    cluster.client.report(1767225609.0, held=1767225610.0)
-    assert spans(cluster)[0] == ["--since=1767225605.000", "--until=1767225609.000"]
+def test_the_moment_is_told_by_the_clock_that_the_records_go_by(cluster: Cluster) -> None:
+    cluster.told = NOW
+    assert cluster.client.mark() == SINCE
+    assert cluster.commands == [["python", "-m", "load", "now"]]
+    assert not SINCE.idle
+    cluster.told = {**NOW, "targets": []}
+    assert cluster.client.mark().idle
 
 
-def test_a_client_that_has_started_since_cannot_tell(cluster: Cluster) -> None:
-    cluster.answers["aleph"] = counted({"0.1": 5})
-    running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
-    cluster.api.objects[POD]["status"]["containerStatuses"] = [{"name": "load", "state": running}]
-    assert cluster.client.report(1767225606.0)["targets"] == cluster.answers
-    assert cluster.client.report(1767225599.0) == {"targets": {}}
+def test_requests_are_counted_before_during_and_after_the_change(cluster: Cluster) -> None:
+    assert reported(cluster, FINE, FINE, FINE) == ([], [])
+    assert spans(cluster) == [
+        ["--since=100.250000", "--until=107.500000"],
+        ["--since=70.250000", "--until=100.250000"],
+        ["--since=107.500000"],
+    ]
+
+
+def test_a_client_that_began_lately_is_asked_for_what_it_has(cluster: Cluster) -> None:
+    cluster.told, cluster.in_turn = {**NOW, "begin": 99.0}, [FINE, FINE, FINE]
+    cluster.client.report(SINCE, HELD)
+    assert spans(cluster)[1] == ["--since=99.001000", "--until=100.250000"]
+
+
+@pytest.mark.parametrize(("during", "after"), [(FAILING, FINE), (FINE, FAILING)])
+def test_a_request_that_failed_is_lost_and_explained(cluster: Cluster, during: Any, after: Any) -> None:
+    (lost,), told = reported(cluster, during, FINE, after)
+    assert lost == (
+        "1 of 20 requests to aleph failed: status 503, response flag UH: the subset has no healthy endpoint "
+        f"(cluster {CLUSTER})."
+    )
+    assert told == []
+
+
+def test_what_failed_before_the_change_already_is_told_and_not_lost(cluster: Cluster) -> None:
+    lost, (told,) = reported(cluster, FAILING, FAILING, FINE)
+    assert lost == []
+    assert "failing before this change already (1 of the last 10)" in told
+    assert "until the proxies held it (1 of 10)" in told
+
+
+def test_what_fails_after_the_change_is_lost_whatever_was_before(cluster: Cluster) -> None:
+    lost, _ = reported(cluster, FAILING, FAILING, FAILING)
+    assert len(lost) == 1
+
+
+def test_another_services_failures_are_told_and_not_this_stages(cluster: Cluster) -> None:
+    lost, (told,) = reported(cluster, FAILING, FINE, FINE, services=("beth",))
+    assert lost == []
+    assert "not this stage's, 1 of 20 requests to aleph failed" in told
+
+
+def test_a_client_that_began_anew_cannot_tell(cluster: Cluster) -> None:
+    cluster.told = {**NOW, "run": "r2"}
+    assert cluster.client.report(SINCE, HELD) is None

@@ -1,4 +1,4 @@
-"""The command line: serve, report, run (services/README.md)."""
+"""The command line: serve, now, report, run (services/README.md)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 from load.client import Client, Limits, Target, new_run
-from load.records import DIRECTORY, Records, RecordsError, report
+from load.records import DIRECTORY, Records, RecordsError, present, report
 from load.summary import Summary, in_words
 
 DEFAULT_TARGETS = "aleph=http://aleph/name beth=http://beth/name"
@@ -114,6 +114,7 @@ def parser() -> Parser:
     commands = main.add_subparsers(dest="command", required=True)
     add = functools.partial(commands.add_parser, allow_abbrev=False)
     add("serve", help="send for ever, as LOAD_TARGETS, LOAD_RATE and LOAD_TIMEOUT say")
+    add("now", help="tell the time, and which run's records are kept since when")
     reporting = add("report", help="sum up what `serve` has sent")
     reporting.add_argument("--since", type=past, required=True, help="in seconds since 1970")
     reporting.add_argument("--until", type=past, help="in seconds since 1970 (default: now)")
@@ -233,10 +234,11 @@ def main(words: Sequence[str]) -> int:
             reader.error(f"argument --target: {error}")
         print(json.dumps(run(arguments)))
         return 0
-    if arguments.until is not None and arguments.until <= arguments.since:
+    if arguments.command == "report" and arguments.until is not None and arguments.until <= arguments.since:
         reader.error(f"--until is {arguments.until}, but it must be later than --since, which is {arguments.since}")
     try:
-        print(json.dumps(report(DIRECTORY, arguments.since, arguments.until)))
+        told = present(DIRECTORY) if arguments.command == "now" else report(DIRECTORY, arguments.since, arguments.until)
+        print(json.dumps(told))
     except RecordsError as error:
         reader.error(str(error))
     return 0

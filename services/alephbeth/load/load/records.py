@@ -99,10 +99,7 @@ class Reader:
     """Follows the records of requests that were due from `since` up to, and without, `until`."""
 
     def __init__(self, directory: Path, since: float, until: float) -> None:
-        try:
-            self.state: dict[str, Any] = json.loads((directory / "state.json").read_text())
-        except FileNotFoundError:
-            raise RecordsError("nothing has been sent from here: is `python -m load serve` running?") from None
+        self.state = read_state(directory)
         self._directory = directory
         self._since, self._until = since, until
         self._segments: dict[str, Segment] = {}
@@ -160,6 +157,22 @@ class Reader:
                     self.summary.outcome(known, Outcome(latency, status, error, version))
             case []:
                 self._passed.update(self.state["targets"])
+
+
+def read_state(directory: Path) -> dict[str, Any]:
+    """Give what the serving client says of itself: its run, its targets, their time-out in seconds."""
+    try:
+        state: dict[str, Any] = json.loads((directory / "state.json").read_text())
+    except FileNotFoundError:
+        raise RecordsError("nothing has been sent from here: is `python -m load serve` running?") from None
+    return state
+
+
+def present(directory: Path) -> dict[str, Any]:
+    """Tell the time by the clock that the records go by, whose run they are, and since when they are kept."""
+    state = read_state(directory)
+    begins = [float(path.stem) for path in directory.glob("*.jsonl")]
+    return {"now": time.time(), "run": state["run"], "targets": state["targets"], "begin": min(begins)}
 
 
 def report(directory: Path, since: float, until: float | None = None) -> dict[str, Any]:

@@ -42,7 +42,8 @@ def goal(stage: str, weight: int | None = None, candidate: str = "0.3") -> Goal:
 def written(item: dict[str, Any], manager: str = "istio-workshop") -> dict[str, Any]:
     """An object as the cluster gives it back after a write."""
     entry = {"manager": manager, "operation": "Update", "time": "2026-01-01T00:00:00Z", "fieldsV1": {"f:spec": {}}}
-    return {**item, "metadata": {**item["metadata"], "resourceVersion": "7", "managedFields": [entry]}}
+    kept = {part: dict(item["metadata"].get(part) or {}) for part in ("labels", "annotations")}
+    return {**item, "metadata": {**item["metadata"], **kept, "resourceVersion": "7", "managedFields": [entry]}}
 
 
 def deployment(tag: str, ready: int = 1, service: str = "aleph") -> dict[str, Any]:
@@ -68,7 +69,7 @@ def at(stage: str, weight: int | None = None) -> Live:
     reached = goal(stage, weight)
     return Live(
         [written(virtual_service(reached))],
-        [written(destination_rule("aleph", "staging", reached.tags))],
+        [written(destination_rule("aleph", "staging", reached.tags, reached.record()))],
         [deployment(tag) for tag in reached.tags],
     )
 

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from typing import Any
 
 import pytest
-from tests.unit.plugins.traffic.conftest import at, deployment, goal, written
+from tests.unit.plugins.traffic.conftest import SERVICES, at, deployment, goal, written
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import is_as_wanted, merged
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live, Plan, plan, subsets_in_use
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import merged
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
+    Live,
+    Plan,
+    Steps,
+    Version,
+    deployed_tags,
+    is_same,
+    plan,
+    service_record,
+    subsets_in_use,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
     virtual_service,
 )
 
+ALEPH = SERVICES[1]
 STAGES: list[tuple[str, int | None]] = [
     ("baseline", None),
     ("dark_launch", None),
@@ -29,57 +42,172 @@ STAGES: list[tuple[str, int | None]] = [
 ]
 
 
-def subsets(items: list[dict[str, Any]]) -> list[str]:
-    return [subset["name"] for item in items for subset in item["spec"]["subsets"]]
+def subsets(item: Any) -> list[str]:
+    return [subset["name"] for subset in item["spec"]["subsets"]]
+
+
+def tags(versions: Sequence[Version]) -> list[str]:
+    return [version.tag for version in versions]
 
 
 def plan_one(target: Goal, live: Live, takeover: bool = False) -> Plan:
     return plan([target], live, takeover)
 
 
+def steps(target: Goal, live: Live, takeover: bool = False) -> Steps:
+    planned = plan_one(target, live, takeover)
+    assert planned.problems == []
+    return planned.services[0]
+
+
 @pytest.mark.parametrize(("here", "there"), list(product(STAGES, STAGES)))
 def test_every_stage_is_reached_from_every_other(here: tuple[str, int | None], there: tuple[str, int | None]) -> None:
     live, target = at(*here), goal(*there)
-    planned = plan_one(target, live)
+    planned = steps(target, live)
     before, after = set(goal(*here).tags), set(target.tags)
-    assert planned.problems == []
     assert planned.pin == [], "the stage that is left keeps its routes until the new ones are written"
-    assert set(planned.deploy) == {f"aleph-v{tag.replace('.', '')}" for tag in after - before}
-    assert {each["deployment"] for each in planned.retire} == {
-        f"aleph-v{tag.replace('.', '')}" for tag in before - after
-    }
+    assert set(tags(planned.deploy)) == after - before
+    assert set(tags(planned.retire)) == before - after
+    assert set(tags(planned.awaited)) == after
     # No subset goes before the routes to it have gone.
     assert set(subsets(planned.prepare)) == {f"v{tag.replace('.', '')}" for tag in before | after}
-    assert planned.route == [virtual_service(target)]
-    assert set(subsets(planned.finish or planned.prepare)) == {f"v{tag.replace('.', '')}" for tag in after}
+    assert set(subsets(planned.finish)) == {f"v{tag.replace('.', '')}" for tag in after}
+    assert planned.route["spec"] == planned.proved["spec"] == virtual_service(target)["spec"]
+    assert planned.before["spec"] == live.virtual_services[0]["spec"]
+    if virtual_service(goal(*here)) != virtual_service(target):
+        assert read_record(planned.route) == target.record(read_record(live.virtual_services[0]))
+    assert read_record(planned.proved) == target.record()
+
+
+# Which versions answer users' requests in each stage.
+USERS = {
+    ("baseline", None): {"0.1"},
+    ("dark_launch", None): {"0.1", "0.3"},
+    ("mirror", None): {"0.1"},
+    ("rollout", 0): {"0.1"},
+    ("rollout", 50): {"0.1", "0.3"},
+    ("rollout", 100): {"0.3"},
+    ("promote", None): {"0.3"},
+    ("rollback", None): {"0.1"},
+}
+
+
+@pytest.mark.parametrize(("here", "there"), list(product(STAGES, STAGES)))
+def test_what_no_user_has_reached_is_tried_first(here: tuple[str, int | None], there: tuple[str, int | None]) -> None:
+    assert set(tags(steps(goal(*there), at(*here)).trial)) == USERS[there] - USERS[here]
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_that_is_reached_leaves_nothing_to_do(stage: tuple[str, int | None]) -> None:
-    live, target = at(*stage), goal(*stage)
-    planned = plan_one(target, live)
-    assert (planned.deploy, planned.retire, planned.finish, planned.remove) == ([], [], [], [])
-    assert is_as_wanted(planned.route[0], live.virtual_services[0])
-    assert is_as_wanted(planned.prepare[0], live.destination_rules[0])
+    live = at(*stage)
+    planned = steps(goal(*stage), live)
+    assert (planned.pin, planned.deploy, planned.trial, planned.retire) == ([], [], [], [])
+    for wanted in (planned.route, planned.proved):
+        assert is_same(wanted, live.virtual_services[0])
+    for wanted in (planned.prepare, planned.finish):
+        assert is_same(wanted, live.destination_rules[0])
 
 
 def test_new_pods_wait_until_the_routes_keep_requests_from_them() -> None:
-    planned = plan_one(goal("rollout", 20), Live([], [], [deployment("0.1")]))
+    planned = steps(goal("rollout", 20), Live([], [], [deployment("0.1")]))
     rule, routes = planned.pin
-    assert subsets([rule]) == ["v01"]
+    assert subsets(rule) == ["v01"]
     assert routes["spec"]["http"][0]["route"] == [{"destination": {"host": "aleph", "subset": "v01"}}]
-    assert planned.deploy == ["aleph-v03"]
+    assert planned.before["spec"] == routes["spec"]
+    assert tags(planned.deploy) == ["0.3"]
 
 
 def test_requests_are_pinned_to_what_runs_when_the_stable_version_does_not() -> None:
-    planned = plan_one(goal("rollback"), Live([], [], [deployment("0.3"), deployment("0.1", ready=0)]))
+    planned = steps(goal("rollback"), Live([], [], [deployment("0.3"), deployment("0.1", ready=0)]))
     assert planned.pin[1]["spec"]["http"][0]["route"][0]["destination"]["subset"] == "v03"
+    assert tags(planned.trial) == ["0.1"] or tags(planned.deploy) == ["0.1"]
 
 
 def test_nothing_is_pinned_where_nothing_runs() -> None:
-    planned = plan_one(goal("dark_launch"), Live([], [], []))
+    planned = steps(goal("dark_launch"), Live([], [], []))
     assert planned.pin == []
-    assert planned.deploy == ["aleph-v01", "aleph-v03"]
+    assert tags(planned.deploy) == ["0.1", "0.3"]
+    assert planned.trial == [], "nobody can be led to something worse"
+
+
+def scaled_to_0(tag: str) -> dict[str, Any]:
+    none = deployment(tag, ready=0)
+    return {**none, "spec": {**none["spec"], "replicas": 0}, "status": {"observedGeneration": 1}}
+
+
+def gone(_tag: str) -> None:
+    return None
+
+
+@pytest.mark.parametrize("mishap", [scaled_to_0, gone, lambda tag: deployment(tag, ready=0)])
+@pytest.mark.parametrize("here", [("rollout", 50), ("rollout", 100), ("dark_launch", None), ("mirror", None)])
+def test_a_version_that_does_not_answer_is_brought_back_first(mishap: Any, here: tuple[str, int | None]) -> None:
+    left = [item for item in (mishap("0.1"), deployment("0.3")) if item]
+    planned = steps(goal("rollback"), replace(at(*here), deployments=left))
+    assert tags(planned.deploy) == tags(planned.awaited) == ["0.1"]
+    assert tags(planned.trial) == ["0.1"], "it is asked before a user's request reaches it again"
+    assert tags(planned.retire) == ["0.3"]
+
+
+def test_a_version_that_somebody_has_changed_is_brought_back() -> None:
+    planned = plan([goal("rollout", 50)], at("rollout", 50), False, changed=["aleph-v01"]).services[0]
+    assert tags(planned.deploy) == ["0.1"]
+
+
+@pytest.mark.parametrize("image", ["istio-games-aleph:0.4", "other/name", "istio-games-aleph@sha256:1"])
+def test_a_deployments_name_says_which_version_it_is(image: str) -> None:
+    changed = deployment("0.1")
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    assert list(deployed_tags("aleph", [changed], ["0.1", "0.3"])) == ["0.1"]
+
+
+def test_a_mirrored_version_that_mirroring_has_broken_is_not_waited_for() -> None:
+    live = replace(at("mirror"), deployments=[deployment("0.1"), deployment("0.3", ready=0)])
+    planned = steps(goal("mirror"), live)
+    assert (planned.deploy, tags(planned.awaited)) == ([], ["0.1"])
+
+
+def killed(before: tuple[str, int | None], there: tuple[str, int | None]) -> Live:
+    """A cluster in which a stage has written its routes, and was killed."""
+    live, target = at(*before), goal(*there)
+    unproved = virtual_service(target, read_record(live.virtual_services[0]))
+    both = [deployment(tag) for tag in dict.fromkeys((*goal(*before).tags, *target.tags))]
+    return Live([written(unproved)], [written(destination_rule("aleph", "staging", ["0.1", "0.3"]))], both)
+
+
+@pytest.mark.parametrize("there", [("rollout", 50), ("promote", None), ("dark_launch", None)])
+def test_a_stage_that_was_killed_is_gone_on_with(there: tuple[str, int | None]) -> None:
+    live = killed(("baseline", None), there)
+    planned = steps(goal(*there), live)
+    assert is_same(planned.route, live.virtual_services[0])
+    assert planned.before["spec"] == virtual_service(goal("baseline"))["spec"]
+    assert read_record(planned.proved) == goal(*there).record()
+
+
+@pytest.mark.parametrize("there", [("rollout", 50), ("promote", None), ("dark_launch", None)])
+def test_after_a_stage_that_was_killed_the_stable_version_is_the_one_of_before(there: tuple[str, int | None]) -> None:
+    live = killed(("baseline", None), there)
+    assert service_record(ALEPH, "staging", live).stable == "0.1"
+    assert read_record(steps(goal("rollback"), live).proved) == Record("baseline", "0.1")
+
+
+PAST = Record("promote", "0.3", None, ("0.1",))
+
+
+@pytest.mark.parametrize(
+    ("live", "record"),
+    [
+        (at("promote"), PAST),
+        # Somebody has deleted the VirtualService; then both.
+        (replace(at("promote"), virtual_services=[]), replace(PAST, stage="baseline")),
+        (replace(at("promote"), virtual_services=[], destination_rules=[]), Record("baseline", "0.3")),
+        (Live([], [], [deployment("0.1")]), Record("baseline", "0.1")),
+        (Live([], [], []), Record("baseline", "0.1")),
+        (Live([], [], [deployment("0.1"), deployment("0.3")]), Record("baseline", "0.1")),
+    ],
+)
+def test_where_a_service_stands_is_known_from_what_is_left(live: Live, record: Record) -> None:
+    assert service_record(ALEPH, "staging", live) == record
 
 
 def broken(item: dict[str, Any], **spec: Any) -> dict[str, Any]:
@@ -87,7 +215,8 @@ def broken(item: dict[str, Any], **spec: Any) -> dict[str, Any]:
 
 
 def missing_subset() -> Live:
-    return replace(at("rollout", 50), destination_rules=[broken(destination_rule("aleph", "staging", ["0.1"]))])
+    whole = at("rollout", 50).destination_rules[0]
+    return replace(at("rollout", 50), destination_rules=[broken(dict(whole), subsets=whole["spec"]["subsets"][:1])])
 
 
 def both_routes_to_one_subset() -> Live:
@@ -118,9 +247,8 @@ def test_what_somebody_else_did_is_named_and_left_alone_unless_taken_over(live: 
     (sentence,) = plan_one(goal("rollout", 20), live).problems
     assert "kubectl" in sentence
     assert "takeover=true" in sentence
-    planned = plan_one(goal("rollout", 20), live, takeover=True)
-    assert planned.problems == []
-    assert planned.route == [virtual_service(goal("rollout", 20))]
+    planned = steps(goal("rollout", 20), live, takeover=True)
+    assert planned.route["spec"] == virtual_service(goal("rollout", 20))["spec"]
     assert subsets(planned.prepare) == ["v01", "v03"]
 
 
@@ -150,7 +278,7 @@ def test_a_deployment_that_is_not_ours_is_not_retired() -> None:
     foreign = deployment("0.3")
     del foreign["metadata"]["labels"]["app.kubernetes.io/managed-by"]
     live = at("baseline")
-    planned = plan_one(goal("baseline"), replace(live, deployments=[*live.deployments, foreign]))
+    planned = steps(goal("baseline"), replace(live, deployments=[*live.deployments, foreign]))
     assert planned.retire == []
 
 
@@ -172,5 +300,7 @@ def test_taking_over_makes_us_the_one_writer() -> None:
     assert item["metadata"]["annotations"] == {
         "mine": "stays",
         "workshop.istio-games/stage": "promote",
-        "workshop.istio-games/versions": "0.3",
+        "workshop.istio-games/stable": "0.3",
+        "workshop.istio-games/previous": "0.1",
+        "workshop.istio-games/proved": "true",
     }

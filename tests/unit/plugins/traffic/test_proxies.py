@@ -51,6 +51,7 @@ class Mesh:
         # By pod: what each look finds, the last one for ever.
         self.looks: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
         self.broken: set[str] = set()
+        self.unreachable: set[str] = set()
         for path, fields in (
             pod("front-1", "front"),
             pod("load-1", "load"),
@@ -76,6 +77,8 @@ class Mesh:
 
     def connect(self, _api: Any, _namespace: str, name: str) -> Any:
         mesh = self
+        if name in self.unreachable:
+            raise ProxyError(f"the proxy of pod {name} cannot be asked")
 
         class FakeAdmin:
             def get(self, path: str) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def mesh(api: Any) -> Mesh:
 
 
 BOTH = {"v01": 1, "v03": 1}
-WANTED = Expectation("aleph", 80, ("front", "load"), SPLIT_ROUTES, ("v01", "v03"))
+WANTED = Expectation("aleph", 80, ("front", "load"), SPLIT_ROUTES, ("v01", "v03"), ("v01", "v03"))
 
 
 def test_each_proxys_time_is_told_and_the_last_one_decides(mesh: Mesh) -> None:
@@ -146,7 +149,7 @@ def test_what_a_proxy_lacks_is_named(
 def test_a_subset_too_many_is_named_where_that_matters(mesh: Mesh) -> None:
     for name in ("front-1", "load-1"):
         mesh.holds(name, ([STABLE], BOTH))
-    expected = Expectation("aleph", 80, ("front", "load"), None, ("v01",), ("v01",))
+    expected = Expectation("aleph", 80, ("front", "load"), None, ("v01",), only=("v01",))
     with pytest.raises(ProxyError, match="subset v03 of aleph is still there"):
         mesh.proxies.wait([expected], 1)
     assert mesh.proxies.wait([Expectation("aleph", 80, ("front", "load"), None, ("v01",))], 1)
@@ -212,58 +215,95 @@ class FakeObjects:
     def __init__(self, *items: Mapping[str, Any]) -> None:
         self.items = list(items)
         self.done: list[str] = []
+        self.wrote: list[Mapping[str, Any]] = []
+        self.conflicts = 0
 
     def list(self, kind: str) -> list[Any]:
         return [item for item in self.items if item["kind"] == kind]
 
     def write(self, wanted: Mapping[str, Any], _live: Any, dry_run: bool) -> None:
+        if self.conflicts:
+            self.conflicts -= 1
+            raise KubernetesError("changed meanwhile", 409)
+        self.wrote.append(wanted)
         self.done.append(f"{'try ' if dry_run else ''}{wanted['kind']}")
 
     def delete(self, item: Mapping[str, Any], dry_run: bool) -> None:
         self.done.append(f"{'try ' if dry_run else ''}delete {item['metadata']['name']}")
 
 
-def write(mesh: Mesh, objects: FakeObjects, directory: Path, **options: Any) -> Any:
-    definitions = [virtual_service(goal("rollout", 20)), destination_rule("aleph", "staging", ["0.1", "0.3"])]
-    given: dict[str, Any] = {
-        "exact": False,
-        "takeover": False,
-        "copies": directory,
-        "timeout": 2,
-        "check_mode": False,
-        "remove": [],
-    }
-    given |= options
-    writer = Writer(objects, mesh.proxies, lambda: mesh.now)  # type: ignore[arg-type]
-    return writer.write(definitions, given.pop("remove"), [CALLEE], **given)
+SUBSETS = {"aleph": ["v01", "v03"]}
 
 
-def test_subsets_are_in_every_proxy_before_a_route_leads_there(mesh: Mesh, tmp_path: Path) -> None:
+def writer(mesh: Mesh, objects: FakeObjects, **options: Any) -> Writer:
+    given: dict[str, Any] = {"timeout": 2, "clock": lambda: mesh.now} | options
+    return Writer(objects, mesh.proxies, [CALLEE], **given)  # type: ignore[arg-type]
+
+
+def definitions() -> list[dict[str, Any]]:
+    there = goal("rollout", 20)
+    return [virtual_service(there), destination_rule("aleph", "staging", there.tags, there.record())]
+
+
+def test_subsets_are_in_every_proxy_before_a_route_leads_there(mesh: Mesh) -> None:
     live = at("baseline")
     objects = FakeObjects(*live.virtual_services, *live.destination_rules)
     mesh.holds("front-1", ([STABLE], BOTH))
     mesh.holds("load-1", ([STABLE], {"v01": 1}))
+    writing = writer(mesh, objects)
     with pytest.raises(ProxyError, match="subset v03 of aleph has no active cluster"):
-        write(mesh, objects, tmp_path)
+        writing.write(definitions(), answering=SUBSETS)
+    assert objects.done == ["DestinationRule"]
+    assert writing.written.changed == ["DestinationRule staging/aleph"], "what was done is known, though it failed"
+
+
+def test_a_subset_without_a_pod_is_no_place_to_lead_requests_to(mesh: Mesh) -> None:
+    mesh.api.objects.pop("/api/v1/namespaces/staging/pods/aleph-3")
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([STABLE], {"v01": 1, "v03": 0}))
+    live = at("baseline")
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    with pytest.raises(ProxyError, match="subset v03 of aleph has 0 healthy endpoints, for 0 ready pods"):
+        writer(mesh, objects).write(definitions(), answering=SUBSETS)
     assert objects.done == ["DestinationRule"]
 
 
-def test_what_is_as_it_should_be_is_not_written_and_still_waited_for(mesh: Mesh, tmp_path: Path) -> None:
+def test_what_is_as_it_should_be_is_not_written_and_still_waited_for(mesh: Mesh) -> None:
     live = at("rollout", 20)
     objects = FakeObjects(*live.virtual_services, *live.destination_rules)
     for name in ("front-1", "load-1"):
         mesh.holds(name, ([SPLIT], BOTH))
-    done = write(mesh, objects, tmp_path)
-    assert (objects.done, done.changed, set(done.proxies)) == ([], [], {"front-1", "load-1"})
+    writing = writer(mesh, objects)
+    held = writing.write(definitions(), answering=SUBSETS)
+    assert (objects.done, writing.written.changed, set(held)) == ([], [], {"front-1", "load-1"})
 
 
-def test_check_mode_asks_the_cluster_and_shows_the_difference(mesh: Mesh, tmp_path: Path) -> None:
+def test_what_others_have_noted_on_our_objects_is_no_difference(mesh: Mesh) -> None:
+    live = at("rollout", 20)
+    live.virtual_services[0]["metadata"]["annotations"]["kiali.io/note"] = "theirs"
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    writer(mesh, objects).write(definitions())
+    assert objects.done == []
+
+
+def test_every_object_of_ours_bears_the_rooms_name(mesh: Mesh) -> None:
+    objects = FakeObjects()
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    writer(mesh, objects, room="blue").write(definitions())
+    assert [item["metadata"]["labels"]["workshop.istio-games/room"] for item in objects.wrote] == ["blue", "blue"]
+
+
+def test_check_mode_asks_the_cluster_and_shows_the_difference(mesh: Mesh) -> None:
     live = at("baseline")
     objects = FakeObjects(*live.virtual_services, *live.destination_rules)
-    done = write(mesh, objects, tmp_path, check_mode=True)
+    writing = writer(mesh, objects, check_mode=True)
+    writing.write(definitions())
     assert objects.done == ["try DestinationRule", "try VirtualService"]
-    assert "weight: 20" in done.diff[1]["after"]
-    assert "weight: 20" not in done.diff[1]["before"]
+    assert "weight: 20" in writing.written.diff[1]["after"]
+    assert "weight: 20" not in writing.written.diff[1]["before"]
 
 
 def test_what_somebody_else_has_changed_is_overwritten_by_takeover_alone(mesh: Mesh, tmp_path: Path) -> None:
@@ -273,9 +313,64 @@ def test_what_somebody_else_has_changed_is_overwritten_by_takeover_alone(mesh: M
     for name in ("front-1", "load-1"):
         mesh.holds(name, ([SPLIT], BOTH))
     with pytest.raises(KubernetesError, match="VirtualService staging/aleph was changed by somebody else"):
-        write(mesh, objects, tmp_path, remove=[mine])
-    write(mesh, objects, tmp_path / "copies", remove=[mine], takeover=True)
+        writer(mesh, objects, copies=tmp_path / "copies").write(definitions(), remove=[mine])
+    writer(mesh, objects, copies=tmp_path / "copies", takeover=True).write(definitions(), remove=[mine])
     assert objects.done == ["VirtualService", "delete mine"]
     kept = {path.name[:27]: yaml.safe_load(path.read_text()) for path in (tmp_path / "copies").iterdir()}
     assert len(kept) == 2
     assert all("resourceVersion" not in item["metadata"] and "uid" not in item["metadata"] for item in kept.values())
+
+
+def test_a_change_that_was_undone_is_nobodys(mesh: Mesh) -> None:
+    undone = written(virtual_service(goal("rollout", 20)), "kubectl-patch")
+    objects = FakeObjects(undone, *at("rollout", 20).destination_rules)
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    writer(mesh, objects).write(definitions())
+    assert objects.done == []
+
+
+def test_a_version_that_is_read_anew_is_written_where_only_labels_have_changed_meanwhile(mesh: Mesh) -> None:
+    live = at("baseline")
+    objects = FakeObjects(*live.virtual_services, *live.destination_rules)
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    objects.conflicts = 1
+    writer(mesh, objects).write(definitions())
+    assert objects.done == ["DestinationRule", "VirtualService"]
+
+
+def test_nothing_is_written_once_that_is_forbidden(mesh: Mesh) -> None:
+    def permitted() -> None:
+        raise KubernetesError("no longer ours")
+
+    objects = FakeObjects()
+    with pytest.raises(KubernetesError, match="no longer ours"):
+        writer(mesh, objects, permitted=permitted).write(definitions())
+    assert objects.done == []
+
+
+def test_a_caller_whose_node_is_down_is_left_out_and_named(mesh: Mesh) -> None:
+    path, fields = pod("load-1", "load", ready=False)
+    mesh.api.put(path, **{**fields, "spec": {**fields["spec"], "nodeName": "worker-1"}})
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.unreachable.add("load-1")
+    proxies = mesh.proxies
+    assert set(proxies.wait([WANTED], 10)) == {"front-1"}
+    assert "worker-1" in proxies.silent["load-1"]
+
+
+def test_a_caller_that_gets_requests_and_cannot_be_asked_is_waited_for(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.unreachable.add("load-1")
+    with pytest.raises(ProxyError, match="After 5 s the proxy of pod load-1"):
+        mesh.proxies.wait([WANTED], 5)
+
+
+def test_callers_that_all_cannot_be_asked_hold_nothing(mesh: Mesh) -> None:
+    for name, app in (("front-1", "front"), ("load-1", "load")):
+        path, fields = pod(name, app, ready=False)
+        mesh.api.put(path, **fields)
+        mesh.unreachable.add(name)
+    with pytest.raises(ProxyError, match="No calling proxy can be asked"):
+        mesh.proxies.wait([WANTED], 5)

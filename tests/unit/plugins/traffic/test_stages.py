@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.plugins.traffic.conftest import goal
+from tests.unit.plugins.traffic.conftest import SERVICES, goal
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, records, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import Route, of_virtual_service
 
 
 def problems(services: list[dict[str, Any]], **typed: Any) -> list[str]:
     given = {"stage": "rollout", "service": "", "weight": 50, "version": "", "takeover": False} | typed
-    return stages.problems(**given, services=services)
+    return arguments.problems(**given, services=services)
 
 
 @pytest.mark.parametrize("weight", [0, 1, 50, 100, "0", "7", "100"])
@@ -43,9 +45,8 @@ def test_a_missing_weight_says_what_to_type(services: list[dict[str, Any]]) -> N
         ({"service": "front"}, "service is 'front', but must be one of: aleph, beth"),
         ({"stage": "cheese"}, "stage is 'cheese', but must be one of: baseline, dark_launch"),
         ({"stage": "mirror"}, "the stage mirror takes none"),
-        ({"service": "aleph", "version": "9.9"}, "version is '9.9', but for aleph must be one of: 0.2, 0.3"),
-        ({"service": "aleph", "version": "0.1"}, "version is '0.1', but for aleph must be one of: 0.2, 0.3"),
-        ({"version": "0.2"}, "version is '0.2', but for beth must be one of: 0.3"),
+        ({"service": "aleph", "version": "9.9"}, "version is '9.9', but for aleph must be one of: 0.1, 0.2, 0.3"),
+        ({"version": "0.2"}, "version is '0.2', but for beth must be one of: 0.1, 0.3"),
         ({"takeover": "maybe"}, "takeover is 'maybe', but must be true or false"),
     ],
 )
@@ -114,19 +115,90 @@ def test_a_stage_is_its_routes(stage: str, weight: int | None, routes: list[Rout
     assert of_virtual_service(stages.virtual_service(goal(stage, weight))) == routes
 
 
-@pytest.mark.parametrize("stage", stages.STAGES)
+@pytest.mark.parametrize("stage", records.STAGES)
 def test_no_route_retries(stage: str) -> None:
     spec = stages.virtual_service(goal(stage, 50))["spec"]
     assert [route["retries"] for route in spec["http"]] == [{"attempts": 0}] * len(spec["http"])
 
 
-@pytest.mark.parametrize("stage", stages.STAGES)
-def test_what_was_asked_for_can_be_read_back(stage: str) -> None:
-    asked = goal(stage, 20 if stage == "rollout" else None)
+@pytest.mark.parametrize("stage", records.STAGES)
+@pytest.mark.parametrize("previous", [(), ("0.0",)])
+def test_what_was_asked_for_can_be_read_back(stage: str, previous: tuple[str, ...]) -> None:
+    asked = replace(goal(stage, 20 if stage == "rollout" else None), previous=previous)
     read = stages.recorded_goal(stages.virtual_service(asked))
     assert read is not None
     assert (read.recorded_stage, read.tags, read.weight) == (asked.recorded_stage, asked.tags, asked.weight)
-    assert of_virtual_service(stages.virtual_service(read)) == of_virtual_service(stages.virtual_service(asked))
+    assert of_virtual_service(stages.virtual_service(read), "aleph") == of_virtual_service(
+        stages.virtual_service(asked), "aleph"
+    )
+    assert read.record() == asked.record()
+
+
+ALEPH = SERVICES[1]
+HERE = Record("baseline", "0.1")
+PROMOTED = Record("promote", "0.3", None, ("0.1",))
+
+
+@pytest.mark.parametrize(
+    ("stage", "record", "version", "stable", "candidate", "previous"),
+    [
+        ("rollout", HERE, None, "0.1", "0.3", ()),
+        ("rollout", HERE, "0.2", "0.1", "0.2", ()),
+        ("promote", HERE, None, "0.1", "0.3", ()),
+        # The promoted version is the stable one.
+        ("baseline", PROMOTED, None, "0.3", "0.3", ("0.1",)),
+        ("rollout", PROMOTED, "0.2", "0.3", "0.2", ("0.1",)),
+        ("mirror", PROMOTED, "0.1", "0.3", "0.1", ("0.1",)),
+        ("promote", PROMOTED, "0.2", "0.3", "0.2", ("0.1",)),
+        # Reached already.
+        ("promote", PROMOTED, None, "0.1", "0.3", ()),
+        # Back to the one before, also after several promotions.
+        ("rollback", PROMOTED, None, "0.1", "0.3", ()),
+        ("rollback", Record("promote", "0.2", None, ("0.1", "0.3")), None, "0.3", "0.2", ("0.1",)),
+        ("rollback", Record("rollout", "0.3", "0.2", ("0.1",), 20), None, "0.3", "0.2", ("0.1",)),
+        ("rollback", Record("baseline", "0.3", None, ("0.1",)), None, "0.3", "0.3", ("0.1",)),
+        # A promotion that was killed before its proof.
+        ("rollback", Record("promote", "0.1", "0.3", (), None, False, HERE), None, "0.1", "0.3", ()),
+    ],
+)
+def test_a_goal_starts_from_where_a_service_stands(
+    stage: str, record: Record, version: str | None, stable: str, candidate: str, previous: tuple[str, ...]
+) -> None:
+    found = stages.goal(stage, ALEPH, "staging", record, weight=5, version=version)
+    assert (found.stable, found.candidate, found.previous) == (stable, candidate, previous)
+    assert found.weight == (5 if stage == "rollout" else None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "record", "said"),
+    [
+        ("rollout", PROMOTED, "0.3 is the stable version of aleph already"),
+        ("dark_launch", PROMOTED, "-e service=aleph -e version=0.2"),
+        ("rollback", Record("promote", "0.3"), "has no version before 0.3"),
+    ],
+)
+def test_a_stage_that_makes_no_sense_is_one_sentence(stage: str, record: Record, said: str) -> None:
+    with pytest.raises(stages.StageError, match=re.escape(said)) as error:
+        stages.goal(stage, ALEPH, "staging", record, weight=5)
+    assert "\n" not in str(error.value)
+
+
+def test_a_promotion_that_is_not_proved_has_promoted_nothing() -> None:
+    promoting = goal("promote")
+    assert promoting.record(HERE) == Record("promote", "0.1", "0.3", (), None, False, HERE)
+    assert promoting.record() == PROMOTED
+    assert promoting.record(HERE).tags == ("0.1", "0.3")
+    assert promoting.record().tags == ("0.3",)
+
+
+def test_only_the_stages_own_requests_are_on_trial() -> None:
+    before = stages.virtual_service(goal("baseline"))
+    trial = stages.with_trial(before, ["0.2"], "abc")
+    first, *rest = trial["spec"]["http"]
+    assert first["match"] == [{"headers": {"x-workshop-trial": {"regex": "abc-v02"}}}]
+    assert first["route"] == [{"destination": {"host": "aleph", "subset": "v02"}}]
+    assert rest == before["spec"]["http"]
+    assert trial["metadata"] == before["metadata"]
 
 
 def test_nobodys_virtual_service_records_nothing() -> None:

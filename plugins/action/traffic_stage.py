@@ -1,0 +1,46 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Lead an application to a stage. Documented in plugins/modules/traffic_stage.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
+    Asked,
+    Command,
+    Surroundings,
+    shown,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import PROVEN
+
+
+class ActionModule(WorkshopAction):
+    """Thin: arguments in, `Command`, verdict out."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        asked = Asked(*(given[name] for name in ("stage", "service", "weight", "version", "takeover")))
+        where = Surroundings(
+            self.api,
+            Api.connect(given["kubeconfig"]),
+            given["namespace"],
+            given["services"],
+            given["deployments"],
+            Registry(given["registry"]),
+            Path(given["copies"]),
+            given["timeout"],
+            self.room,
+            self.check_mode,
+            say,
+        )
+        command = Command(asked, where)
+        verdict = command.run()
+        show(shown(verdict))
+        good = verdict["verdict"] == PROVEN and not verdict["reasons"]
+        result = {"changed": bool(verdict["objects"]), "verdict": verdict, "diff": command.diff}
+        return result if good else result | {"failed": True, "msg": "\n".join(verdict["reasons"])}

@@ -1,0 +1,246 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A stage from what was typed to a verdict: the lease, a look, a plan, the transaction, and what people are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, plan, stages, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import Holder, Lease
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import (
+    NOT_PROVEN,
+    PROVEN,
+    REFUSED,
+    TAKEN_BACK,
+    Cluster,
+    Transaction,
+    Verdict,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import Versions
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee, Writer
+
+SCHEMA = "istio-workshop/stage/1"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was typed, judged already (arguments.py).
+
+    Attributes:
+        service: the one service to change; None is every one that has stages.
+        weight: percent of the requests for the new version, in the stage `rollout`.
+        version: the new version's tag, instead of the data's `candidate`.
+        takeover: whether routing that somebody else has made or changed may be overwritten.
+    """
+
+    stage: str
+    service: str | None = None
+    weight: int | None = None
+    version: str | None = None
+    takeover: bool = False
+
+    @property
+    def options(self) -> str:
+        """What the next command keeps of it."""
+        kept = {"service": self.service, "version": self.version}
+        return "".join(f" -e {name}={value}" for name, value in kept.items() if value)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a stage takes place.
+
+    Attributes:
+        lease_api: another connection: a thread uses it, while exec and port-forward change the first one's requests.
+        services: the application's services, as in `workshop_apps`.
+        manifests: the Deployments of their versions, with images by tag.
+        copies: directory for copies of what is taken over.
+        timeout: seconds that the proxies may take.
+        room: the room's name, which every object of ours bears.
+    """
+
+    api: Api
+    lease_api: Api
+    namespace: str
+    services: Sequence[Mapping[str, Any]]
+    manifests: Sequence[Mapping[str, Any]]
+    registry: Registry
+    copies: Path
+    timeout: float
+    room: str
+    check_mode: bool
+    say: Callable[[str], None]
+
+
+class Command:
+    """Leads an application to a stage.
+
+    Attributes:
+        diff: what was written, as Ansible shows it.
+    """
+
+    def __init__(self, asked: Asked, where: Surroundings) -> None:
+        self._asked = asked
+        self._where = where
+        self._objects = Objects(where.api, where.say)
+        self._proxies = Proxies(where.api, where.namespace, where.say)
+        staged = stages.staged_services(where.services)
+        self._staged = {name: data for name, data in staged.items() if asked.service in (None, "", name)}
+        self._callees = [Callee(name, int(data["port"]), tuple(data["callers"])) for name, data in self._staged.items()]
+        self.diff: list[dict[str, str]] = []
+        self._proxy_seconds: dict[str, float] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Go there; give the verdict as data (docs/status.md)."""
+        where, holder = self._where, Holder.this(f"{self._asked.stage} of {', '.join(self._staged)}")
+        lease = Lease(where.lease_api, where.namespace, holder, where.say, where.room)
+        with ExitStack() as stack:
+            verdict = Verdict()
+            try:
+                if not where.check_mode:
+                    stack.enter_context(lease.held())
+                verdict = self._changed(lease)
+            except WorkshopError as error:
+                # Nothing has been changed yet: the transaction itself turns errors into its verdict.
+                verdict.verdict, verdict.reasons = REFUSED, str(error).splitlines()
+        return self._as_data(verdict)
+
+    def _changed(self, lease: Lease) -> Verdict:
+        where = self._where
+        live = plan.Live.read(where.api, self._objects, where.namespace)
+        goals = self._goals(live)
+        wanted = {plan.Version(goal.service, tag).deployment for goal in goals for tag in goal.tags}
+        versions = Versions(
+            where.api,
+            self._objects,
+            where.registry,
+            where.namespace,
+            [labelled(item, where.room) for item in where.manifests if item["metadata"]["name"] in wanted],
+            live.deployments,
+            where.say,
+            check_mode=where.check_mode,
+        )
+        known = {name: stages.built_tags(data) for name, data in self._staged.items()}
+        planned = plan.plan(goals, live, self._asked.takeover, known, versions.differing(), self._caller_labels())
+        if planned.problems:
+            return Verdict(REFUSED, planned.problems)
+        writer = Writer(
+            self._objects,
+            self._proxies,
+            self._callees,
+            takeover=self._asked.takeover,
+            copies=where.copies,
+            timeout=where.timeout,
+            room=where.room,
+            check_mode=where.check_mode,
+            permitted=lambda: None if where.check_mode else lease.check(),
+        )
+        cluster = Cluster(
+            versions,
+            self._proxies,
+            writer,
+            LoadClient(where.api, where.namespace, where.say),
+            Mirrors(where.api, where.namespace),
+            lease.check,
+            where.say,
+        )
+        transaction = Transaction(cluster, planned, self._callees)
+        if where.check_mode:
+            transaction.rehearse()
+            transaction.verdict.told.append("Nothing was changed and nothing proved: this is check mode.")
+            verdict = transaction.verdict
+        else:
+            verdict = transaction.run()
+        self.diff, self._proxy_seconds = writer.written.diff, writer.written.proxies
+        return verdict
+
+    def _goals(self, live: plan.Live) -> list[stages.Goal]:
+        """Give each service's goal, or every reason why one makes no sense."""
+        goals, problems = [], []
+        for data in self._staged.values():
+            record = plan.service_record(data, self._where.namespace, live)
+            try:
+                goals.append(
+                    stages.goal(
+                        self._asked.stage,
+                        data,
+                        self._where.namespace,
+                        record,
+                        weight=self._asked.weight,
+                        version=self._asked.version,
+                    )
+                )
+            except stages.StageError as error:
+                problems.append(str(error))
+        if problems:
+            raise WorkshopError("\n".join(problems))
+        return goals
+
+    def _caller_labels(self) -> dict[str, list[Mapping[str, str]]]:
+        """Give the labels of the pods that call each service."""
+        pods = self._where.api.items(f"/api/v1/namespaces/{self._where.namespace}/pods")
+        return {callee.name: list(foreign.labels_of(pods, callee.callers)) for callee in self._callees}
+
+    def _as_data(self, verdict: Verdict) -> dict[str, Any]:
+        """Put the verdict beside what is there now."""
+        services: list[dict[str, Any]] = []
+        try:
+            live = plan.Live.read(self._where.api, self._objects, self._where.namespace)
+            with self._proxies.connected() as proxies:
+                views = proxies.views([callee.anything for callee in self._callees])
+            silent, labels = list(self._proxies.silent.values()), self._caller_labels()
+            services = [
+                status.service_status(name, self._where.namespace, live, views, verdict.checks, silent, labels[name])
+                for name in self._staged
+            ]
+        except WorkshopError as error:
+            verdict.told.append(f"Where the services stand cannot be seen: {error}")
+        return {
+            "schema": SCHEMA,
+            "stage": self._asked.stage,
+            "namespace": self._where.namespace,
+            "verdict": verdict.verdict,
+            "reasons": verdict.reasons,
+            "told": verdict.told,
+            "did": verdict.did,
+            "services": services,
+            "trial": verdict.trial,
+            "checks": verdict.checks,
+            "copies": verdict.copies,
+            "requests": (verdict.load or {}).get("targets", {}),
+            "lost": verdict.lost,
+            "proxies": self._proxy_seconds,
+            "propagation_ms": round(1000 * max(self._proxy_seconds.values(), default=0)),
+            "objects": verdict.changed,
+            "next": self._next(verdict, services),
+        }
+
+    def _next(self, verdict: Verdict, services: Sequence[Mapping[str, Any]]) -> str:
+        if verdict.verdict in (NOT_PROVEN, TAKEN_BACK) or not services:
+            return f"ansible-playbook playbooks/status.yml{Asked('', self._asked.service).options}"
+        if verdict.verdict == PROVEN and not verdict.reasons:
+            return status.next_command(services, self._asked.options, verdict.copies)
+        return ""
+
+
+def shown(data: Mapping[str, Any]) -> list[str]:
+    """Draw a verdict for people: the table, what proves it, why it is not proven, what to type next."""
+    lines = ["", *status.table(data["services"]), "", *status.rules(data["services"])] if data["services"] else [""]
+    lines += status.proof(data["checks"], data["proxies"], data["copies"], {"targets": data["requests"]})
+    lines += data["told"]
+    if data["verdict"] != PROVEN or data["reasons"]:
+        lines += ["", f"{data['stage'].replace('_', ' ').capitalize()}: {data['verdict']}.", *data["reasons"]]
+        lines += [f"Done: {'; '.join(data['did'])}."] if data["did"] else []
+    return [*lines, *([f"Next: {data['next']}"] if data["next"] else []), ""]

@@ -1,0 +1,123 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is remembered of a service's stage: annotations on its own routing objects.
+
+On the VirtualService, so that one write changes the routes and what they are for; the past also on the
+DestinationRule, so that a VirtualService which somebody deletes does not take it along.
+
+A record that is not `proved` was written by a stage that had not ended yet: the stable version is still the one of
+before, and `before` says what to go back to.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
+
+STAGES = ("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback")
+
+
+@dataclass(frozen=True)
+class Record:
+    """Where a service stands.
+
+    Attributes:
+        stage: a name of STAGES; after a rollback it is `baseline`.
+        stable: the tag that users get, and go back to. After a promotion it is the promoted one.
+        candidate: the tag that the stage leads to, None where there is none.
+        previous: the stable tags of before, the last one last; what a rollback after a promotion goes back to.
+        weight: percent of the requests for the candidate, in the stage `rollout`.
+        proved: whether the stage has ended with a proof.
+        before: the record that an unproved stage goes back to.
+    """
+
+    stage: str
+    stable: str
+    candidate: str | None = None
+    previous: tuple[str, ...] = ()
+    weight: int | None = None
+    proved: bool = True
+    before: Record | None = None
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The versions that run."""
+        both = (self.stable,) if self.candidate in (None, self.stable) else (self.stable, str(self.candidate))
+        if self.stage in ("baseline", "promote") and self.proved:
+            return (self.stable,)
+        # What an unproved stage has left is still there, too.
+        before = self.before.tags if self.before else ()
+        return tuple(dict.fromkeys((*before, *both)))
+
+    @property
+    def past(self) -> dict[str, str]:
+        """What a DestinationRule remembers, as annotations."""
+        return {PREFIX + "stable": self.stable, **_optional("previous", ",".join(self.previous))}
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """What a VirtualService remembers."""
+        weight = "" if self.weight is None else str(self.weight)
+        before = json.dumps(asdict(replace(self.before, before=None))) if self.before else ""
+        return {
+            PREFIX + "stage": self.stage,
+            **self.past,
+            **_optional("candidate", self.candidate or ""),
+            **_optional("weight", weight),
+            PREFIX + "proved": str(self.proved).lower(),
+            **_optional("before", before),
+        }
+
+
+def _optional(name: str, value: str) -> dict[str, str]:
+    return {PREFIX + name: value} if value else {}
+
+
+def read_record(item: Mapping[str, Any] | None) -> Record | None:
+    """Read a VirtualService's record; None where nobody asked this project, or somebody spoilt it.
+
+    >>> read_record({"metadata": {"annotations": Record("promote", "0.3", None, ("0.1",)).annotations}}).previous
+    ('0.1',)
+    """
+    annotations = {
+        key.removeprefix(PREFIX): str(value)
+        for key, value in ((item or {}).get("metadata", {}).get("annotations") or {}).items()
+        if key.startswith(PREFIX)
+    }
+    # Rooms of before the record had a past name the versions alone.
+    versions = [tag for tag in annotations.get("versions", "").split(",") if tag]
+    stable = annotations.get("stable") or (versions[0] if versions else "")
+    if annotations.get("stage") not in STAGES or not stable:
+        return None
+    weight = annotations.get("weight", "")
+    return Record(
+        stage=annotations["stage"],
+        stable=stable,
+        candidate=annotations.get("candidate") or (versions[-1] if len(versions) > 1 else None),
+        previous=_previous(annotations.get("previous", "")),
+        weight=int(weight) if weight.isdigit() else None,
+        proved=annotations.get("proved", "true") == "true",
+        before=_before(annotations.get("before", "")),
+    )
+
+
+def read_past(item: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | None:
+    """Read the stable tag and those before it from a DestinationRule; None where it remembers none."""
+    annotations = (item or {}).get("metadata", {}).get("annotations") or {}
+    stable = annotations.get(PREFIX + "stable")
+    return (str(stable), _previous(str(annotations.get(PREFIX + "previous", "")))) if stable else None
+
+
+def _previous(text: str) -> tuple[str, ...]:
+    return tuple(tag for tag in text.split(",") if tag)
+
+
+def _before(text: str) -> Record | None:
+    try:
+        fields = json.loads(text)
+        return Record(**{**fields, "previous": tuple(fields["previous"]), "before": None})
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Deployments of a service's versions: brought to what the data says, and no further; removed.
+
+What others own of a Deployment stays: its number of pods (unless that is 0), annotations, environment. Its image is the
+one that it was left with; only a new Deployment, or one whose image somebody has changed, asks the registry.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects, label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Version
+
+Item = Mapping[str, Any]
+IMAGE = PREFIX + "image"
+
+
+class Versions:
+    """The Deployments of one namespace.
+
+    Args:
+        manifests: what each version's Deployment must be, its image named by tag.
+        live: the Deployments that are there.
+        timeout: seconds for all that are brought together.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        objects: Objects,
+        registry: Registry,
+        namespace: str,
+        manifests: Sequence[Item],
+        live: Sequence[Item],
+        say: Callable[[str], None],
+        *,
+        timeout: float = 180,
+        check_mode: bool = False,
+    ) -> None:
+        self._api = api
+        self._objects = objects
+        self._registry = registry
+        self._namespace = namespace
+        self._manifests = {str(item["metadata"]["name"]): item for item in manifests}
+        self._live = {str(item["metadata"]["name"]): item for item in live}
+        self._say = say
+        self._timeout = timeout
+        self._check_mode = check_mode
+        self.changed: list[str] = []
+
+    def differing(self) -> list[str]:
+        """Name the Deployments that are there and not as they must be, by what the API server would make of them."""
+        return [
+            name
+            for name, live in self._live.items()
+            if name in self._manifests
+            and self._objects.apply(self._wanted(name), dry_run=True).get("spec") != live.get("spec")
+        ]
+
+    def bring(self, versions: Sequence[Version]) -> None:
+        """Apply the Deployments of some versions."""
+        for version in versions:
+            wanted = self._wanted(version.deployment)
+            self._objects.apply(wanted, dry_run=self._check_mode)
+            self.changed.append(label(wanted))
+
+    def wait(self, versions: Sequence[Version]) -> None:
+        """Wait until they are rolled out."""
+        names = [version.deployment for version in versions]
+        Rollouts(self._api, self._namespace, self._say).wait(names, self._timeout)
+
+    def remove(self, versions: Sequence[Version]) -> None:
+        """Delete them."""
+        for version in versions:
+            live = self._live.get(version.deployment)
+            if live:
+                self._api.delete(f"/apis/apps/v1/namespaces/{self._namespace}/deployments/{version.deployment}")
+                self.changed.append(f"Deployment {self._namespace}/{version.deployment}")
+
+    def _wanted(self, name: str) -> dict[str, Any]:
+        """Give the manifest to apply, with the image and the number of pods that are right beside what is there."""
+        if name not in self._manifests:
+            raise WorkshopError(f"There is nothing to make the Deployment {name} of: is its version in workshop_apps?")
+        live = self._live.get(name)
+        wanted = copy.deepcopy(dict(self._manifests[name]))
+        image = self._image(str(_container(wanted)["image"]), live)
+        _container(wanted)["image"] = image
+        wanted["metadata"]["annotations"] = {**(wanted["metadata"].get("annotations") or {}), IMAGE: image}
+        keep_replicas(wanted, live)
+        return wanted
+
+    def _image(self, wanted: str, live: Item | None) -> str:
+        """Give the image with its digest: the one that it was left with, else the registry's."""
+        if live:
+            noted = (live["metadata"].get("annotations") or {}).get(IMAGE)
+            for left in (noted, None if noted else _container(live).get("image")):
+                if left and str(left).split("@")[0] == wanted and "@" in str(left):
+                    return str(left)
+        name, _, tag = wanted.partition("/")[2].rpartition(":")
+        digest = self._registry.digest(name, tag)
+        if digest is None:
+            raise WorkshopError(
+                f"The registry at {self._registry.url} has no image {name}:{tag}: build it with ansible-playbook "
+                "playbooks/build.yml."
+            )
+        return f"{wanted}@{digest}"
+
+
+def keep_replicas(wanted: dict[str, Any], live: Item | None) -> None:
+    """Leave the number of pods to whoever has set it, in the manifest of a Deployment that is there already.
+
+    A field that we own and leave out of an apply goes back to its default (server-side apply): so ours is repeated.
+    0 is no number to leave: a version that must run is brought back.
+    """
+    number = ((live or {}).get("spec") or {}).get("replicas", 1)
+    if live is None or number == 0:
+        return
+    mine = any(
+        entry.get("manager") == MANAGER and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in live["metadata"].get("managedFields") or []
+    )
+    if mine:
+        wanted["spec"]["replicas"] = number
+    else:
+        wanted["spec"].pop("replicas", None)
+
+
+def _container(deployment: Item) -> dict[str, Any]:
+    container: dict[str, Any] = deployment["spec"]["template"]["spec"]["containers"][0]
+    return container
