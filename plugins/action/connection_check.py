@@ -18,5 +18,5 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         callers = [Caller(**{**caller, "targets": tuple(caller["targets"])}) for caller in given["callers"]]
-        connections = Connections(self.api, given["namespace"], given["image"], say=say)
+        connections = Connections(self.api, given["namespace"], given["image"], say=say, room=self.room)
         return {"connections": connections.check(callers, given["timeout"])}

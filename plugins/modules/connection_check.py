@@ -56,7 +56,7 @@ options:
         choices: [reached, refused]
         required: true
   timeout:
-    description: Seconds that a pod may take.
+    description: Seconds that all of them, side by side, may take.
     type: int
     default: 120
 extends_documentation_fragment:
