@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible import constants
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
@@ -19,9 +19,18 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import refusal
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX, other_writers
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    ONLY_TOLD,
+    Look,
+    Trouble,
+    WaitError,
+    Waiting,
+)
 
-# istiod judges each object when it is written; while it restarts, nobody does.
-WEBHOOK_SECONDS = 60.0
+Result = TypeVar("Result")
+
+# For a write: istiod judges each object when it is written, and while it restarts, nobody does.
+WRITE_SECONDS = 60.0
 # The routing objects' API.
 API_VERSION = "networking.istio.io/v1"
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."
@@ -36,14 +45,17 @@ class Objects:
     """
 
     def __init__(
-        self, api: Api, say: Callable[[str], None] = print, sleep: Callable[[float], None] = time.sleep
+        self,
+        api: Api,
+        say: Callable[[str], None] = print,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api = api
         with self._doing("asking for its kinds"), self._speaks_kubernetes():
             # Its own cache in /tmp outlives a cluster, and is not asked again when another one has the same address.
             self._client = DynamicClient(api.client, cache_file=f"{constants.DEFAULT_LOCAL_TMP}/resources.json")
-        self._say = say
-        self._sleep = sleep
+        self._waiting = Waiting(api, say, sleep, clock)
 
     def list(self, kind: str, api_version: str = API_VERSION, namespace: str | None = None) -> list[dict[str, Any]]:
         """Read all objects of a kind, in one namespace or in every one."""
@@ -65,19 +77,19 @@ class Objects:
         resource = self._resource(wanted["kind"], wanted["apiVersion"])
         options = {"field_manager": MANAGER, **({"dry_run": "All"} if dry_run else {})}
         body = merged(wanted, live)
-        waited = 0.0
-        while True:
-            try:
-                with self._doing(f"writing {label(wanted)}"):
-                    (resource.replace if live else resource.create)(body=body, **options)
+        unanswered = False
+
+        def write() -> None:
+            nonlocal unanswered
+            if unanswered and not dry_run and is_as_wanted(wanted, self._find(resource, wanted)):
                 return
-            except KubernetesError as error:
-                if "failed calling webhook" not in error.said or waited >= WEBHOOK_SECONDS:
-                    raise
-            if not waited:
-                self._say(f"{label(wanted)}: waiting for istiod, which must judge it first")
-            self._sleep(1)
-            waited += 1
+            try:
+                (resource.replace if live else resource.create)(body=body, **options)
+            except KubernetesError:
+                unanswered = True
+                raise
+
+        self._patiently(f"writing {label(wanted)}", write)
 
     def apply(self, manifest: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         """Apply a manifest on the server's side, as ours, and give the object that came of it.
@@ -89,8 +101,10 @@ class Objects:
         """
         options = {"field_manager": MANAGER, "force_conflicts": True, **({"dry_run": "All"} if dry_run else {})}
         resource = self._resource(manifest["kind"], manifest["apiVersion"])
-        with self._doing(f"applying {label(manifest)}"):
-            return dict(resource.server_side_apply(body=dict(manifest), **options).to_dict())
+        return self._patiently(
+            f"applying {label(manifest)}",
+            lambda: dict(resource.server_side_apply(body=dict(manifest), **options).to_dict()),
+        )
 
     def merge(self, item: Mapping[str, Any], changes: Mapping[str, Any], dry_run: bool) -> dict[str, Any]:
         """Change some fields of an object, such as annotations, and give what came of it; None removes a field.
@@ -118,11 +132,48 @@ class Objects:
         metadata = item["metadata"]
         resource = self._resource(item["kind"], item["apiVersion"])
         try:
-            with self._doing(f"deleting {label(item)}"):
-                resource.delete(name=metadata["name"], namespace=metadata.get("namespace"), **options)
+            self._patiently(
+                f"deleting {label(item)}",
+                lambda: resource.delete(name=metadata["name"], namespace=metadata.get("namespace"), **options),
+            )
         except KubernetesError as error:
             if error.status != 404:
                 raise
+
+    def _find(self, resource: Any, wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+        metadata = wanted["metadata"]
+        try:
+            with self._doing(f"reading {label(wanted)}"):
+                return dict(resource.get(name=metadata["name"], namespace=metadata.get("namespace")).to_dict())
+        except KubernetesError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _patiently(self, doing: str, act: Callable[[], Result]) -> Result:
+        """Do what may be done twice, until a webhook that is restarting, or a silent API server, lets it be done."""
+        done: list[Result] = []
+
+        def look() -> dict[str, Look]:
+            try:
+                with self._doing(doing):
+                    done.append(act())
+            except KubernetesError as error:
+                if "failed calling webhook" not in error.said:
+                    raise
+                return {
+                    doing: Look(False, "waiting for istiod, which must judge it first", Trouble(str(error), ONLY_TOLD))
+                }
+            return {doing: Look(True, "done")}
+
+        try:
+            self._waiting.until(look, WRITE_SECONDS)
+        except WaitError as error:
+            why = error.trouble.sentence if error.trouble else str(error)
+            raise KubernetesError(
+                f"{doing[0].upper()}{doing[1:]} was given up after {WRITE_SECONDS:g} s: {why}."
+            ) from error
+        return done[-1]
 
     def _resource(self, kind: str, api_version: str) -> Any:
         # Said for the core group alone: of a version without a group, every group would be asked.

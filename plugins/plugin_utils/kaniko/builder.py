@@ -16,7 +16,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, WaitError, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import log as logs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import (
@@ -27,8 +29,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.contex
 )
 
 POLL_SECONDS = 1.0
-# How long a pod may fail to start for a reason that may pass (an image pull, no room on a node).
-START_SECONDS = 60.0
+# Beside the time that the template gives a Job, or else this: for its pod to be made and to start.
+START_SECONDS, JOB_SECONDS = 60.0, 3600.0
+# For something that was deleted to be gone.
+GONE_SECONDS = 30.0
 
 
 class BuildError(WorkshopError):
@@ -53,10 +57,17 @@ class Planned:
 class _Running:
     planned: Planned
     started: float
+    # How it began, in words.
+    step: str
     log: str = ""
     # Lines of the log that were looked at, and the steps that were said: kaniko repeats some.
     seen: int = 0
     said: set[str] = field(default_factory=set)
+
+    @property
+    def reference(self) -> str:
+        """The image with its tag."""
+        return self.planned.build.reference
 
 
 @dataclass
@@ -92,8 +103,8 @@ class Builder:
         self._push_address = push_address
         self._parallel = parallel
         self._say = say
-        self._sleep = sleep
         self._clock = clock
+        self._waiting = Waiting(api, say, sleep, clock)
 
     def ensure(self, builds: Sequence[Build], check_mode: bool = False) -> Result:
         """Build what is missing or out of date."""
@@ -149,51 +160,65 @@ class Builder:
         # The image with most versions first: it takes longest.
         waiting = sorted(queues.values(), key=len, reverse=True)
         running: list[tuple[_Running, list[Planned]]] = []
-        while waiting or running:
-            while waiting and len(running) < self._parallel:
-                queue = waiting.pop(0)
-                running.append((self._start(queue.pop(0)), queue))
-            self._sleep(POLL_SECONDS)
+
+        def look() -> dict[str, Look]:
+            """See to what runs, and start what may run now."""
+            looks = {}
             for entry in list(running):
                 item, queue = entry
-                if not self._poll(item):
-                    continue
-                seconds = round(self._clock() - item.started, 1)
-                result.built[item.planned.build.reference] = seconds
-                self._say(f"{item.planned.build.reference}: built and pushed in {seconds:g} s")
-                running.remove(entry)
-                if queue:
-                    running.append((self._start(queue.pop(0)), queue))
+                look = self._poll(item)
+                if look.done:
+                    result.built[item.reference] = round(self._clock() - item.started, 1)
+                    running.remove(entry)
+                    if queue:
+                        waiting.insert(0, queue)
+                looks[item.reference] = look
+            while waiting and len(running) < self._parallel:
+                # What could not be started, because the API server is silent, stays the next.
+                queue = waiting[0]
+                item = self._start(queue[0])
+                del waiting[0], queue[0]
+                running.append((item, queue))
+                looks[item.reference] = Look(False, item.step)
+            return looks
+
+        try:
+            # Each Job has a deadline of its own, which Kubernetes keeps; this one is for a cluster that does not.
+            self._waiting.until(look, len(planned) * (self._job_seconds + START_SECONDS), POLL_SECONDS)
+        except WaitError as error:
+            why = error.trouble.sentence if error.trouble else "its Job does not end"
+            raise BuildError(f"{error.name} was not built: {why}.") from error
+
+    @property
+    def _job_seconds(self) -> float:
+        return float(self._template["spec"].get("activeDeadlineSeconds") or JOB_SECONDS)
 
     def _path(self, api: str, kind: str, name: str = "") -> str:
         return f"/{api}/namespaces/{self._namespace}/{kind}" + (f"/{name}" if name else "")
 
     def _start(self, planned: Planned) -> _Running:
         """Make the build's Job, or follow the one that an interrupted run has left."""
-        build = planned.build
         self._remove_older(planned)
         path = self._path("apis/batch/v1", "jobs", planned.name)
         existing = self._api.find(path)
         if existing and jobs.outcome(existing) is None and "deletionTimestamp" not in existing["metadata"]:
-            self._say(f"{build.reference}: is being built by a run before this one, which it follows")
-            return _Running(planned, self._clock())
+            return _Running(planned, self._clock(), "is being built by a run before this one, which it follows")
         if existing:
             self._remove(planned.name)
-        self._say(f"{build.reference}: building")
         try:
             self._make(planned)
         except KubernetesError as error:
             if error.status != 409:
                 raise
-            self._say(f"{build.reference}: another run has just begun it, and is followed")
-        return _Running(planned, self._clock())
+            return _Running(planned, self._clock(), "another run has just begun it, and is followed")
+        return _Running(planned, self._clock(), "building")
 
     def _make(self, planned: Planned) -> None:
         """Make the context and the Job; the context goes when its Job goes."""
         build = planned.build
         context = self._path("api/v1", "configmaps", planned.name)
         self._api.delete(context)
-        self._wait_gone(context)
+        self._wait_gone(f"ConfigMap {planned.name}", lambda: self._api.find(context) is not None)
         manifest = jobs.job(self._template, build, planned.digest, self._push_address)
         manifest["metadata"]["namespace"] = self._namespace
         self._api.create(self._path("api/v1", "configmaps"), jobs.config_map(manifest, planned.context))
@@ -214,31 +239,32 @@ class Builder:
         """Delete a Job with its pods and its context, and wait until its pods can push no more."""
         path = self._path("apis/batch/v1", "jobs", name)
         self._api.delete(path)
-        self._wait_gone(path)
+        self._wait_gone(f"Job {name}", lambda: self._api.find(path) is not None)
         for pod in self._pods(name):
             self._api.delete(self._path("api/v1", "pods", pod["metadata"]["name"]), grace_seconds=1)
-        deadline = self._clock() + 30
-        while self._pods(name) and self._clock() < deadline:
-            self._sleep(0.2)
+        self._wait_gone(f"the pod of Job {name}", lambda: bool(self._pods(name)))
 
-    def _wait_gone(self, path: str) -> None:
-        deadline = self._clock() + 30
-        while self._api.find(path) and self._clock() < deadline:
-            self._sleep(0.2)
+    def _wait_gone(self, what: str, is_there: Callable[[], bool]) -> None:
+        try:
+            self._waiting.until(lambda: {what: Look(not is_there(), "is being removed")}, GONE_SECONDS, poll=0.2)
+        except WaitError as error:
+            raise BuildError(
+                f"{what} was not gone after {GONE_SECONDS:g} s, and could still push: delete it, and run this again."
+            ) from error
 
     def _pods(self, name: str) -> list[dict[str, Any]]:
         return self._api.items(self._path("api/v1", "pods"), labelSelector=f"batch.kubernetes.io/job-name={name}")
 
-    def _poll(self, item: _Running) -> bool:
-        """Show what is new; tell whether the build is done; raise BuildError when it failed."""
+    def _poll(self, item: _Running) -> Look:
+        """Show what is new; tell how far the build is; raise BuildError when it failed."""
         name = item.planned.name
         # The Job before its pod: a pod seen after its Job has ended has said its last word.
         job_object = self._api.find(self._path("apis/batch/v1", "jobs", name))
         if job_object is None:
             # Another run, or what a killed one has left behind, may have ended it.
             if self._is_built(item.planned.build, item.planned.digest, check_mode=False):
-                return True
-            raise BuildError(f"{item.planned.build.reference} was not built: somebody deleted its Job {name}.")
+                return self._built(item)
+            raise BuildError(f"{item.reference} was not built: somebody deleted its Job {name}.")
         ended = jobs.outcome(job_object)
         pods = self._pods(name)
         if pods:
@@ -246,14 +272,17 @@ class Builder:
         if ended == "complete":
             # Leaves nothing behind; the context goes with its Job.
             self._api.delete(self._path("apis/batch/v1", "jobs", name))
-            return True
-        found = trouble(pods[-1]) if pods else None
-        late = self._clock() - item.started > START_SECONDS
+            return self._built(item)
         if ended:
+            found = trouble(pods[-1]) if pods else None
             raise BuildError(self._failure(item, ended, found.sentence if found else ""))
-        if found and not item.log and (found.hopeless or late):
-            raise BuildError(f"{item.planned.build.reference} was not built: {found.sentence}.")
-        return False
+        if item.log:
+            return Look(False, item.step)
+        events = Events.read(self._api, self._namespace)
+        return Look(False, item.step, trouble(pods[-1], events) if pods else events.trouble("Job", job_object))
+
+    def _built(self, item: _Running) -> Look:
+        return Look(True, f"built and pushed in {round(self._clock() - item.started, 1):g} s")
 
     def _show_log(self, item: _Running, pod: Mapping[str, Any]) -> None:
         path = self._path("api/v1", "pods", pod["metadata"]["name"]) + "/log"
@@ -264,18 +293,16 @@ class Builder:
                 raise
             return
         lines = item.log.splitlines()
-        for line in lines[item.seen :]:
-            text = logs.step(line)
-            if text and text not in item.said:
-                item.said.add(text)
-                self._say(f"{item.planned.build.reference}: {text}")
+        steps = [text for line in lines[item.seen :] if (text := logs.step(line)) and text not in item.said]
         item.seen = len(lines)
+        for text in dict.fromkeys(steps):
+            item.said.add(text)
+            self._say(f"{item.reference}: {text}")
 
     def _failure(self, item: _Running, ended: str, pod_trouble: str) -> str:
-        reference, name = item.planned.build.reference, item.planned.name
+        reference, name = item.reference, item.planned.name
         if ended == "DeadlineExceeded":
-            seconds = self._template["spec"].get("activeDeadlineSeconds")
-            sentence = f"{reference} was not built: it took longer than {seconds} s"
+            sentence = f"{reference} was not built: it took longer than {self._job_seconds:g} s"
         elif "more memory" in pod_trouble or not item.log.strip():
             sentence = f"{reference} was not built: {pod_trouble or ended}"
         else:

@@ -102,7 +102,11 @@ def handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
             body = json.loads(raw) if raw else None
             headers = {name.lower(): value for name, value in self.headers.items()}
             asked = Asked(self.command, split.path, dict(parse_qsl(split.query)), headers, body)
-            status, content = server.answer(asked)
+            try:
+                status, content = server.answer(asked)
+            except ConnectionError:
+                self.close_connection = True
+                return
             data = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "text/html" if data.startswith(b"<") else "application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import pytest
 from ansible import constants
 from tests.unit.plugins.k8s.conftest import ApiServer, kubeconfig
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig as kubeconfigs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import (
     Api,
     KubernetesError,
     MissingKindError,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import Patience, Transport
 
 DEPLOYMENT: dict[str, Any] = {
     "apiVersion": "apps/v1",
@@ -24,10 +27,28 @@ DEPLOYMENT: dict[str, Any] = {
 NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "staging"}}
 
 
+class Clock:
+    """A clock that sleeping moves, and what a person is told."""
+
+    def __init__(self) -> None:
+        self.now, self.said = 0.0, list[str]()
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
-def known(api_server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def known(api_server: ApiServer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
-    return Objects(Api.connect(kubeconfig(tmp_path, api_server.url)))
+    api = Api(Transport(*kubeconfigs.load(kubeconfig(tmp_path, api_server.url)), print, Patience(0.4, 0.3, 0.3)))
+    # Whose deadlines are of another clock.
+    monkeypatch.setattr(api, "until", lambda deadline: nullcontext())
+    return Objects(api, clock.said.append, clock.sleep, lambda: clock.now)
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -119,3 +140,67 @@ def test_what_lists_no_kinds_is_no_api_server(api_server: ApiServer, tmp_path: P
     api_server.answers["GET /apis"] = (200, answer)
     with pytest.raises(KubernetesError, match=r"What answers at http://127\.0\.0\.1:\d+ is no Kubernetes API server"):
         Objects(Api.connect(kubeconfig(tmp_path, api_server.url))).list("Pod", "v1")
+
+
+ROUTE: dict[str, Any] = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "VirtualService",
+    "metadata": {"name": "aleph", "namespace": "staging", "labels": {}, "annotations": {}},
+    "spec": {"hosts": ["aleph"]},
+}
+ROUTES = "/apis/networking.istio.io/v1/namespaces/staging/virtualservices"
+WRITTEN = {**ROUTE, "metadata": {**ROUTE["metadata"], "resourceVersion": "8"}}
+WEBHOOK = (500, {"message": 'Internal error occurred: failed calling webhook "validation.istio.io": refused'})
+
+
+def test_an_object_is_made_or_replaced_as_it_was_read(api_server: ApiServer, known: Objects) -> None:
+    api_server.answers |= {f"POST {ROUTES}": ROUTE, f"PUT {ROUTES}/aleph": ROUTE}
+    known.write(ROUTE, None, dry_run=True)
+    assert api_server.asked[-1].query == {"fieldManager": "istio-workshop", "dryRun": "All"}
+    known.write(ROUTE, {**WRITTEN, "spec": {}}, dry_run=False)
+    assert api_server.asked[-1].body["metadata"]["resourceVersion"] == "8"
+
+
+def test_a_webhook_that_restarts_is_waited_for(api_server: ApiServer, known: Objects, clock: Clock) -> None:
+    api_server.answers[f"POST {ROUTES}"] = [WEBHOOK, WEBHOOK, ROUTE]
+    known.write(ROUTE, None, dry_run=False)
+    assert clock.now == 2
+    assert clock.said[0].startswith(
+        "writing VirtualService staging/aleph: waiting for istiod, which must judge it first"
+    )
+
+
+def test_a_webhook_that_stays_away_is_said_by_the_clock(api_server: ApiServer, known: Objects, clock: Clock) -> None:
+    api_server.answers[f"POST {ROUTES}"] = WEBHOOK
+    with pytest.raises(KubernetesError, match=r"was given up after 60 s: .*failed calling webhook") as failed:
+        known.write(ROUTE, None, dry_run=False)
+    assert clock.now == 60
+    assert "\n" not in str(failed.value)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_write_without_an_answer_is_looked_for_before_it_is_done_again(
+    api_server: ApiServer, known: Objects, done: bool
+) -> None:
+    kept: list[dict[str, Any]] = []
+
+    def cut_off(asked: Any) -> Any:
+        if done or len(api_server.of("PUT")) > 1:
+            kept.append(asked.body)
+        if len(api_server.of("PUT")) == 1:
+            raise ConnectionAbortedError
+        return ROUTE
+
+    api_server.answers |= {
+        f"PUT {ROUTES}/aleph": cut_off,
+        f"GET {ROUTES}/aleph": lambda _: WRITTEN if kept else {**WRITTEN, "spec": {}},
+    }
+    known.write(ROUTE, {**WRITTEN, "spec": {}}, dry_run=False)
+    assert len(kept) == 1
+    assert len(api_server.of("PUT")) == (1 if done else 2)
+
+
+def test_who_has_written_in_between_is_not_overwritten(api_server: ApiServer, known: Objects) -> None:
+    api_server.answers[f"PUT {ROUTES}/aleph"] = (409, {"message": "the object has been modified"})
+    with pytest.raises(KubernetesError, match="Somebody else changed the object while writing VirtualService"):
+        known.write(ROUTE, {**WRITTEN, "spec": {}}, dry_run=False)

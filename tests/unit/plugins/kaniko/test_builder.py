@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder, BuildError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build
@@ -217,7 +218,7 @@ def test_a_build_that_takes_too_long_says_so(cluster: Cluster) -> None:
         cluster.builder().ensure([build("aleph", "0.1")])
 
 
-@pytest.mark.parametrize(("reason", "seconds"), [("InvalidImageName", 1), ("ErrImagePull", 61)])
+@pytest.mark.parametrize(("reason", "seconds"), [("InvalidImageName", 1), ("ErrImagePull", 31)])
 def test_a_pod_that_cannot_start_is_explained(cluster: Cluster, reason: str, seconds: float) -> None:
     def stuck(self: Cluster, path: str) -> None:
         waiting = {"name": "kaniko", "image": "kaniko:1", "state": {"waiting": {"reason": reason, "message": "why"}}}
@@ -227,6 +228,54 @@ def test_a_pod_that_cannot_start_is_explained(cluster: Cluster, reason: str, sec
     with pytest.raises(BuildError, match=rf"image kaniko:1 cannot be had \({reason}: why\)"):
         cluster.builder().ensure([build("aleph", "0.1")])
     assert cluster.now == seconds
+
+
+def test_a_quota_is_said_though_there_is_no_pod(cluster: Cluster) -> None:
+    def never(self: Cluster, path: str) -> None:
+        name = path.rpartition("/")[2]
+        event = {"type": "Warning", "reason": "FailedCreate", "message": "exceeded quota: q"}
+        about = {"kind": "Job", "name": name}
+        self.api.put("/api/v1/namespaces/build/events/e", involvedObject=about, **event)
+
+    cluster.behave = never
+    with pytest.raises(BuildError, match=r"aleph:0\.1 was not built: exceeded quota: q \(FailedCreate\)\."):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert cluster.now == 31
+    assert "aleph:0.1: building: exceeded quota: q (FailedCreate)" in cluster.said
+
+
+def test_a_silent_api_server_does_not_end_a_build(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = cluster.api.find
+
+    def silent(path: str) -> Any:
+        if path.startswith(JOBS) and 1 <= cluster.now < 60:
+            raise KubernetesError("no answer", transient=True)
+        return find(path)
+
+    monkeypatch.setattr(cluster.api, "find", silent)
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    assert cluster.now == 60
+
+
+def test_a_build_that_could_not_be_begun_is_begun_later(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    create = cluster.api.create
+
+    def silent(path: str, body: Any) -> Any:
+        if cluster.now < 60:
+            raise KubernetesError("no answer", transient=True)
+        return create(path, body)
+
+    monkeypatch.setattr(cluster.api, "create", silent)
+    wanted = [build("aleph", "0.1"), build("aleph", "0.2"), build("beth", "0.1")]
+    assert sorted(cluster.builder().ensure(wanted).built) == ["aleph:0.1", "aleph:0.2", "beth:0.1"]
+
+
+def test_what_does_not_go_is_said(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted(cluster)
+    (cluster.root / "app/Dockerfile").write_text("FROM z\n")
+    monkeypatch.setattr(cluster.api, "delete", lambda path, grace_seconds=None: None)
+    with pytest.raises(BuildError, match=r"Job aleph-0-1-\w+ was not gone after 30 s, and could still push"):
+        cluster.builder().ensure([build("aleph", "0.1")])
 
 
 def test_a_job_has_its_builds_own_arguments_beside_the_roles() -> None:
