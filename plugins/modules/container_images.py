@@ -62,48 +62,48 @@ imported:
 """
 
 import json
-import subprocess
 from pathlib import Path
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import (
     Containerd,
-    ImportFailedError,
     wanted_manifests,
 )
 
+ARGUMENTS = {
+    "layout": {"type": "path", "required": True},
+    "prefix": {"type": "str", "required": True},
+    "names": {"type": "list", "elements": "str", "required": True},
+    "namespace": {"type": "str", "default": "k8s.io"},
+    "container": {"type": "str", "default": ""},
+    "binaries": {"type": "path", "default": "/usr/local/bin"},
+    "socket": {"type": "path", "default": "/run/containerd/containerd.sock"},
+}
+
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Import what is missing."""
+    given = module.params
+    layout = Path(given["layout"])
+    containerd = Containerd(*(given[name] for name in ("namespace", "binaries", "socket", "container")))
+    if module.check_mode and not containerd.answers():
+        result |= {"changed": True, "imported": given["names"]}
+        return
+    wanted = wanted_manifests(json.loads((layout / "index.json").read_text()), given["prefix"], given["names"])
+    with containerd.running():
+        present = containerd.images()
+        missing = {name: item for name, item in wanted.items() if present.get(name) != item["digest"]}
+        if missing and not module.check_mode:
+            containerd.load(layout, missing)
+    result |= {"changed": bool(missing), "imported": sorted(missing)}
+
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "layout": {"type": "path", "required": True},
-            "prefix": {"type": "str", "required": True},
-            "names": {"type": "list", "elements": "str", "required": True},
-            "namespace": {"type": "str", "default": "k8s.io"},
-            "container": {"type": "str", "default": ""},
-            "binaries": {"type": "path", "default": "/usr/local/bin"},
-            "socket": {"type": "path", "default": "/run/containerd/containerd.sock"},
-        },
-        supports_check_mode=True,
-    )
-    layout = Path(module.params["layout"])
-    containerd = Containerd(*(module.params[name] for name in ("namespace", "binaries", "socket", "container")))
-    if module.check_mode and not containerd.answers():
-        module.exit_json(changed=True, imported=module.params["names"])
-    try:
-        index = json.loads((layout / "index.json").read_text())
-        wanted = wanted_manifests(index, module.params["prefix"], module.params["names"])
-        with containerd.running():
-            present = containerd.images()
-            missing = {name: item for name, item in wanted.items() if present.get(name) != item["digest"]}
-            if missing and not module.check_mode:
-                containerd.load(layout, missing)
-    except (ImportFailedError, OSError) as error:
-        module.fail_json(msg=str(error))
-    except subprocess.CalledProcessError as error:
-        module.fail_json(msg=f"{' '.join(error.cmd)}: {error.stderr.decode(errors='replace').strip()}")
-    module.exit_json(changed=bool(missing), imported=sorted(missing))
+    """Entry point."""
+    run("container_images", ARGUMENTS, act)
 
 
 if __name__ == "__main__":

@@ -54,34 +54,48 @@ written:
   returned: success
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.files import File, differences, write
+
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "str", "required": True},
+    "mode": {"type": "str", "default": "0644"},
+}
+ARGUMENTS = {"files": {"type": "list", "elements": "dict", "required": True, "options": FILE}}
+
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Write what differs."""
+    files = {item["path"]: File(**item) for item in module.params["files"]}
+    result |= {"written": [], "diff": []}
+    try:
+        found = differences(files.values())
+    except ValueError as error:
+        raise WorkshopError(str(error)) from error
+    for change in found:
+        if not module.check_mode:
+            write(files[change.path])
+        result["changed"] = True
+        result["written"].append(change.path)
+        result["diff"].append(
+            {
+                "before_header": change.path,
+                "after_header": change.path,
+                "before": change.before,
+                "after": change.after,
+            }
+        )
 
 
 def main() -> None:
-    file_options = {
-        "path": {"type": "path", "required": True},
-        "content": {"type": "str", "required": True},
-        "mode": {"type": "str", "default": "0644"},
-    }
-    module = AnsibleModule(
-        argument_spec={"files": {"type": "list", "elements": "dict", "required": True, "options": file_options}},
-        supports_check_mode=True,
-    )
-    files = {item["path"]: File(**item) for item in module.params["files"]}
-    try:
-        found = differences(files.values())
-        if not module.check_mode:
-            for change in found:
-                write(files[change.path])
-    except (OSError, ValueError) as error:
-        module.fail_json(msg=str(error))
-    diff = [
-        {"before_header": item.path, "after_header": item.path, "before": item.before, "after": item.after}
-        for item in found
-    ]
-    module.exit_json(changed=bool(found), written=[item.path for item in found], diff=diff)
+    """Entry point."""
+    run("files", ARGUMENTS, act)
 
 
 if __name__ == "__main__":

@@ -101,8 +101,12 @@ can_raise_limits:
   returned: success
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_check import (
     Needs,
     Port,
@@ -112,24 +116,23 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_ch
 )
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import read_host
 
+PORT = {"number": {"type": "int", "required": True}, "variable": {"type": "str", "default": ""}}
+ARGUMENTS = {
+    "room": {"type": "str", "default": ""},
+    "nodes": {"type": "list", "elements": "str", "required": True},
+    "containers": {"type": "bool", "default": False},
+    "listen_address": {"type": "str", "default": "127.0.0.1"},
+    "ports": {"type": "list", "elements": "dict", "default": [], "options": PORT},
+    "subnets": {"type": "dict", "default": {}},
+    "memory": {"type": "int", "default": 0},
+    "disk": {"type": "dict", "default": {}},
+    "commands": {"type": "dict", "default": {}},
+    "names": {"type": "dict", "default": {}},
+}
 
-def main() -> None:
-    port_options = {"number": {"type": "int", "required": True}, "variable": {"type": "str", "default": ""}}
-    module = AnsibleModule(
-        argument_spec={
-            "room": {"type": "str", "default": ""},
-            "nodes": {"type": "list", "elements": "str", "required": True},
-            "containers": {"type": "bool", "default": False},
-            "listen_address": {"type": "str", "default": "127.0.0.1"},
-            "ports": {"type": "list", "elements": "dict", "default": [], "options": port_options},
-            "subnets": {"type": "dict", "default": {}},
-            "memory": {"type": "int", "default": 0},
-            "disk": {"type": "dict", "default": {}},
-            "commands": {"type": "dict", "default": {}},
-            "names": {"type": "dict", "default": {}},
-        },
-        supports_check_mode=True,
-    )
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Read and judge."""
     given = module.params
     needs = Needs(
         room=given["room"],
@@ -146,15 +149,19 @@ def main() -> None:
     found = problems(host, needs)
     if found:
         introduction = "" if len(found) == 1 else f"{len(found)} things are in the way, nothing was changed:\n"
-        module.fail_json(msg=introduction + "\n".join(found), problems=found)
-    module.exit_json(
-        changed=False,
-        cgroup_mode=host.cgroup_mode,
-        mtu=host.mtu,
-        runtime=runtime(host),
-        ulimits=container_limits(host),
-        can_raise_limits=host.can_raise_limits,
-    )
+        raise WorkshopError(introduction + "\n".join(found), problems=found)
+    result |= {
+        "cgroup_mode": host.cgroup_mode,
+        "mtu": host.mtu,
+        "runtime": runtime(host),
+        "ulimits": container_limits(host),
+        "can_raise_limits": host.can_raise_limits,
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    run("host_check", ARGUMENTS, act)
 
 
 if __name__ == "__main__":

@@ -64,41 +64,41 @@ left:
   returned: success
 """
 
-import subprocess
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_settings import HostSettings
+
+ARGUMENTS = {
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "record": {"type": "path", "required": True},
+    "room": {"type": "str", "default": ""},
+    "least": {"type": "dict", "default": {}},
+    "modules": {"type": "list", "elements": "str", "default": []},
+}
+
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Raise the settings, or put them back."""
+    given = module.params
+    settings = HostSettings(given["record"], given["room"], dry_run=module.check_mode)
+    try:
+        if given["state"] == "present":
+            settings.prepare({name: int(value) for name, value in given["least"].items()}, given["modules"])
+        else:
+            settings.restore()
+    except PermissionError as error:
+        raise WorkshopError(f"{error}: the host's settings can only be changed by root.") from error
+    finally:
+        result |= {"changed": bool(settings.done), "done": settings.done, "left": settings.left}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "record": {"type": "path", "required": True},
-            "room": {"type": "str", "default": ""},
-            "least": {"type": "dict", "default": {}},
-            "modules": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    settings = HostSettings(module.params["record"], module.params["room"], dry_run=module.check_mode)
-    try:
-        if module.params["state"] == "present":
-            least = {name: int(value) for name, value in module.params["least"].items()}
-            settings.prepare(least, module.params["modules"])
-        else:
-            settings.restore()
-    except WorkshopError as error:
-        module.fail_json(msg=str(error), done=settings.done)
-    except subprocess.CalledProcessError as error:
-        module.fail_json(msg=f"{' '.join(error.cmd)}: {error.stderr.strip()}", done=settings.done)
-    except PermissionError as error:
-        module.fail_json(msg=f"{error}: the host's settings can only be changed by root.", done=settings.done)
-    except OSError as error:
-        module.fail_json(msg=f"The host's settings cannot be changed: {error}.", done=settings.done)
-    module.exit_json(changed=bool(settings.done), done=settings.done, left=settings.left)
+    """Entry point."""
+    run("host_settings", ARGUMENTS, act)
 
 
 if __name__ == "__main__":

@@ -35,23 +35,28 @@ removed:
 """
 
 import shutil
-import subprocess
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import COMMAND_PATH
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import PodmanRoom
 
+ARGUMENTS = {"name": {"type": "str", "required": True}}
+
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Remove what there is."""
+    removed = []
+    if shutil.which("podman", path=COMMAND_PATH):
+        removed = PodmanRoom(module.params["name"], dry_run=module.check_mode).remove()
+    result |= {"changed": bool(removed), "removed": removed}
+
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"name": {"type": "str", "required": True}}, supports_check_mode=True)
-    if not shutil.which("podman", path=COMMAND_PATH):
-        module.exit_json(changed=False, removed=[])
-    try:
-        removed = PodmanRoom(module.params["name"], dry_run=module.check_mode).remove()
-    except subprocess.CalledProcessError as error:
-        module.fail_json(msg=f"{' '.join(error.cmd)}: {error.stderr.strip()}")
-    module.exit_json(changed=bool(removed), removed=removed)
+    """Entry point."""
+    run("podman_room", ARGUMENTS, act)
 
 
 if __name__ == "__main__":

@@ -35,23 +35,25 @@ unmounted:
   returned: success
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import mounts
+
+ARGUMENTS = {"paths": {"type": "list", "elements": "path", "required": True}}
+
+
+def act(module: AnsibleModule, result: dict[str, Any]) -> None:
+    """Unmount what is mounted."""
+    unmounted = mounts.unmount(module.params["paths"], dry_run=module.check_mode)
+    result |= {"changed": bool(unmounted), "unmounted": unmounted}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"paths": {"type": "list", "elements": "path", "required": True}}, supports_check_mode=True
-    )
-    try:
-        unmounted = mounts.unmount(module.params["paths"], dry_run=module.check_mode)
-    except WorkshopError as error:
-        module.fail_json(msg=str(error))
-    except OSError as error:
-        module.fail_json(msg=f"What is mounted cannot be seen, or unmounted: {error}.")
-    module.exit_json(changed=bool(unmounted), unmounted=unmounted)
+    """Entry point."""
+    run("unmounted", ARGUMENTS, act)
 
 
 if __name__ == "__main__":
