@@ -6,7 +6,7 @@ destination_rule.go; pilot/pkg/networking/core/route/route.go):
 
 * VirtualService: of those that the callers' namespace sees (`exportTo`) and that hold for the gateway `mesh`, the one
   with the exact host wins over every wildcard. Of several with it the first takes everything, nothing is merged: those
-  exported to their own namespace alone, then to named ones, then to all; among these the oldest.
+  exported to named namespaces (ours is exported to all), then the oldest.
 * DestinationRule: the first of the callers' namespace, the service's, the root namespace that has one for the host; in
   it the most specific host. Several of one host in a namespace are merged, or replace each other, by age and exportTo.
   One with a `workloadSelector` holds for these pods of its own namespace, instead of the others.
@@ -125,7 +125,7 @@ def edited(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
 def changed(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
     """Say that somebody else has changed an object of ours; None when its spec is one of these, or we wrote it."""
     writers = other_writers(item)
-    if item.get("spec") in specs or not (writers or not stages.is_ours(item)):
+    if item.get("spec") in [spec for spec in specs if spec] or not (writers or not stages.is_ours(item)):
         return None
     by = f"was changed by {', '.join(writers)}" if writers else "is not this workshop's"
     return f"{label(item)} {by}"
@@ -173,13 +173,10 @@ def _rank(item: Item, client: str) -> int | None:
     spec = item.get("spec") or {}
     if MESH not in (spec.get("gateways") or [MESH]):
         return None
-    home = item["metadata"]["namespace"]
-    exported = {home if each == "." else str(each) for each in spec.get("exportTo") or ["*"]}
+    exported = {item["metadata"]["namespace"] if each == "." else str(each) for each in spec.get("exportTo") or ["*"]}
     if "*" in exported:
-        return 2
-    if "~" in exported or client not in exported:
-        return None
-    return 0 if home == client else 1
+        return 1
+    return 0 if client in exported and "~" not in exported else None
 
 
 def _is_before(own: Item, other: Item, client: str) -> bool:
