@@ -228,6 +228,8 @@ def _destination_rules(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
         if item["metadata"]["namespace"] != scope.namespace or reach == "wildcard":
             yield Rule(item, False, _less_specific(what, [_host(item)], scope, own, _settings(spec)))
             continue
+        # Without a selector: merged with ours, or with another exportTo the newer one alone (istiod 1.31; older ones
+        # merge then too). That ours is the newer one is not relied on.
         selector = spec.get("workloadSelector")
         callers = scope.selected((selector or {}).get("matchLabels") or {})
         if callers:

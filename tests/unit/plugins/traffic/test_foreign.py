@@ -226,6 +226,19 @@ def test_a_default_of_the_mesh_is_a_line_that_says_whether_it_still_holds(ours: 
     assert foreign.refusals([rule], takeover=False) == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "holds"),
+    [({}, False), ({"gateways": ["outside"]}, True), ({"hosts": ["beth"]}, True), ({"exportTo": ["dev"]}, True)],
+)
+def test_an_object_of_ours_that_somebody_took_off_its_host_replaces_nothing(
+    changed: dict[str, Any], holds: bool
+) -> None:
+    live = cluster(service("istio-system", hosts=["*.local"]), ours=True)
+    live.virtual_services[0]["spec"].update(changed)
+    (rule,) = foreign.rules("aleph", "staging", live, CALLERS)
+    assert ("until a stage writes its own" in rule.sentence) is holds
+
+
 def test_what_is_outside_the_namespace_is_neither_changed_nor_deleted() -> None:
     (rule,) = found(service("dev", hosts=[FULL, "beth"]))
     assert (rule.counts, rule.taken_over, rule.deletable) == (True, None, False)
