@@ -45,7 +45,8 @@ class Running:
         # What it has printed: seconds since its start, and the line.
         self.lines: list[tuple[float, str]] = []
         self._process = subprocess.Popen(
-            command,
+            # A shell's background job ignores Ctrl-C, and all that it starts would, too.
+            ["env", "--default-signal=INT", *command],
             cwd=directory,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,

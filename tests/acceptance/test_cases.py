@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.load_client import report
-from tests.acceptance.observer import Observer
+from tests.acceptance.observer import Observer, is_ready
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.promise import Asked, begin, expected, is_settled, played, shortfalls, verdict
 from tests.acceptance.room import Room, wait_for
@@ -50,8 +50,8 @@ def rollout(weight: int, version: str = "", service: str = "aleph") -> Asked:
 
 
 def pods(observer: Observer, service: str) -> set[str]:
-    """The uid of each of a service's pods."""
-    return {pod["metadata"]["uid"] for pod in observer.pods(service)}
+    """The uid of each of a service's pods that take requests."""
+    return {pod["metadata"]["uid"] for pod in observer.pods(service) if is_ready(pod)}
 
 
 def scale(room: Room, deployment: str, replicas: int) -> None:
