@@ -3,7 +3,10 @@
 
 
 class ModuleDocFragment:
-    """The cluster (standard files), the room that it is for, its application's namespace, and who calls whom there."""
+    """The cluster (standard files); with it the room that it is for, or an application's namespace and who calls whom.
+
+    A part holds what the one before it holds, so that a plugin names one of them, or two.
+    """
 
     DOCUMENTATION = r"""
 options:
@@ -13,8 +16,7 @@ options:
     required: true
 """
 
-    ROOM = r"""
-options:
+    ROOM = f"""{DOCUMENTATION}
   room:
     description:
       - The room's name, for the label C(workshop.istio-games/room) of every object that is made.
@@ -22,16 +24,14 @@ options:
     type: str
 """
 
-    APPLICATION = r"""
-options:
+    APPLICATION = f"""{DOCUMENTATION}
   namespace:
     description: The application's namespace.
     type: str
     required: true
 """
 
-    CALLEES = r"""
-options:
+    CALLEES = f"""{APPLICATION}
   callees:
     description: The services in question, and who calls them.
     type: list

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages
 
 
@@ -29,7 +30,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
         return {
-            "traffic_problems": arguments.problems,
-            "traffic_callees": traffic_callees,
-            "traffic_versions": traffic_versions,
+            "traffic_problems": explained(arguments.problems),
+            "traffic_callees": explained(traffic_callees),
+            "traffic_versions": explained(traffic_versions),
         }

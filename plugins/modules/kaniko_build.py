@@ -62,7 +62,6 @@ options:
     type: int
     default: 2
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

@@ -16,7 +16,6 @@ options:
     elements: raw
     required: true
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

@@ -13,12 +13,8 @@ options:
     type: str
     default: istio-system
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
+  - istio_games.workshop.check_mode
   - istio_games.workshop.cluster.application
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
 author: The workshop's maintainers
 """
 

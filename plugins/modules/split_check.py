@@ -43,7 +43,6 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
   - istio_games.workshop.cluster.application
 attributes:
   check_mode:

@@ -52,7 +52,6 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
   - istio_games.workshop.cluster.application
   - istio_games.workshop.cluster.room
 attributes:

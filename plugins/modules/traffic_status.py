@@ -34,13 +34,8 @@ options:
     type: bool
     default: true
 extends_documentation_fragment:
-  - istio_games.workshop.cluster
-  - istio_games.workshop.cluster.application
+  - istio_games.workshop.check_mode
   - istio_games.workshop.cluster.callees
-attributes:
-  check_mode:
-    support: full
-    description: Changes nothing in any mode.
 author: The workshop's maintainers
 """
 

@@ -17,14 +17,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters impor
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "plugins" / "filter"
 PLUGINS = "ansible_collections.istio_games.workshop.plugins"
-# Being rewritten.
-LATER = {"traffic"}
 
 
 def filters() -> dict[str, Callable[..., Any]]:
-    names = {path.stem for path in DIRECTORY.glob("*.py")} - LATER
     found: dict[str, Callable[..., Any]] = {}
-    for name in sorted(names):
+    for name in sorted(path.stem for path in DIRECTORY.glob("*.py")):
         found |= importlib.import_module(f"{PLUGINS}.filter.{name}").FilterModule().filters()
     return found
 
