@@ -20,7 +20,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions import base
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import connections
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import records
 
 ROOT = Path(__file__).resolve().parents[3]
 PLUGINS = "ansible_collections.istio_games.workshop.plugins"
@@ -163,7 +163,7 @@ def test_choices_are_those_of_the_code() -> None:
     caller = documented_spec("connection_check")["callers"]["options"]
     assert caller["speak"]["choices"] == list(connections.SPEAK)
     assert caller["expect"]["choices"] == [connections.REACHED, connections.REFUSED]
-    assert documented_spec("traffic_stage")["stage"]["choices"] == list(stages.STAGES)
+    assert documented_spec("traffic_stage")["stage"]["choices"] == list(records.STAGES)
 
 
 def test_a_process_ends_when_its_parent_is_killed() -> None:
