@@ -15,7 +15,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {
-            "setting_problems": explained(settings.problems),
-            "unpublished_settings": explained(settings.unpublished),
-        }
+        return {"setting_problems": explained(settings.problems)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import itertools
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -69,24 +68,6 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         if name in settings and (allowed := check(settings[name]))
     ]
     return found or [*_same_ports(settings), *_overlapping_subnets(settings), *_existing_cluster(settings)]
-
-
-def unpublished(settings: Mapping[str, Any], inspected: str, node: str) -> list[str]:
-    """Give a sentence for each port setting that is not what a room's node publishes: settings are not remembered.
-
-    Args:
-        settings: values by variable name.
-        inspected: what `podman container inspect --format '{{json .HostConfig.PortBindings}}'` prints of the node.
-        node: the container's name.
-    """
-    bound = (json.loads(inspected) if inspected else {}) or {}
-    published = sorted(int(binding["HostPort"]) for bindings in bound.values() for binding in bindings)
-    return [
-        f"{name} is {port}, but {node} publishes {', '.join(map(str, published)) or 'nothing'}: type the "
-        "same -e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
-        for name, port in _ports(settings).items()
-        if _integer(port) not in published
-    ]
 
 
 def _ports(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ DIGEST = "sha256:" + "0" * 64
 
 
 def alephbeth() -> list[dict[str, Any]]:
-    data = yaml.safe_load((ROOT / "inventory/group_vars/all/apps.yml").read_text())
+    data = yaml.safe_load((ROOT / "roles/room/defaults/main/apps.yml").read_text())
     services: list[dict[str, Any]] = data["workshop_apps"]["alephbeth"]["services"]
     for service in services:
         if "node_port" in service:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import IMAGES, problems, unpublished
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import IMAGES, problems
 
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {
@@ -164,26 +163,3 @@ def test_a_ca_bundle_holds_certificates(tmp_path: Path) -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert len(judge(workshop_name="a" * 5000)[0]) < 300
-
-
-PUBLISHED = {30090: "30090", 32000: "32000", 6443: "7443"}
-BINDINGS = json.dumps({f"{inside}/tcp": [{"HostPort": outside}] for inside, outside in PUBLISHED.items()})
-
-
-def test_ports_that_are_not_the_rooms_are_named() -> None:
-    ports = {"workshop_registry_node_port": "32000", "workshop_front_node_port": 30080}
-    given = {"workshop_api_port": 7443, "workshop_node_ports": ports}
-    good = {**given, "workshop_node_ports": {**ports, "workshop_front_node_port": "30090"}}
-    assert unpublished(good, BINDINGS, "blue-control-plane") == []
-    assert unpublished(given, BINDINGS, "blue-control-plane") == [
-        "workshop_front_node_port is 30080, but blue-control-plane publishes 7443, 30090, 32000: type the same "
-        "-e and -i as for `make up` (settings are not remembered), or change the room with `make up` first."
-    ]
-
-
-@pytest.mark.parametrize("inspected", ["", "null", "{}"])
-def test_a_room_that_publishes_nothing_is_named(inspected: str) -> None:
-    (found,) = unpublished(
-        {"workshop_node_ports": {"workshop_front_node_port": 30080}}, inspected, "blue-control-plane"
-    )
-    assert "blue-control-plane publishes nothing" in found

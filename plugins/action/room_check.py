@@ -1,0 +1,52 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find the room, and judge what was given. Documented in plugins/modules/room_check.py."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import ROOM_INVENTORY, Typed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import RoomError
+
+
+class ActionModule(WorkshopAction):
+    """Thin: arguments in, `Typed`, sentences out."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        purpose = given["purpose"]
+        typed = Typed(self._loader, self.task_vars)
+        if mistakes := typed.unknown_names():
+            raise RoomError("\n".join(mistakes))
+        if gone := typed.lost_sources():
+            raise RoomError(f"The room's inventory, {gone[0]}, isn't there any more: say with -i where it is now.")
+        if not {"controller", "control_plane"} <= set(self.task_vars["groups"]):
+            raise RoomError(
+                "The inventory has no groups controller and control_plane: name one that has with -i, such as "
+                f"-i {ROOM_INVENTORY} (one container node on this machine, or whatever your room has)."
+            )
+        named = self._templar.template(self.task_vars.get("workshop_name"))
+        existing = self._templar.template(self.task_vars.get("workshop_kubeconfig", ""))
+        # An existing cluster is a room without a memory until `make up` has been there.
+        name = typed.rooms.choose(None if named is None else str(named), "make" if existing else purpose)
+        there = name in typed.rooms.names()
+        if not there and purpose == "remove":
+            show([typed.rooms.missing(name)])
+        if name != typed.rooms.default and "workshop_name" not in typed.given:
+            show([f"The room is {name}."])
+        record = typed.rooms.record(name)
+        kept, secret = typed.remembered
+        found = changes.changes(kept, record.settings, typed.defaults) if record else []
+        if refused := changes.refusals(found, purpose, name, typed.defaults["workshop_node_ports"]):
+            raise RoomError("\n".join(refused))
+        lasting = purpose in ("make", "change")
+        if found:
+            kind = "The room {} changes" if lasting else "For this run alone, the room {} changes"
+            show([kind.format(name) + ": " + ", ".join(map(str, found)) + "."])
+        if secret and lasting:
+            show([f"{', '.join(secret)}: not remembered, because it is a secret; give it again with the next command."])
+        return {"name": name, "there": there, "changes": [dataclasses.asdict(change) for change in found]}

@@ -1,0 +1,107 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What was typed, and the room that it means: what room_check, room_settings and room_record have in common."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import trust_as_template
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import plain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, names
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import own_variables
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
+
+COLLECTION = Path(__file__).parents[3]
+ROLES = COLLECTION / "roles"
+ROOM_INVENTORY = COLLECTION / "inventory" / "room.yml"
+
+
+def room_defaults(loader: DataLoader) -> dict[str, Any]:
+    """Read the settings' defaults (role `room`); what is a template stays one."""
+    found: dict[str, Any] = {}
+    for path in sorted((ROLES / "room" / "defaults" / "main").glob("*.yml")):
+        found |= loader.load_from_file(str(path), trusted_as_template=True)
+    return found
+
+
+class Typed:
+    """One run of a playbook, as it was typed.
+
+    Attributes:
+        given: the extra variables (-e), of files too.
+        rooms: the user's rooms.
+    """
+
+    def __init__(self, loader: DataLoader, task_vars: Mapping[str, Any]) -> None:
+        self.loader = loader
+        self.task_vars = task_vars
+        self.given: dict[str, Any] = load_extra_vars(loader)
+        self.rooms = Rooms(state_directory(os.environ), str(self.defaults["workshop_name"]))
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """Every setting's default."""
+        return room_defaults(self.loader)
+
+    @cached_property
+    def options(self) -> dict[str, Mapping[str, Any]]:
+        """Every role's options."""
+        return names.role_options(ROLES)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The inventory's sources; none if they are the collection's own (whatever room that has found)."""
+        found = self.task_vars.get("room_inventory", self.task_vars.get("ansible_inventory_sources", ()))
+        return tuple(str(plain(source)) for source in found or ())
+
+    def lost_sources(self) -> list[str]:
+        """Give what the room remembers as its inventory, as far as it isn't there any more."""
+        remembered = self.task_vars.get("room_inventory") or ()
+        return [str(source) for source in remembered if "," not in source and not Path(source).exists()]
+
+    def variables(self, host: str) -> Mapping[str, Any]:
+        """A host's variables, without those of the play."""
+        found: Mapping[str, Any] = self.task_vars["hostvars"].raw_get(host)
+        return found
+
+    @cached_property
+    def remembered(self) -> tuple[dict[str, Any], list[str]]:
+        """What a room is to remember of what was given, and what it is not, because it is a secret."""
+        wanted = changes.remembered_names(self.defaults, self.options)
+        paths = {name for name, option in self.options.items() if option.get("type") == "path"}
+        return changes.to_remember(plain(self.given), wanted, paths)
+
+    def record(self, name: str) -> Record:
+        """What a room remembers."""
+        return self.rooms.record(name) or Record()
+
+    def unknown_names(self) -> list[str]:
+        """Give a sentence for each name that nothing reads, in -e and in the inventory."""
+        variables = {host: self.variables(host).keys() - self.given.keys() for host in self.task_vars["hostvars"]}
+        found = names.unknown_in_inventory(variables, self.defaults)
+        known = {*self.defaults, *self.options}
+        if not names.unknown_given(self.given, known, ()):
+            return found
+        return names.unknown_given(self.given, known, self._inventory_names()) + found
+
+    def _inventory_names(self) -> set[str]:
+        sources = list(self.task_vars.get("ansible_inventory_sources") or ())
+        manager = InventoryManager(loader=self.loader, sources=sources)
+        return {name for host in manager.get_hosts() for name in own_variables(manager, self.loader, host)}
+
+
+def templates(value: Any) -> Any:
+    """Give a value whose text may be a template, as what is given with -e may."""
+    if isinstance(value, Mapping):
+        return {key: templates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [templates(item) for item in value]
+    return trust_as_template(value) if isinstance(value, str) else value

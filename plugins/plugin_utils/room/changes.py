@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a playbook was given, beside what its room remembers: what differs, what of that is refused, what is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose, Record
+
+# A cluster is made with these once and for all.
+FIXED = ("workshop_state_dir", "workshop_kubeconfig", "workshop_pod_subnet", "workshop_service_subnet")
+# The node that is up publishes its NodePorts and these: `make up` makes it anew.
+PUBLISHED = ("workshop_api_port", "workshop_listen_address")
+# Which room, which of its applications, and what Ansible finds out by itself.
+NOT_REMEMBERED = {
+    *("workshop_name", "workshop_app", "workshop_own_nodes", "workshop_container_nodes"),
+    *("workshop_cluster_kubeconfig", "workshop_node_ports"),
+    *("bundle_update_lock", "bundle_keep_go_caches"),
+}
+# What these roles take belongs to one application or one run.
+PASSING_ROLES = ("app", "preflight", "teardown", "traffic")
+PATHS = ("workshop_kubeconfig", "workshop_ca_bundle")
+SECRET_NAME = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
+PASSWORD_IN_URL = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that is another one than before."""
+
+    name: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {_shown(self.old)} -> {_shown(self.new)}"
+
+
+def remembered_names(settings: Collection[str], options: Collection[str]) -> set[str]:
+    """Name what a room remembers: its settings, and what the roles that make it take besides."""
+    passing = tuple(f"{role}_" for role in PASSING_ROLES)
+    return {name for name in (*settings, *options) if name not in NOT_REMEMBERED and not name.startswith(passing)}
+
+
+def to_remember(
+    given: Mapping[str, Any], names: Collection[str], paths: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Give what of the given variables a room is to remember, and the names of those that hold a secret.
+
+    A path (PATHS, and `paths`) is made absolute: the next command may be typed in another directory.
+    """
+    kept: dict[str, Any] = {}
+    secret = []
+    for name in sorted(set(names) & given.keys()):
+        value = given[name]
+        if SECRET_NAME.search(name) or PASSWORD_IN_URL.search(yaml.safe_dump(value)):
+            secret.append(name)
+        else:
+            kept[name] = _absolute(value) if name in (*PATHS, *paths) else value
+    return kept, secret
+
+
+def _absolute(path: Any) -> Any:
+    return str(Path(path).expanduser().absolute()) if isinstance(path, str) and path and "{{" not in path else path
+
+
+def changes(given: Mapping[str, Any], remembered: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Change]:
+    """Give the settings that differ from what the room has had until now."""
+    before = {**defaults, **remembered}
+    return [
+        Change(name, before.get(name), value)
+        for name, value in given.items()
+        if not same(value, before.get(name)) and not (name not in before and value in ("", None))
+    ]
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values mean the same: -e NAME=VALUE gives text for numbers.
+
+    >>> same("30080", 30080)
+    True
+    """
+    if isinstance(one, (Mapping, list)) or isinstance(other, (Mapping, list)):
+        return bool(one == other)
+    return str(one) == str(other)
+
+
+def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: Collection[str] = ()) -> list[str]:
+    """Give a sentence for each change that this playbook cannot make, or that would make it look for another room.
+
+    Args:
+        found: the changes.
+        purpose: what the playbook does with the room.
+        room: its name.
+        node_ports: the settings that are NodePorts.
+    """
+    sentences = []
+    for change in found:
+        said = f"{change.name} is {_shown(change.new)}, but the room {room} has {_shown(change.old)}"
+        again = f'-e workshop_name={room} -e {change.name}={change.new}"'
+        if change.name in FIXED:
+            sentences.append(
+                f"{said} and keeps it for as long as it is up: leave it away, or type "
+                f'`make down ARGS="-e workshop_name={room}"` and then `make up ARGS="{again}`.'
+            )
+        elif change.name in (*PUBLISHED, *node_ports) and purpose != "make":
+            sentences.append(f'{said}: leave it away, or change the room first with `make up ARGS="{again}`.')
+    return sentences
+
+
+def updated(
+    record: Record, given: Mapping[str, Any], defaults: Mapping[str, Any], inventory: tuple[str, ...] | None
+) -> Record:
+    """Give what a room remembers from now on: what differs from the defaults.
+
+    Args:
+        record: what it has remembered until now.
+        given: what it is to remember now.
+        defaults: the settings' defaults, as they are written.
+        inventory: the inventory's sources, None for those of before.
+    """
+    settings = {
+        name: value
+        for name, value in {**record.settings, **given}.items()
+        if not (name in defaults and same(value, defaults[name]))
+    }
+    return Record(settings, record.inventory if inventory is None else inventory)
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value in ("", None) else "the default" if "{{" in str(value) else str(value)
+    return text if len(text) <= 60 else text[:57] + "..."

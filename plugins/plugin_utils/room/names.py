@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The names that may be given with -e: a mistyped one is told, because Ansible takes any."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# What a user says of one run: it is no setting of the room.
+ARGUMENTS = {
+    "measure": "whether a stage measures its split (true)",
+    "purge": "whether teardown.yml removes the bundle's cache too (false)",
+    "service": "the one service that a stage takes (all)",
+    "stage": "the stage that stage.yml goes to",
+    "student": "the student that a stage is for",
+    "students": "how many students a class has",
+    "takeover": "whether a stage overwrites routing that somebody else has made or changed (false)",
+    "version": "the new version of a stage",
+    "weight": "the new version's share of the requests, 0 to 100 percent",
+}
+# Ansible's own, and those that AWX and molecule hand to every play.
+FOREIGN = ("ansible_", "awx_", "molecule_", "tower_")
+SETTING = "workshop_"
+
+
+def role_options(roles: Path) -> dict[str, Mapping[str, Any]]:
+    """Give every option in the argument specs of the roles in a directory, by its name."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(roles.glob("*/meta/argument_specs.yml")):
+        for entry in yaml.load(path.read_text(), yaml.CSafeLoader)["argument_specs"].values():
+            found |= entry.get("options") or {}
+    return found
+
+
+def unknown_given(given: Iterable[str], known: Collection[str], own: Collection[str]) -> list[str]:
+    """Give a sentence for each name that was given with -e and that nothing reads.
+
+    Args:
+        given: the names.
+        known: the names of settings and of roles' options; ARGUMENTS are known as well.
+        own: names that the user's inventory defines, which may be overridden.
+    """
+    allowed = {*known, *ARGUMENTS}
+    return [
+        f"{name} is not a setting of this playbook: {_meant(name, allowed)}"
+        for name in sorted(given)
+        if name not in allowed and name not in own and not name.startswith(FOREIGN)
+    ]
+
+
+def unknown_in_inventory(names: Mapping[str, Collection[str]], known: Collection[str]) -> list[str]:
+    """Give a sentence for each `workshop_*` variable of an inventory that nothing reads.
+
+    Args:
+        names: the variables' names by host.
+        known: the settings' names.
+    """
+    hosts: dict[str, str] = {}
+    for host, variables in names.items():
+        for name in variables:
+            if name.startswith(SETTING) and name not in known:
+                hosts.setdefault(name, host)
+    return [
+        f"{name}, which the inventory has for {host}, is no setting: {_meant(name, known)}"
+        for name, host in sorted(hosts.items())
+    ]
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    for guess in _closest(name, known):
+        return f"did you mean {guess}?"
+    return (
+        f"README.md has them under Settings, {', '.join(sorted(ARGUMENTS))} belong to one run, and a variable of your "
+        "own must be in your inventory as well."
+    )
+
+
+def _closest(name: str, known: Collection[str]) -> Iterator[str]:
+    """Give the name that looks most like this one, with or without `workshop_`."""
+    yield from (full for full in (SETTING + name,) if full in known)
+    yield from difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
+    if len(name) > 3:  # else nearly all of the two is the prefix
+        yield from difflib.get_close_matches(SETTING + name, sorted(known), n=1, cutoff=0.8)

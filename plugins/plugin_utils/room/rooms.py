@@ -1,0 +1,153 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A user's rooms: which there are, which one is meant, and what each remembers."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
+# What a playbook does with its room: makes it, changes what runs in it, uses it as it is, or removes it.
+Purpose = Literal["make", "change", "use", "remove"]
+
+RECORD = "room.yml"
+# Any of these shows that a directory is a room's, also that of a room which was half made or half removed.
+MARKS = (RECORD, "kubeconfig", "bundle")
+HEADER = "# What this room was given, besides the defaults. Written by the playbooks, removed by teardown.yml.\n---\n"
+
+
+class RoomError(WorkshopError):
+    """The room that was asked for isn't there, or isn't named."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a room remembers.
+
+    Attributes:
+        settings: values by variable name, as they were given.
+        inventory: the inventory's sources, absolute; none: the collection's own.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    inventory: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """What stands in the file."""
+        data = {"settings": dict(self.settings), "inventory": list(self.inventory)}
+        return HEADER + yaml.safe_dump(data, sort_keys=True, default_flow_style=False)
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The rooms whose state is in `directory`.
+
+    Attributes:
+        directory: where each room has a directory of its name.
+        default: the room that is meant where there are several, or none.
+    """
+
+    directory: Path
+    default: str
+
+    def names(self) -> list[str]:
+        """Name those that are there, also half."""
+        try:
+            return sorted(
+                path.name for path in self.directory.iterdir() if any(os.path.lexists(path / mark) for mark in MARKS)
+            )
+        except OSError:  # there is none, or it is somebody else's
+            return []
+
+    def record(self, name: str) -> Record | None:
+        """Read what a room remembers; None if it has no memory (or there is no such room).
+
+        Raises:
+            RoomError: the file is not what the playbooks write.
+        """
+        path = self.path(name)
+        if name not in self.names() or not path.is_file():
+            return None
+        try:
+            data = yaml.safe_load(path.read_text())
+            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])))
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise RoomError(
+                f"{path} cannot be read ({reason}): mend it, or remove it and give -e and -i again."
+            ) from error
+
+    def path(self, name: str) -> Path:
+        """The file of a room's memory."""
+        return self.directory / name / RECORD
+
+    def write(self, name: str, record: Record) -> None:
+        """Replace what a room remembers; nobody else may read it."""
+        path = self.path(name)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = path.with_name(RECORD + ".new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(record.text)
+        new.replace(path)
+
+    def forget(self, name: str) -> None:
+        """Remove a room's memory, and its directory if nothing else is in it."""
+        self.path(name).unlink(missing_ok=True)
+        if self.path(name).parent.is_dir() and not any(self.path(name).parent.iterdir()):
+            self.path(name).parent.rmdir()
+
+    def choose(self, given: str | None, purpose: Purpose) -> str:
+        """Name the room that is meant.
+
+        Args:
+            given: the name that a user gave, if any.
+            purpose: what is to become of the room; only one that is made or removed need not be there.
+
+        Raises:
+            RoomError: it isn't there, or there are several.
+        """
+        there = self.names()
+        if given is None and len(there) == 1:
+            return there[0]
+        if given is None and there and self.default not in there:
+            raise RoomError(f"There are several rooms, {', '.join(there)}: say which one with -e workshop_name=NAME.")
+        name = self.default if given is None else given
+        if name not in there and purpose in ("change", "use"):
+            raise RoomError(self.missing(name))
+        return name
+
+    def missing(self, name: str) -> str:
+        """Say that there is no such room, which others there are, and what to type."""
+        there = self.names()
+        if there:
+            return f"There is no room {name!r}, but {', '.join(there)}: type -e workshop_name={there[0]}, for example."
+        said = f"There is no room {name!r}, and no other, in {self.directory}"
+        for home, others in elsewhere(self.directory):
+            return f"{said}; {', '.join(others)} is in {home}: type HOME={home} before the command."
+        if os.geteuid() != 0:
+            return f"{said}: rooms are root's, so become root (sudo -s -H), activate .venv again, and type it again."
+        return f"{said}: make it with `make up`."
+
+
+def state_directory(environment: Mapping[str, str]) -> Path:
+    """Where a user's rooms are (as workshop_state_dir says in roles/room/defaults/main/workshop.yml)."""
+    base = environment.get("XDG_STATE_HOME") or environment.get("HOME", "") + "/.local/state"
+    return Path(base) / "istio-workshop"
+
+
+def elsewhere(directory: Path) -> Iterable[tuple[str, list[str]]]:
+    """Give this user's real home directory with its rooms, where HOME names another one that has none."""
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    own = state_directory({"HOME": home})
+    others = Rooms(own, "").names() if own != directory else []
+    if others:
+        yield home, others

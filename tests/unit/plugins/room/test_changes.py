@@ -1,0 +1,121 @@
+"""What differs from what a room remembers, what of that is refused, and what is remembered from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.changes import (
+    FIXED,
+    PUBLISHED,
+    changes,
+    refusals,
+    remembered_names,
+    to_remember,
+    updated,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose, Record
+
+DEFAULTS: dict[str, Any] = {
+    "workshop_front_node_port": 30080,
+    "workshop_load_rate": 5,
+    "workshop_pod_subnet": "10.244.0.0/16",
+    "workshop_kubeconfig": "",
+    "workshop_node_address": "{{ groups['nodes'] | first }}",
+}
+PURPOSES: list[Purpose] = ["make", "change", "use", "remove"]
+
+
+@pytest.mark.parametrize(
+    ("given", "remembered", "shown"),
+    [
+        ({}, {}, []),
+        ({"workshop_load_rate": "5"}, {}, []),
+        ({"workshop_load_rate": "50"}, {}, ["workshop_load_rate 5 -> 50"]),
+        ({"workshop_load_rate": "50"}, {"workshop_load_rate": 50}, []),
+        ({"workshop_load_rate": 5}, {"workshop_load_rate": "50"}, ["workshop_load_rate 50 -> 5"]),
+        ({"registry_config_file": "/c"}, {}, ["registry_config_file nothing -> /c"]),
+        ({"registry_config_file": ""}, {}, []),
+        ({"registry_config_file": ""}, {"registry_config_file": "/c"}, ["registry_config_file /c -> nothing"]),
+        ({"workshop_node_address": "a"}, {}, ["workshop_node_address the default -> a"]),
+        ({"image_build_args": {"A": "b"}}, {"image_build_args": {"A": "b"}}, []),
+        (
+            {"image_build_args": {"A": "c"}},
+            {"image_build_args": {"A": "b"}},
+            ["image_build_args {'A': 'b'} -> {'A': 'c'}"],
+        ),
+    ],
+)
+def test_a_difference_is_shown(given: dict[str, Any], remembered: dict[str, Any], shown: list[str]) -> None:
+    assert [str(change) for change in changes(given, remembered, DEFAULTS)] == shown
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize("name", FIXED)
+def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
+    (said,) = refusals(changes({name: "/other"}, {name: "/old"}, {}), purpose, "blue")
+    assert said == (
+        f"{name} is /other, but the room blue has /old and keeps it for as long as it is up: leave it away, or type "
+        f'`make down ARGS="-e workshop_name=blue"` and then `make up ARGS="-e workshop_name=blue -e {name}=/other"`.'
+    )
+
+
+@pytest.mark.parametrize("name", [*PUBLISHED, "workshop_front_node_port"])
+def test_what_the_node_publishes_is_changed_by_make_up_alone(name: str) -> None:
+    found = changes({name: "2"}, {name: "1"}, {})
+    assert refusals(found, "make", "blue", [name]) == []
+    for purpose in PURPOSES[1:]:
+        (said,) = refusals(found, purpose, "blue", [name])
+        assert said == (
+            f"{name} is 2, but the room blue has 1: leave it away, or change the room first with "
+            f'`make up ARGS="-e workshop_name=blue -e {name}=2"`.'
+        )
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_anything_else_holds(purpose: Purpose) -> None:
+    assert refusals(changes({"workshop_load_rate": 50}, {}, DEFAULTS), purpose, "blue") == []
+
+
+def test_what_differs_from_the_defaults_is_remembered() -> None:
+    record = Record({"workshop_load_rate": "50", "workshop_front_node_port": "30090"}, ("/hosts.yml",))
+    given = {"workshop_load_rate": "5", "registry_config_file": "/c"}
+    assert updated(record, given, DEFAULTS, None) == Record(
+        {"workshop_front_node_port": "30090", "registry_config_file": "/c"}, ("/hosts.yml",)
+    )
+    assert updated(record, {}, DEFAULTS, ()).inventory == ()
+
+
+def test_what_belongs_to_one_run_is_not_remembered() -> None:
+    settings = ["workshop_name", "workshop_app", "workshop_load_rate"]
+    options = ["traffic_weight", "app_versions", "teardown_purge", "bundle_update_lock", "registry_config_file"]
+    assert remembered_names(settings, options) == {"workshop_load_rate", "registry_config_file"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("registry_password", "x"),
+        ("image_build_token", "x"),
+        ("image_build_args", {"HTTPS_PROXY": "http://me:pw@proxy:3128"}),
+    ],
+)
+def test_a_secret_is_named_and_not_remembered(name: str, value: Any) -> None:
+    assert to_remember({name: value, "workshop_load_rate": 5}, [name, "workshop_load_rate"]) == (
+        {"workshop_load_rate": 5},
+        [name],
+    )
+
+
+def test_a_path_is_remembered_as_an_absolute_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    given = {"workshop_kubeconfig": "~/.kube/config", "mesh_bin_dir": "bin", "workshop_ca_bundle": ""}
+    kept, _ = to_remember(given, list(given), ["mesh_bin_dir"])
+    assert kept == {
+        "workshop_kubeconfig": "/home/me/.kube/config",
+        "mesh_bin_dir": f"{tmp_path}/bin",
+        "workshop_ca_bundle": "",
+    }

@@ -1,0 +1,87 @@
+"""A name that nothing reads is told, with the one that was meant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import (
+    ARGUMENTS,
+    role_options,
+    unknown_given,
+    unknown_in_inventory,
+)
+
+ROOT = Path(__file__).resolve().parents[4]
+DEFAULTS = {
+    name for path in (ROOT / "roles/room/defaults/main").glob("*.yml") for name in yaml.safe_load(path.read_text())
+}
+KNOWN = {*DEFAULTS, *role_options(ROOT / "roles")}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("sevice", "service"),
+        ("Service", "service"),
+        ("wieght", "weight"),
+        ("versions", "version"),
+        ("workshop_front_nodeport", "workshop_front_node_port"),
+        ("front_node_port", "workshop_front_node_port"),
+        ("name", "workshop_name"),
+        ("registry_config_fil", "registry_config_file"),
+        ("workshop_pod_subnets", "workshop_pod_subnet"),
+    ],
+)
+def test_a_mistyped_name_is_told_with_the_one_that_was_meant(typed: str, meant: str) -> None:
+    assert unknown_given([typed], KNOWN, ()) == [f"{typed} is not a setting of this playbook: did you mean {meant}?"]
+
+
+@pytest.mark.parametrize("name", ["colour", "x"])
+def test_a_name_like_no_other_is_told_with_what_there_is(name: str) -> None:
+    (said,) = unknown_given([name], KNOWN, ())
+    assert said.startswith(f"{name} is not a setting of this playbook: README.md has them under Settings")
+    assert "service" in said
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("service", "weight", "version", "stage", "student", "students", "takeover", "measure", "purge"),
+        *("workshop_name", "workshop_apps", "registry_config_file", "mesh_bin_dir", "bundle_update_lock"),
+        *("ansible_user", "ansible_ssh_private_key_file", "awx_job_id"),
+    ],
+)
+def test_what_is_read_may_be_given(name: str) -> None:
+    assert unknown_given([name], KNOWN, ()) == []
+
+
+def test_a_variable_of_the_users_own_inventory_may_be_given() -> None:
+    assert unknown_given(["colour"], KNOWN, {"colour"}) == []
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    assert len(unknown_given(["sevice", "weigth"], KNOWN, ())) == 2
+
+
+def test_an_inventorys_mistyped_setting_is_told_once() -> None:
+    names = {"localhost": {"workshop_nam", "colour"}, "control-plane": {"workshop_nam"}}
+    assert unknown_in_inventory(names, DEFAULTS) == [
+        "workshop_nam, which the inventory has for localhost, is no setting: did you mean workshop_name?"
+    ]
+
+
+def test_short_names_that_roles_read_are_known() -> None:
+    """A role takes NAME from the command line as `NAME | default(...)` in its defaults."""
+    text = "\n".join(path.read_text() for path in ROOT.glob("roles/*/defaults/*.yml"))
+    read = set(re.findall(r"{{ ([a-z]+) \| default\(", text))
+    assert read
+    assert read <= set(ARGUMENTS)
+
+
+def test_every_argument_is_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in ARGUMENTS if not re.search(rf"\b{name}\b", text)] == []
