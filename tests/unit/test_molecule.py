@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_walk_takes_every_ordered_pair_of_stages_once() -> None:
-    (play,) = yaml.safe_load((ROOT / "molecule/stages/verify.yml").read_text())
+    *_, play = yaml.safe_load((ROOT / "molecule/stages/verify.yml").read_text())
     numbers = [int(digit) for digit in play["vars"]["walk"]]
     pairs = list(pairwise(numbers))
     assert len(pairs) == len(set(pairs))
@@ -19,7 +19,7 @@ def test_the_walk_takes_every_ordered_pair_of_stages_once() -> None:
 
 
 def test_the_walk_knows_every_stage() -> None:
-    (play,) = yaml.safe_load((ROOT / "molecule/stages/verify.yml").read_text())
+    *_, play = yaml.safe_load((ROOT / "molecule/stages/verify.yml").read_text())
     stages = ROOT / "roles/traffic/tasks"
     names = {Path(stage["play"]).stem for stage in play["vars"]["stages"]}
     internal = {"stage", "deploy", "retire", "prove", "status"}

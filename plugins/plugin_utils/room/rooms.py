@@ -141,7 +141,7 @@ class Rooms:
 def state_directory(environment: Mapping[str, str]) -> Path:
     """Where a user's rooms are (as workshop_state_dir says in roles/room/defaults/main/workshop.yml)."""
     base = environment.get("XDG_STATE_HOME") or environment.get("HOME", "") + "/.local/state"
-    return Path(base) / "istio-workshop"
+    return Path(f"{base}/istio-workshop")
 
 
 def elsewhere(directory: Path) -> Iterable[tuple[str, list[str]]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import rooms as module
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import (
     Purpose,
     Record,
@@ -20,7 +20,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms im
 
 @pytest.fixture(autouse=True)
 def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module.pwd, "getpwuid", lambda uid: type("User", (), {"pw_dir": str(tmp_path / "real")}))
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: type("User", (), {"pw_dir": str(tmp_path / "real")}))
 
 
 def some(directory: Path, *names: str) -> Rooms:
