@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, named
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import other_writers
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, sidecars, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, sidecars
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.reach import Item, Scope
 
 if TYPE_CHECKING:
@@ -99,45 +99,29 @@ def settled(found: Sequence[Rule]) -> tuple[list[dict[str, Any]], list[dict[str,
     for rule in found:
         if rule.counts and (rule.deletable or rule.taken_over):
             by_object.setdefault(label(rule.item), []).append(rule)
-    changed, deleted = [], []
+    left_over, deleted = [], []
     for same in by_object.values():
         item = same[0].item
         kept = [[] if rule.taken_over is None else _hosts(rule.taken_over) for rule in same]
         hosts = [host for host in _hosts(item) if all(host in each for each in kept)]
         left = same[0].taken_over if len(same) == 1 else _without(item, hosts)
         if left:
-            changed.append(left)
+            left_over.append(left)
         else:
             deleted.append(dict(item))
-    return changed, deleted
+    return left_over, deleted
 
 
-def edited(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
-    """Refuse to overwrite an object of ours that somebody else has changed; None when nobody has.
-
-    Args:
-        specs: what it may hold, whoever wrote it: the spec that is wanted, the recorded one (`recorded_specs`).
-    """
-    change = changed(item, *specs)
-    return f"{change}: undo that, or type -e takeover=true to write it anew." if change else None
+def edited(item: Item) -> str:
+    """Refuse to overwrite an object of ours that somebody else has changed (plan.is_edited)."""
+    return f"{changed(item)}: undo that, or type -e takeover=true to write it anew."
 
 
-def changed(item: Item, *specs: Mapping[str, Any] | None) -> str | None:
-    """Say that somebody else has changed an object of ours; None when its spec is one of these, or we wrote it."""
+def changed(item: Item) -> str:
+    """Say who has changed an object of ours."""
     writers = other_writers(item)
-    if item.get("spec") in [spec for spec in specs if spec] or not (writers or not stages.is_ours(item)):
-        return None
     by = f"was changed by {', '.join(writers)}" if writers else "is not this workshop's"
     return f"{label(item)} {by}"
-
-
-def recorded_specs(virtual_service: Item | None) -> dict[str, dict[str, Any]]:
-    """Make the specs of the stage that is recorded on a service's VirtualService again, by kind."""
-    goal = stages.recorded_goal(virtual_service) if virtual_service else None
-    if goal is None:
-        return {}
-    made = (stages.virtual_service(goal), stages.destination_rule(goal.service, goal.namespace, goal.tags))
-    return {str(item["kind"]): dict(item["spec"]) for item in made}
 
 
 # VirtualServices
@@ -156,7 +140,7 @@ def _virtual_services(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
         if not callers:
             yield Rule(item, False, f"{what} names {scope.service}, but has no route for requests of its callers.")
         elif reach == "wildcard":
-            yield Rule(item, False, _less_specific(what, _hosts(item), scope, own, "routes"))
+            yield Rule(item, False, _less_specific(item, _hosts(item), scope, own, "routes"))
         elif own and _is_before(own, item, scope.namespace):
             yield Rule(item, False, f"{what} names {scope.service} too, but {label(own)} is older and goes before it.")
         else:
@@ -226,7 +210,7 @@ def _destination_rules(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
         spec = item["spec"]
         what = f"{label(item)}{_by(item)}"
         if item["metadata"]["namespace"] != scope.namespace or reach == "wildcard":
-            yield Rule(item, False, _less_specific(what, [_host(item)], scope, own, _settings(spec)))
+            yield Rule(item, False, _less_specific(item, [_host(item)], scope, own, _settings(spec)))
             continue
         # Without a selector: merged with ours, or with another exportTo the newer one alone (istiod 1.31; older ones
         # merge then too). That ours is the newer one is not relied on.
@@ -275,8 +259,8 @@ def _by(item: Item) -> str:
     return f", written by {', '.join(writers)}," if writers else ""
 
 
-def _less_specific(what: str, hosts: Sequence[str], scope: Scope, own: Item | None, settings: str) -> str:
-    shown = f"{what} (host {', '.join(hosts)}: {settings})"
+def _less_specific(item: Item, hosts: Sequence[str], scope: Scope, own: Item | None, settings: str) -> str:
+    shown = f"{label(item)} (host {', '.join(hosts)}: {settings}){_by(item)}"
     if own:
         return f"{shown} does not hold for {scope.service}: {label(own)} is closer, and replaces it as a whole."
     return (

@@ -155,7 +155,7 @@ def plan(
         result.services.append(steps)
         if not takeover:
             own = (find(live.virtual_services, steps.route), find(live.destination_rules, steps.prepare))
-            result.problems += [str(foreign.edited(item)) for item in own if item and is_edited(item)]
+            result.problems += [foreign.edited(item) for item in own if item and is_edited(item)]
     left, removed = foreign.settled(found)
     result.leave, result.remove = list(left), list(removed)
     return result

@@ -16,6 +16,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
     Live,
     deployed_tags,
+    is_edited,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
@@ -75,7 +76,7 @@ def service_status(
         ],
         "warnings": [
             *(arrival.losses(service, held, rule) if item else []),
-            *(f"{change}." for each in (item, rule) if each and (change := _changed(each, item))),
+            *(f"{foreign.changed(each)}." for each in (item, rule) if each and is_edited(each)),
         ],
         "silent": list(silent),
         "checks": measured,
@@ -127,10 +128,6 @@ def _rule(route: routes.Route) -> dict[str, Any]:
         "besides": list(route.besides),
         "sentence": str(route),
     }
-
-
-def _changed(item: Mapping[str, Any], virtual_service: Mapping[str, Any] | None) -> str | None:
-    return foreign.changed(item, foreign.recorded_specs(virtual_service).get(str(item["kind"])))
 
 
 def _percent(check: Mapping[str, Any] | None, tag: str) -> float | None:

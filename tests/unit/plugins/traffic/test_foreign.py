@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from tests.unit.plugins.traffic.conftest import at, goal, written
+from tests.unit.plugins.traffic.conftest import goal, written
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
@@ -315,31 +315,9 @@ def test_each_pod_has_one_sidecar() -> None:
     assert found(sidecar(cuts, selector={"app": "beth"}), sidecar(cuts, namespace="dev")) == []
 
 
-@pytest.mark.parametrize("manager", ["kubectl-patch", "istio-workshop"])
-def test_a_spec_that_is_ours_is_ours_again(manager: str) -> None:
-    recorded, wanted = virtual_service(goal("rollout", 20)), virtual_service(goal("rollout", 50))
-    specs = (wanted["spec"], foreign.recorded_specs(recorded)["VirtualService"])
-    assert foreign.edited(written(recorded, manager), *specs) is None
-    assert foreign.edited(written({**recorded, "spec": wanted["spec"]}, manager), *specs) is None
-    changed = written({**recorded, "spec": virtual_service(goal("rollout", 30))["spec"]}, manager)
-    sentence = foreign.edited(changed, *specs)
-    assert (sentence is None) is (manager == "istio-workshop")
-    assert sentence is None or sentence.startswith("VirtualService staging/aleph was changed by kubectl-patch:")
-
-
-def test_an_object_without_our_labels_is_ours_when_it_says_what_ours_does() -> None:
-    recorded = virtual_service(goal("rollout", 20))
-    bare = {**recorded, "metadata": {"name": "aleph", "namespace": "staging"}}
-    assert foreign.edited(bare, recorded["spec"]) is None
-    assert "is not this workshop's" in str(foreign.edited({**bare, "spec": {"hosts": ["aleph"]}}, recorded["spec"]))
-
-
-def test_the_record_gives_both_objects_back() -> None:
-    live = at("rollout", 20)
-    specs = foreign.recorded_specs(live.virtual_services[0])
-    assert specs == {
-        "VirtualService": live.virtual_services[0]["spec"],
-        "DestinationRule": live.destination_rules[0]["spec"],
-    }
-    assert foreign.recorded_specs(None) == {}
-    assert foreign.recorded_specs(service()) == {}
+def test_who_has_changed_an_object_is_said() -> None:
+    ours = virtual_service(goal("rollout", 20))
+    assert foreign.edited(written(ours, "kubectl-patch")).startswith(
+        "VirtualService staging/aleph was changed by kubectl-patch: undo that, or type -e takeover=true"
+    )
+    assert foreign.changed(service()) == "VirtualService staging/mine is not this workshop's"
