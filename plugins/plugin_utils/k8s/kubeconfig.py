@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import threading
 from collections.abc import Mapping
@@ -25,6 +24,18 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
 
 # A program that a kubeconfig names for its credentials may ask a cloud, or wait for a person who isn't there.
 CREDENTIAL_SECONDS = 30.0
+# This machine, and what no proxy of a network leads to: private networks, and addresses without a router.
+NEAR = (
+    "localhost",
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+)
 
 
 def load(kubeconfig: str, seconds: float = CREDENTIAL_SECONDS) -> tuple[client.Configuration, Target]:
@@ -113,19 +124,20 @@ def environment_proxy(server: str, proxies: Mapping[str, str]) -> tuple[str, str
     >>> environment_proxy("https://127.0.0.1:6443", {"https": "http://proxy:3128"})
     ('', '')
     """
-    parts = urlsplit(server)
-    proxy = proxies.get(parts.scheme, "")
-    if not proxy or _is_near(parts.hostname or "") or should_bypass_proxies(server, proxies.get("no", "")):
+    scheme = urlsplit(server).scheme
+    proxy = proxies.get(scheme, "")
+    if not proxy or should_bypass_proxies(server, no_proxy(proxies)):
         return "", ""
-    return proxy, f"{parts.scheme.upper()}_PROXY"
+    return proxy, f"{scheme.upper()}_PROXY"
 
 
-def _is_near(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_private or address.is_link_local
+def no_proxy(proxies: Mapping[str, str]) -> str:
+    """List who is asked directly, as NO_PROXY does: what is near, and what the environment names.
+
+    >>> no_proxy({"no": "cluster.example"}).rpartition(",")[2]
+    'cluster.example'
+    """
+    return ",".join(filter(None, (*NEAR, proxies.get("no", ""))))
 
 
 def _without_password(proxy: str) -> str:

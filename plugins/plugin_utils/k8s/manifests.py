@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.request import getproxies
 
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.kubeconfig import no_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, labelled
 
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
@@ -48,6 +50,7 @@ def arguments(kubeconfig: str, manifests: Iterable[Any], room: str, *, check_mod
     """What kubernetes.core.k8s is told; every object gets our labels."""
     return {
         "kubeconfig": kubeconfig,
+        "no_proxy": no_proxy(getproxies()),
         "definition": [labelled(item, room) for item in objects(manifests)],
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},

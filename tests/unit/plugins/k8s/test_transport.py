@@ -236,6 +236,8 @@ class TestProxy:
             ("http://127.0.0.1:{port}", "", False),
             ("http://localhost:{port}", "", False),
             ("http://192.168.7.9:6443", "", False),
+            ("http://[::1]:9", "", False),
+            ("http://room.localhost:9", "elsewhere.example", False),
             ("http://cluster.example:6443", "", True),
             ("http://cluster.example:6443", "cluster.example", False),
             ("http://cluster.example:6443", ".example", False),
