@@ -45,7 +45,7 @@ def clock() -> Clock:
 @pytest.fixture
 def known(api_server: ApiServer, clock: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Objects:
     monkeypatch.setattr(constants, "DEFAULT_LOCAL_TMP", str(tmp_path))
-    api = Api(Transport(*kubeconfigs.load(kubeconfig(tmp_path, api_server.url)), print, Patience(0.4, 0.3, 0.3)))
+    api = Api(Transport(*kubeconfigs.load(kubeconfig(tmp_path, api_server.url)), print, Patience(5, 2, 2)))
     # Whose deadlines are of another clock.
     monkeypatch.setattr(api, "until", lambda deadline: nullcontext())
     return Objects(api, clock.said.append, clock.sleep, lambda: clock.now)
