@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room
 
 
@@ -19,6 +20,7 @@ class FilterModule:
             room.content_digest,
             room.join_ticket,
             room.kubeconfig_address,
+            kubeconfig.no_proxy,
             room.node_addresses,
             room.node_problems,
             room.published_ports,

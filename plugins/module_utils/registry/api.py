@@ -34,13 +34,20 @@ class RegistryError(WorkshopError):
 class Answer:
     """A registry's answer that is no failure; `found` tells 200 from 404."""
 
+    url: str
     found: bool
     digest: str
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """Give the body as JSON."""
-        data = json.loads(self.body or b"{}")
+        """Give the body as JSON; raise RegistryError for anything else, such as another program's page."""
+        try:
+            data = json.loads(self.body or b"{}")
+        except ValueError as error:
+            raise RegistryError(
+                f"What answers at {self.url} is no registry: it sent {self.body[:60]!r}. Does another program listen "
+                "at that port?"
+            ) from error
         return data if isinstance(data, dict) else {}
 
 
@@ -91,10 +98,10 @@ class Registry:
         request = urllib.request.Request(self.url + path, headers={"Accept": ACCEPT}, method=method)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                return Answer(True, response.headers.get("Docker-Content-Digest", ""), response.read())
+                return Answer(self.url, True, response.headers.get("Docker-Content-Digest", ""), response.read())
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                return Answer(False, "", b"")
+                return Answer(self.url, False, "", b"")
             raise RegistryError(f"The registry at {self.url} answers {error.code} to {method} {path}.") from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error

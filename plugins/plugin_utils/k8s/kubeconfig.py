@@ -126,18 +126,18 @@ def environment_proxy(server: str, proxies: Mapping[str, str]) -> tuple[str, str
     """
     scheme = urlsplit(server).scheme
     proxy = proxies.get(scheme, "")
-    if not proxy or should_bypass_proxies(server, no_proxy(proxies)):
+    if not proxy or should_bypass_proxies(server, no_proxy(proxies.get("no", ""))):
         return "", ""
     return proxy, f"{scheme.upper()}_PROXY"
 
 
-def no_proxy(proxies: Mapping[str, str]) -> str:
-    """List who is asked directly, as NO_PROXY does: what is near, and what the environment names.
+def no_proxy(named: str) -> str:
+    """List who is asked directly, as NO_PROXY does: what is near, and what the environment's own list names.
 
-    >>> no_proxy({"no": "cluster.example"}).rpartition(",")[2]
+    >>> no_proxy("cluster.example").rpartition(",")[2]
     'cluster.example'
     """
-    return ",".join(filter(None, (*NEAR, proxies.get("no", ""))))
+    return ",".join(filter(None, (*NEAR, named)))
 
 
 def _without_password(proxy: str) -> str:

@@ -50,7 +50,7 @@ def arguments(kubeconfig: str, manifests: Iterable[Any], room: str, *, check_mod
     """What kubernetes.core.k8s is told; every object gets our labels."""
     return {
         "kubeconfig": kubeconfig,
-        "no_proxy": no_proxy(getproxies()),
+        "no_proxy": no_proxy(getproxies().get("no", "")),
         "definition": [labelled(item, room) for item in objects(manifests)],
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},

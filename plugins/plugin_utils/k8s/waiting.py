@@ -50,11 +50,18 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look at a thing has found: how far it is, in words, and what is in its way."""
+    """What one look at a thing has found.
+
+    Attributes:
+        state: how far it is, in words.
+        trouble: what is in its way.
+        limit: seconds that somebody else gives it, such as a Job's deadline; None: the wait's own.
+    """
 
     done: bool
     state: str
     trouble: Trouble | None = None
+    limit: float | None = None
 
 
 class WaitError(WorkshopError):
@@ -99,7 +106,7 @@ class Waiting:
             poll: seconds between two looks.
         """
         begun = looked = self._clock()
-        told = _Told(self._say, begun, timeout)
+        told = _Told(self._say, timeout)
         first: dict[tuple[str, str, str], float] = {}
         seen: dict[str, Look] = {}
         with self._api.until(begun + timeout):
@@ -142,29 +149,38 @@ class Waiting:
         return still
 
 
-class _Told:
-    """What a person was told of each thing, and when."""
+@dataclass
+class _Line:
+    """What a person was told of a thing last, when, and when it was told of first."""
 
-    def __init__(self, say: Callable[[str], None], begun: float, timeout: float) -> None:
+    first: float
+    news: tuple[str, str] = ("", "")
+    at: float = 0.0
+
+
+class _Told:
+    """What a person was told."""
+
+    def __init__(self, say: Callable[[str], None], timeout: float) -> None:
         self._say = say
-        self._begun = begun
         self._timeout = timeout
-        self._told: dict[str, tuple[tuple[str, str], float]] = {}
+        self._lines: dict[str, _Line] = {}
 
     def tell(self, seen: Mapping[str, Look], now: float) -> None:
         """Say what is new of each thing, and after some seconds what is not."""
         for name, each in seen.items():
-            text, at = self._told.get(name, (("", ""), now))
             # What is done and was never waited for is no news.
-            if each.done and name not in self._told:
+            if each.done and name not in self._lines:
                 continue
+            line = self._lines.setdefault(name, _Line(now))
             news = (each.state, "" if each.done or each.trouble is None else each.trouble.reason)
-            if news == text and (each.done or now - at < SAY_SECONDS):
+            if news == line.news and (each.done or now - line.at < SAY_SECONDS):
                 continue
-            self._told[name] = (news, now)
+            limit = self._timeout if each.limit is None else each.limit
+            seconds = f", {now - line.first:.0f} of at most {limit:g} s" if news == line.news else ""
             why = f": {each.trouble.sentence}" if each.trouble and not each.done else ""
-            seconds = f", {now - self._begun:.0f} of at most {self._timeout:g} s" if news == text else ""
             self._say(f"{name}: {each.state}{seconds}{why}")
+            line.news, line.at = news, now
 
 
 def _late(seen: Mapping[str, Look], silent: KubernetesError | None, timeout: float) -> WaitError:

@@ -57,7 +57,7 @@ class Planned:
 class _Running:
     planned: Planned
     started: float
-    # How it began, in words.
+    # How far it is, in words.
     step: str
     log: str = ""
     # Lines of the log that were looked at, and the steps that were said: kaniko repeats some.
@@ -179,7 +179,7 @@ class Builder:
                 item = self._start(queue[0])
                 del waiting[0], queue[0]
                 running.append((item, queue))
-                looks[item.reference] = Look(False, item.step)
+                looks[item.reference] = Look(False, item.step, limit=self._job_seconds)
             return looks
 
         try:
@@ -267,8 +267,12 @@ class Builder:
             raise BuildError(f"{item.reference} was not built: somebody deleted its Job {name}.")
         ended = jobs.outcome(job_object)
         pods = self._pods(name)
-        if pods:
-            self._show_log(item, pods[-1])
+        steps = self._new_steps(item, pods[-1]) if pods else []
+        if steps and not ended:
+            # The last one is how far the build is, and is said as that.
+            item.step = steps.pop()
+        for step in steps:
+            self._say(f"{item.reference}: {step}")
         if ended == "complete":
             # Leaves nothing behind; the context goes with its Job.
             self._api.delete(self._path("apis/batch/v1", "jobs", name))
@@ -277,27 +281,28 @@ class Builder:
             found = trouble(pods[-1]) if pods else None
             raise BuildError(self._failure(item, ended, found.sentence if found else ""))
         if item.log:
-            return Look(False, item.step)
+            return Look(False, item.step, limit=self._job_seconds)
         events = Events.read(self._api, self._namespace)
-        return Look(False, item.step, trouble(pods[-1], events) if pods else events.trouble("Job", job_object))
+        found = trouble(pods[-1], events) if pods else events.trouble("Job", job_object)
+        return Look(False, item.step, found, self._job_seconds)
 
     def _built(self, item: _Running) -> Look:
         return Look(True, f"built and pushed in {round(self._clock() - item.started, 1):g} s")
 
-    def _show_log(self, item: _Running, pod: Mapping[str, Any]) -> None:
+    def _new_steps(self, item: _Running, pod: Mapping[str, Any]) -> list[str]:
+        """Read the log, and give the steps that are new."""
         path = self._path("api/v1", "pods", pod["metadata"]["name"]) + "/log"
         try:
             item.log = self._api.text(path) or item.log
         except KubernetesError as error:
             if error.status not in (400, 404):  # the container has not started yet
                 raise
-            return
+            return []
         lines = item.log.splitlines()
         steps = [text for line in lines[item.seen :] if (text := logs.step(line)) and text not in item.said]
         item.seen = len(lines)
-        for text in dict.fromkeys(steps):
-            item.said.add(text)
-            self._say(f"{item.reference}: {text}")
+        item.said.update(steps)
+        return list(dict.fromkeys(steps))
 
     def _failure(self, item: _Running, ended: str, pod_trouble: str) -> str:
         reference, name = item.reference, item.planned.name

@@ -68,16 +68,15 @@ class Mirrors:
         self, subsets: Mapping[str, str], before: Mapping[str, Received], sent: Mapping[str, int]
     ) -> dict[str, Received]:
         """Count what has arrived since `before`; waits some seconds for the last of the `sent` requests' copies."""
-        waited = 0.0
+        deadline = time.monotonic() + ARRIVAL_SECONDS
         while True:
             counts = {
                 service: count.since(before.get(service, Received()))
                 for service, count in self.received(subsets).items()
             }
-            if waited >= ARRIVAL_SECONDS or all(counts[name].requests >= sent.get(name, 0) for name in counts):
+            if time.monotonic() >= deadline or all(counts[name].requests >= sent.get(name, 0) for name in counts):
                 return counts
             self._sleep(0.5)
-            waited += 0.5
 
     def _pods(self, service: str, subset: str) -> list[str]:
         selector = f"app={service},version={subset}"

@@ -34,8 +34,8 @@ ANSWERS: dict[str, Any] = {
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        status = 500 if "broken" in path else 200 if path in ANSWERS else 404
-        body = json.dumps(ANSWERS.get(path, {})).encode()
+        status = 500 if "broken" in path else 200 if path in ANSWERS or "page" in path else 404
+        body = b"<html>" if "page" in path else json.dumps(ANSWERS.get(path, {})).encode()
         self.send_response(status)
         self.send_header("Docker-Content-Digest", f"sha256:{len(path)}")
         self.send_header("Content-Length", str(len(body)))
@@ -98,3 +98,8 @@ def test_waiting_ends(registry: Registry) -> None:
     registry.wait(0)
     with pytest.raises(RegistryError, match=r"cannot be reached \(.*\)\. It was asked for 0 s"):
         Registry("http://127.0.0.1:9").wait(0, sleep=lambda _: None)
+
+
+def test_another_programs_page_is_said(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match=r"What answers at http://.* is no registry: it sent b'<html>'\."):
+        registry.tags("page")
