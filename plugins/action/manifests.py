@@ -19,7 +19,11 @@ class ActionModule(WorkshopAction):
         applied: dict[str, Any] = self._execute_module(
             module_name="kubernetes.core.k8s",
             module_args=manifests.arguments(
-                given["kubeconfig"], given["manifests"], self.room, check_mode=self.check_mode
+                given["kubeconfig"],
+                given["manifests"],
+                self.room,
+                check_mode=self.check_mode,
+                live=lambda path: self.api.find(path),
             ),
             task_vars=self.task_vars,
         )

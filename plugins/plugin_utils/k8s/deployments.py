@@ -13,6 +13,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events, refused
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import not_ready, trouble
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    HOPELESS,
     Look,
     Trouble,
     WaitError,
@@ -20,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
 )
 
 LOG_LINES = 15
+SCALED_TO_0 = "it is scaled to 0, so that no pod of it runs"
 
 
 class RolloutError(WorkshopError):
@@ -35,13 +37,15 @@ class Progress:
 
 
 def progress(deployment: Mapping[str, Any]) -> Progress:
-    """Judge a Deployment as `kubectl rollout status` does: new pods available, old ones gone."""
+    """Judge a Deployment as `kubectl rollout status` does: new pods available, old ones gone; 0 of 0 is not ready."""
     spec, status = deployment.get("spec") or {}, deployment.get("status") or {}
     wanted = spec.get("replicas", 1)
     updated, total = status.get("updatedReplicas", 0), status.get("replicas", 0)
     available = status.get("availableReplicas", 0)
     if status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0):
         return Progress(False, "not seen by its controller yet")
+    if not wanted:
+        return Progress(False, SCALED_TO_0)
     if updated < wanted:
         return Progress(False, f"{updated} of {wanted} new pods made")
     if total > updated:
@@ -90,6 +94,8 @@ class Rollouts:
 
     def _trouble(self, deployment: Mapping[str, Any], events: Events) -> Trouble | None:
         """Say what keeps a Deployment from being rolled out: its new pods' trouble, or why there are none."""
+        if not deployment["spec"].get("replicas", 1):
+            return Trouble(SCALED_TO_0, HOPELESS)
         newest = self._newest_set(deployment)
         pods = self._pods_of(deployment, newest) if newest else []
         found = [each for pod in pods if (each := trouble(pod, events))]

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.request import getproxies
 
@@ -46,18 +47,55 @@ def objects(manifests: Iterable[Any]) -> list[dict[str, Any]]:
     return found
 
 
-def arguments(kubeconfig: str, manifests: Iterable[Any], room: str, *, check_mode: bool) -> dict[str, Any]:
-    """What kubernetes.core.k8s is told; every object gets our labels."""
+def arguments(
+    kubeconfig: str,
+    manifests: Iterable[Any],
+    room: str,
+    *,
+    check_mode: bool,
+    live: Callable[[str], Mapping[str, Any] | None] = lambda path: None,
+) -> dict[str, Any]:
+    """What kubernetes.core.k8s is told; every object gets our labels.
+
+    Args:
+        live: gives the object at a path of the API, None when there is none.
+    """
+    definitions = [copy.deepcopy(labelled(item, room)) for item in objects(manifests)]
+    for item in definitions:
+        if item["kind"] == "Deployment":
+            metadata = item["metadata"]
+            keep_replicas(
+                item, live(f"/apis/apps/v1/namespaces/{metadata['namespace']}/deployments/{metadata['name']}")
+            )
     return {
         "kubeconfig": kubeconfig,
         "no_proxy": no_proxy(getproxies().get("no", "")),
-        "definition": [labelled(item, room) for item in objects(manifests)],
+        "definition": definitions,
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},
         "hidden_fields": list(HIDDEN_FIELDS),
         # A namespace or kind that check mode has not made is an error for each object of it.
         "continue_on_error": check_mode,
     }
+
+
+def keep_replicas(wanted: dict[str, Any], live: Mapping[str, Any] | None) -> None:
+    """Leave the number of pods to whoever has set it, in the manifest of a Deployment that is there already.
+
+    A field that we own and leave out of an apply goes back to its default (server-side apply): so ours is repeated.
+    0 is no number to leave: a version that must run is brought back.
+    """
+    number = ((live or {}).get("spec") or {}).get("replicas", 1)
+    if live is None or number == 0:
+        return
+    mine = any(
+        entry.get("manager") == MANAGER and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        for entry in live["metadata"].get("managedFields") or []
+    )
+    if mine:
+        wanted["spec"]["replicas"] = number
+    else:
+        wanted["spec"].pop("replicas", None)
 
 
 def errors(applied: Mapping[str, Any]) -> list[str]:

@@ -15,8 +15,9 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import keep_replicas
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects, label
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Version
 
 Item = Mapping[str, Any]
@@ -112,25 +113,6 @@ class Versions:
                 "playbooks/build.yml."
             )
         return f"{wanted}@{digest}"
-
-
-def keep_replicas(wanted: dict[str, Any], live: Item | None) -> None:
-    """Leave the number of pods to whoever has set it, in the manifest of a Deployment that is there already.
-
-    A field that we own and leave out of an apply goes back to its default (server-side apply): so ours is repeated.
-    0 is no number to leave: a version that must run is brought back.
-    """
-    number = ((live or {}).get("spec") or {}).get("replicas", 1)
-    if live is None or number == 0:
-        return
-    mine = any(
-        entry.get("manager") == MANAGER and "f:replicas" in (entry.get("fieldsV1") or {}).get("f:spec", {})
-        for entry in live["metadata"].get("managedFields") or []
-    )
-    if mine:
-        wanted["spec"]["replicas"] = number
-    else:
-        wanted["spec"].pop("replicas", None)
 
 
 def _container(deployment: Item) -> dict[str, Any]:

@@ -36,13 +36,45 @@ def test_what_everybody_applies_with() -> None:
 
 
 def test_every_object_is_labelled_ours_and_the_room_s_and_keeps_its_own_labels() -> None:
-    text = "kind: Service\nmetadata: {labels: {app: front}}\n---\n---\nkind: Deployment\nmetadata:\n"
+    text = "kind: Service\nmetadata: {labels: {app: front}}\n---\n---\nkind: Secret\nmetadata:\n"
     template = {"metadata": {"labels": {"app": "front"}}}
     made = arguments("config", [text, {"kind": "Job", "spec": {"template": template}}], "blue", check_mode=False)
     ours = {"app.kubernetes.io/managed-by": "istio-workshop", "workshop.istio-games/room": "blue"}
     labels = [item["metadata"]["labels"] for item in made["definition"]]
     assert labels == [{"app": "front", **ours}, ours, ours]
     assert made["definition"][2]["spec"]["template"] == template
+
+
+def deployment(replicas: int, manager: str) -> dict[str, Any]:
+    entry = {"manager": manager, "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+    return {"metadata": {"managedFields": [entry]}, "spec": {"replicas": replicas}}
+
+
+@pytest.mark.parametrize(
+    ("live", "applied"),
+    [
+        (None, 2),
+        # Ours: leaving it out of an apply would set it back to 1.
+        (deployment(2, "istio-workshop"), 2),
+        (deployment(5, "istio-workshop"), 5),
+        # Somebody has scaled it, or an autoscaler does.
+        (deployment(5, "kubectl"), None),
+        (deployment(1, "kube-controller-manager"), None),
+        # What must run is brought back.
+        (deployment(0, "kubectl"), 2),
+    ],
+)
+def test_the_number_of_pods_stays_as_somebody_has_set_it(live: dict[str, Any] | None, applied: int | None) -> None:
+    text = "kind: Deployment\nmetadata: {name: front, namespace: staging}\nspec: {replicas: 2}\n"
+    asked = []
+
+    def find(path: str) -> dict[str, Any] | None:
+        asked.append(path)
+        return live
+
+    (item,) = arguments("config", [text], "", check_mode=False, live=find)["definition"]
+    assert item["spec"].get("replicas") == applied
+    assert asked == ["/apis/apps/v1/namespaces/staging/deployments/front"]
 
 
 def test_without_a_room_an_object_is_labelled_ours() -> None:
