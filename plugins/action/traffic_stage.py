@@ -17,7 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.comma
     Surroundings,
     shown,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import PROVEN
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import PROVEN
 
 
 class ActionModule(WorkshopAction):

@@ -16,16 +16,16 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, plan, stages, status
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import Holder, Lease
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, Version, service_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import Cluster, Transaction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
     NOT_PROVEN,
     PROVEN,
     REFUSED,
     TAKEN_BACK,
-    Cluster,
-    Transaction,
     Verdict,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import Versions
@@ -119,9 +119,9 @@ class Command:
 
     def _changed(self, lease: Lease) -> Verdict:
         where = self._where
-        live = plan.Live.read(where.api, self._objects, where.namespace)
+        live = Live.read(where.api, self._objects, where.namespace)
         goals = self._goals(live)
-        wanted = {plan.Version(goal.service, tag).deployment for goal in goals for tag in goal.tags}
+        wanted = {Version(goal.service, tag).deployment for goal in goals for tag in goal.tags}
         versions = Versions(
             where.api,
             self._objects,
@@ -166,11 +166,11 @@ class Command:
         self.diff, self._proxy_seconds = writer.written.diff, writer.written.proxies
         return verdict
 
-    def _goals(self, live: plan.Live) -> list[stages.Goal]:
+    def _goals(self, live: Live) -> list[stages.Goal]:
         """Give each service's goal, or every reason why one makes no sense."""
         goals, problems = [], []
         for data in self._staged.values():
-            record = plan.service_record(data, self._where.namespace, live)
+            record = service_record(data, self._where.namespace, live)
             try:
                 goals.append(
                     stages.goal(
@@ -197,7 +197,7 @@ class Command:
         """Put the verdict beside what is there now."""
         services: list[dict[str, Any]] = []
         try:
-            live = plan.Live.read(self._where.api, self._objects, self._where.namespace)
+            live = Live.read(self._where.api, self._objects, self._where.namespace)
             with self._proxies.connected() as proxies:
                 views = proxies.views([callee.anything for callee in self._callees])
             silent, labels = list(self._proxies.silent.values()), self._caller_labels()

@@ -27,7 +27,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.reach import Item, Scope
 
 if TYPE_CHECKING:
-    from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
 
 MESH = "mesh"
 # Where a mesh's defaults are, unless its meshConfig says otherwise (rootNamespace).
@@ -113,7 +113,7 @@ def settled(found: Sequence[Rule]) -> tuple[list[dict[str, Any]], list[dict[str,
 
 
 def edited(item: Item) -> str:
-    """Refuse to overwrite an object of ours that somebody else has changed (plan.is_edited)."""
+    """Refuse to overwrite an object of ours that somebody else has changed (live.is_edited)."""
     return f"{changed(item)}: undo that, or type -e takeover=true to write it anew."
 
 

@@ -8,71 +8,29 @@ that is not proved, so that the next one goes on with it or goes back (plan.py, 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import (
-    Check,
-    LoadClient,
-    Mark,
-    losses,
-    why,
-)
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors, Received
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan, Version
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proof import Proof
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
-    TRIAL_HEADER,
-    Goal,
-    checks,
-    goal_of,
-    trial_value,
-    with_trial,
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import Goal, goal_of, with_trial
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
+    NOT_PROVEN,
+    REFUSED,
+    TAKEN_BACK,
+    Verdict,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import Versions
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee, Writer
 
-# Ends of a stage: it is reached and proved; it was not begun, or ended before a user's request had another answer; its
-# routes were written, and those of before again; its routes stand, without a proof.
-PROVEN, REFUSED, TAKEN_BACK, NOT_PROVEN = "proven", "refused", "taken back", "not proven"
-
 # What looks a request up may take so long.
 DRAIN_SECONDS = 60.0
-
-
-@dataclass
-class Verdict:
-    """What became of a stage (docs/status.md describes its fields).
-
-    Attributes:
-        reasons: why it is not proven; a sentence each.
-        told: what else people should know.
-        did: what was done, in order.
-        trial: what versions answered that no user had reached, as `LoadClient.measure` gives it.
-        checks: measured splits, likewise.
-        copies: requests and failed ones that each service's mirrored version received.
-        load: what became of the load client's steady requests; None when it could not tell.
-        changed: the objects that were written or deleted.
-    """
-
-    verdict: str = PROVEN
-    reasons: list[str] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    did: list[str] = field(default_factory=list)
-    trial: list[dict[str, Any]] = field(default_factory=list)
-    checks: list[dict[str, Any]] = field(default_factory=list)
-    copies: dict[str, dict[str, int]] = field(default_factory=dict)
-    load: dict[str, Any] | None = None
-    changed: list[str] = field(default_factory=list)
-
-    @property
-    def lost(self) -> int:
-        """How many of the load client's requests failed."""
-        return sum(int(target["failed"]) for target in (self.load or {}).get("targets", {}).values())
 
 
 @dataclass(frozen=True)
@@ -96,18 +54,13 @@ class Transaction:
         self._plan = plan
         self._callees = callees
         self.verdict = Verdict()
-        self._since: Mark | None = None
-        self._held: Mark | None = None
+        self._proof = Proof(cluster.load, cluster.mirrors, self._goals, self.verdict)
         # What of it has been written: routes of the stage's own, the stage's routes, the proof.
         self._tried = self._reached = self._proved = False
 
     @property
     def _goals(self) -> list[Goal]:
         return [steps.goal for steps in self._plan.services]
-
-    @property
-    def _services(self) -> list[str]:
-        return [goal.service for goal in self._goals]
 
     @property
     def _to_stable(self) -> bool:
@@ -132,11 +85,12 @@ class Transaction:
     def run(self) -> Verdict:
         """Go there, prove it, and retire what it has no use for, or go back."""
         try:
-            self._begin()
+            # The way back does not depend on the proof of it.
+            self._proof.begin(needed=not self._to_stable)
             self._deploy()
             if self._trial():
                 self._route()
-                self._prove()
+                self._proof.prove()
             if self.verdict.reasons:
                 self._go_back()
             else:
@@ -145,16 +99,6 @@ class Transaction:
             self._fail(error)
         self.verdict.changed = [*self._cluster.versions.changed, *self._cluster.writer.written.changed]
         return self.verdict
-
-    def _begin(self) -> None:
-        """Take the time at the load client: what it has sent from here on must not be lost."""
-        try:
-            self._since = self._cluster.load.mark()
-        except WorkshopError as error:
-            if not self._to_stable:
-                raise
-            # The way back does not depend on the proof of it.
-            self.verdict.told.append(f"The load client cannot be asked: {error}")
 
     def _deploy(self) -> None:
         """Pin the routes where needed, and bring the versions that do not answer."""
@@ -179,7 +123,7 @@ class Transaction:
         """
         self._cluster.writer.write([steps.prepare for steps in self._plan.services], answering=self._answering())
         on_trial = [steps for steps in self._plan.services if steps.trial]
-        if not on_trial or self._since is None:
+        if not on_trial or not self._proof.possible:
             return True
         token = secrets.token_hex(8)
         tried = [version for steps in on_trial for version in steps.trial]
@@ -189,12 +133,7 @@ class Transaction:
         with_trials = [with_trial(steps.before, [version.tag for version in steps.trial], token) for steps in on_trial]
         self._tried = True
         self._cluster.writer.write(with_trials)
-        results = self._cluster.load.measure([_trial_of(version, token) for version in tried])
-        self.verdict.trial = results
-        self.verdict.reasons += [
-            _refusal(version, each) for version, each in zip(tried, results, strict=True) if not _is_good(each)
-        ]
-        return not self.verdict.reasons
+        return self._proof.trial(tried, token)
 
     def _route(self) -> None:
         steps = self._plan.services
@@ -206,50 +145,7 @@ class Transaction:
         self._cluster.writer.write(definitions, remove=self._plan.remove, exact=exact, answering=self._answering())
         if len(self._cluster.writer.written.changed) > before:
             self._did("wrote the stage's routes")
-        if self._since:
-            self._held = self._cluster.load.mark()
-
-    def _prove(self) -> None:
-        """Measure, count copies, and ask what became of the steady requests."""
-        verdict, load = self.verdict, self._cluster.load
-        mirrored = {
-            goal.service: Version(goal.service, goal.candidate).subset for goal in self._goals if goal.stage == "mirror"
-        }
-        received = self._cluster.mirrors.received(mirrored)
-        verdict.checks = load.measure([Check(**check) for goal in self._goals for check in checks(goal)])
-        verdict.reasons += [f"{check['sentence']}." for check in verdict.checks if not _is_good(check)]
-        if mirrored:
-            self._count_copies(mirrored, received)
-        self._report()
-
-    def _count_copies(self, mirrored: Mapping[str, str], before: Mapping[str, Received]) -> None:
-        sent = {check["service"]: int(check["requests"]) for check in self.verdict.checks}
-        counts = self._cluster.mirrors.arrived(mirrored, before, sent)
-        for service, count in counts.items():
-            self.verdict.copies[service] = {"requests": count.requests, "failed": count.failed}
-            if count.requests < sent[service]:
-                self.verdict.reasons.append(
-                    f"{service} {mirrored[service]} received {count.requests} copies of {sent[service]} requests: is "
-                    "the mirror in the callers' route, and is the version's pod ready?"
-                )
-
-    def _report(self) -> None:
-        """Ask the load client what it has lost since the beginning."""
-        verdict = self.verdict
-        if self._since is None:
-            verdict.reasons.append("Nothing is known of the requests meanwhile: no load client could be asked.")
-        elif self._since.idle:
-            verdict.told.append("No request was sent meanwhile: the load client's rate is 0.")
-        else:
-            verdict.load = self._cluster.load.report(self._since, self._held)
-            if verdict.load is None:
-                verdict.reasons.append(
-                    "Nothing is known of the requests meanwhile: the load client began anew while the stage changed."
-                )
-                return
-            lost, told = losses(verdict.load, self._services)
-            verdict.reasons += lost
-            verdict.told += told
+        self._proof.held()
 
     def _retire(self) -> None:
         """Record the proof; then, and only then, remove what the stage has no use for."""
@@ -298,10 +194,7 @@ class Transaction:
             for each in steps
             if (record := read_record(each.before))
         ]
-        again = self._cluster.load.measure([Check(**check) for goal in goals for check in checks(goal)])
-        verdict.told += [f"Back where it was: {check['sentence']}." for check in again]
-        if self._since and not self._since.idle:
-            verdict.load = self._cluster.load.report(self._since, self._held) or verdict.load
+        self._proof.again(goals)
 
     def _fail(self, error: WorkshopError) -> None:
         """End after an error: back, where routes were written and the cluster lets us."""
@@ -319,19 +212,3 @@ class Transaction:
 
     def _did(self, what: str) -> None:
         self.verdict.did.append(what)
-
-
-def _trial_of(version: Version, token: str) -> Check:
-    return Check(version.service, "the trial", {version.tag: 100}, {TRIAL_HEADER: trial_value(token, version.tag)})
-
-
-def _refusal(version: Version, result: Mapping[str, Any]) -> str:
-    """Say how a version failed its trial."""
-    said = f"{version.service} {version.tag} was refused before a user's request reached it"
-    if result["failed"]:
-        return f"{said}: {result['failed']} of {result['requests']} requests on trial failed ({why(result)})."
-    return f"{said}: {result['sentence']}."
-
-
-def _is_good(check: Mapping[str, Any]) -> bool:
-    return bool(check["verdict"] == split.HONOURED and not check["failed"])

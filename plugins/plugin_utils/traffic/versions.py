@@ -18,7 +18,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deploymen
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import keep_replicas
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects, label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Version
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Version
 
 Item = Mapping[str, Any]
 IMAGE = PREFIX + "image"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.plugins.traffic.conftest import goal, written
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Live
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     destination_rule,
     virtual_service,

@@ -11,17 +11,14 @@ import pytest
 from tests.unit.plugins.traffic.conftest import SERVICES, at, deployment, goal, written
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import merged
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import (
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import (
     Live,
-    Plan,
-    Steps,
     Version,
     deployed_tags,
     is_same,
-    plan,
     service_record,
-    subsets_in_use,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan, Steps, plan, subsets_in_use
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
