@@ -27,8 +27,8 @@ class Scope:
 
     def reach(self, host: str, item: Item) -> Reach | None:
         """Tell how a host, as written in an object, names the service."""
-        host = host.lower().removesuffix(".")
-        if host == "*" or host.startswith("*"):
+        host = host.lower()
+        if host.startswith("*"):
             full = f"{routes.host_prefix(self.service, self.namespace)}.{self.domain}"
             return "wildcard" if full.endswith(host[1:]) else None
         if "." not in host:  # relative to the object's own namespace

@@ -311,6 +311,19 @@ IN_BOTH: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "not a = x and not b ~ y to v01 100 %",
     ),
     (
+        to("v01", match=[{"authority": {"exact": "x"}, "scheme": {"prefix": "h"}}]),
+        {
+            "match": {
+                "headers": [
+                    {"name": ":authority", "string_match": {"exact": "x"}},
+                    {"name": ":scheme", "string_match": {"prefix": "h"}},
+                ]
+            },
+            "route": V01,
+        },
+        ":authority = x and :scheme begins with h to v01 100 %",
+    ),
+    (
         to("v01", match=[{"queryParams": {"q": {"exact": "1"}}}]),
         {"match": {"query_parameters": [{"name": "q", "string_match": {"exact": "1"}}]}, "route": V01},
         "the query's q = 1 to v01 100 %",
