@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import ROOM_INVENTORY, Typed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import RoomError
@@ -20,15 +20,8 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         purpose = given["purpose"]
         typed = Typed(self._loader, self.task_vars)
-        if mistakes := typed.unknown_names():
+        if mistakes := typed.unknown_names() or typed.inventory_problems():
             raise RoomError("\n".join(mistakes))
-        if gone := typed.lost_sources():
-            raise RoomError(f"The room's inventory, {gone[0]}, isn't there any more: say with -i where it is now.")
-        if not {"controller", "control_plane"} <= set(self.task_vars["groups"]):
-            raise RoomError(
-                "The inventory has no groups controller and control_plane: name one that has with -i, such as "
-                f"-i {ROOM_INVENTORY} (one container node on this machine, or whatever your room has)."
-            )
         named = self._templar.template(self.task_vars.get("workshop_name"))
         existing = self._templar.template(self.task_vars.get("workshop_kubeconfig", ""))
         # An existing cluster is a room without a memory until `make up` has been there.
@@ -41,12 +34,13 @@ class ActionModule(WorkshopAction):
         record = typed.rooms.record(name)
         kept, secret = typed.remembered
         found = changes.changes(kept, record.settings, typed.defaults) if record else []
-        if refused := changes.refusals(found, purpose, name, typed.defaults["workshop_node_ports"]):
+        moved = changes.moved(record.inventory, typed.sources) if record else []
+        if refused := changes.refusals([*found, *moved], purpose, name, typed.defaults["workshop_node_ports"]):
             raise RoomError("\n".join(refused))
         lasting = purpose in ("make", "change")
-        if found:
+        if found or moved:
             kind = "The room {} changes" if lasting else "For this run alone, the room {} changes"
-            show([kind.format(name) + ": " + ", ".join(map(str, found)) + "."])
+            show([kind.format(name) + ": " + ", ".join(map(str, [*found, *moved])) + "."])
         if secret and lasting:
             show([f"{', '.join(secret)}: not remembered, because it is a secret; give it again with the next command."])
         return {"name": name, "there": there, "changes": [dataclasses.asdict(change) for change in found]}

@@ -13,7 +13,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.inventory import BaseInventoryPlugin
 from ansible.utils.vars import load_extra_vars
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import COLLECTION, room_defaults
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import OWN_INVENTORY, room_defaults
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import beside
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import (
     Record,
@@ -41,8 +41,6 @@ EXAMPLES = r"""
 plugin: istio_games.workshop.room
 """
 
-OWN = COLLECTION / "inventory" / "local" / "hosts.yml"
-
 
 class InventoryModule(BaseInventoryPlugin):
     """Takes everything over from the room's own inventory."""
@@ -58,7 +56,7 @@ class InventoryModule(BaseInventoryPlugin):
         super().parse(inventory, loader, path, cache)
         self._read_config_data(path)
         name, sources = _room(loader)
-        found = InventoryManager(loader=loader, sources=list(sources) or [str(OWN)])
+        found = InventoryManager(loader=loader, sources=list(sources) or [str(OWN_INVENTORY)])
         for group in found.groups.values():
             inventory.add_group(group.name)
             self._set(group.name, group.vars | beside(found, loader, group))

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.acceptance.host import container_abilities
-from tests.acceptance.room import ROOT
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.room import node_addresses
 
@@ -133,7 +132,6 @@ def _start(directory: Path, shared: Sequence[Path]) -> tuple[Path, dict[str, Mac
 def _inventory(directory: Path, found: dict[str, Machine]) -> Path:
     """As inventory/machines.example.yml."""
     path = directory / "machines.json"
-    (directory / "group_vars").symlink_to(ROOT / "inventory/group_vars")
     hosts = {
         name: {
             "ansible_host": machine.address,

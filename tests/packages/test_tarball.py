@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
+from tests.packages.collection import HOSTS, ROOT, Installed
 
-ROOT = Path(__file__).parents[2]
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
+
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
-# What a user brings: `vars` in it win over the defaults.
-HOSTS = """\
-all:
-  children:
-    controller:
-      hosts: {localhost: {ansible_connection: local, ansible_python_interpreter: "{{ ansible_playbook_python }}"}}
-    nodes:
-      children:
-        control_plane: {hosts: {control-plane: }}
-        workers: {hosts: {}}
-      vars:
-        ansible_connection: containers.podman.podman
-        ansible_host: "{{ workshop_name }}-{{ inventory_hostname }}"
-  vars: {workshop_name: packed, workshop_front_node_port: FRONT_PORT}
-"""
-
-
-class Installed:
-    """An installed collection, an empty directory, and a home directory without rooms."""
-
-    def __init__(self, directory: Path) -> None:
-        self.collections = directory / "collections"
-        self.empty = directory / "empty"
-        self.home = directory / "home"
-        for path in (self.collections, self.empty, self.home):
-            path.mkdir()
-
-    @property
-    def root(self) -> Path:
-        return self.collections / "ansible_collections/istio_games/workshop"
-
-    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE", "XDG"))}
-        environment |= {"HOME": str(self.home), "ANSIBLE_COLLECTIONS_PATH": str(self.collections), "NO_COLOR": "1"}
-        return subprocess.run(
-            command, cwd=self.empty, env=environment, capture_output=True, text=True, check=False, timeout=300
-        )
-
-    def play(self, playbook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self.run("ansible-playbook", f"istio_games.workshop.{playbook}", *arguments)
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    directory = tmp_path_factory.mktemp("tarball")
-    made = Installed(directory)
-    galaxy = ["ansible-galaxy", "collection"]
-    built = subprocess.run(
-        [*galaxy, "build", "--output-path", directory, ROOT], capture_output=True, text=True, check=False
-    )
-    assert built.returncode == 0, built.stdout + built.stderr
-    (tarball,) = directory.glob("*.tar.gz")
-    # By force: .venv has this version already, as a link to the checkout.
-    flags = ("--force", "--no-deps", "--offline")
-    done = made.run(*galaxy, "install", str(tarball), "-p", str(made.collections), *flags)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return made
+    return Installed(tmp_path_factory.mktemp("tarball"))
 
 
 def hosts(installed: Installed, port: int = 30120) -> str:
     path = installed.home / "hosts.yml"
-    path.write_text(HOSTS.replace("FRONT_PORT", str(port)))
+    path.write_text(HOSTS.replace("{port}", str(port)))
     return str(path)
 
 
@@ -114,6 +63,49 @@ def test_a_room_that_is_not_there_is_one_sentence(installed: Installed) -> None:
         done = installed.play(playbook, "-i", hosts(installed))
         assert done.returncode != 0
         assert "There is no room 'packed', and no other" in " ".join(done.stdout.split())
+
+
+def remember(installed: Installed, name: str, settings: dict[str, object], *inventory: str) -> None:
+    Rooms(state_directory({"HOME": str(installed.home)}), "workshop").write(name, Record(settings, inventory))
+
+
+def test_what_a_room_remembers_wins_over_the_defaults_and_the_inventory_over_it(installed: Installed) -> None:
+    own = f"{installed.root}/inventory/room.yml"
+    remember(installed, "packed", {"workshop_webui_node_port": 81, "workshop_front_node_port": 82})
+    try:
+        by_name = installed.play("host_check", "-i", own)
+        assert "workshop_front_node_port is 82" in by_name.stdout
+        assert "The room is packed." in by_name.stdout
+        with_inventory = installed.play("host_check", "-i", hosts(installed, port=83))
+        assert "workshop_front_node_port is 83" in with_inventory.stdout
+        assert "workshop_webui_node_port is 81" in with_inventory.stdout
+        remember(installed, "packed", {}, hosts(installed, port=84))
+        assert "workshop_front_node_port is 84" in installed.play("host_check", "-i", own).stdout
+        remember(installed, "packed", {}, "/there/is/none.yml")
+        lost = installed.play("status", "-i", own)
+        assert "The room's inventory, /there/is/none.yml, isn't there any more" in " ".join(lost.stdout.split())
+    finally:
+        shutil.rmtree(installed.home / ".local")
+
+
+def test_files_beside_an_inventory_are_read(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(HOSTS.replace("workshop_front_node_port: {port}", "colour: red"))
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars/all.yml").write_text("workshop_front_node_port: 85\nworkshop_front_nodeport: 3\n")
+    done = installed.play("host_check", "-i", str(tmp_path / "hosts.yml"))
+    assert "workshop_front_nodeport, which the inventory has for" in " ".join(done.stdout.split())
+    (tmp_path / "group_vars/all.yml").write_text("workshop_front_node_port: 85\n")
+    done = installed.play("host_check", "-i", str(tmp_path / "hosts.yml"), "-e", "colour=blue")
+    assert "workshop_front_node_port is 85" in done.stdout
+
+
+def test_a_name_that_nothing_reads_is_told(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "given.yml").write_text("wieght: 50\n")
+    done = installed.play("rollback", "-i", hosts(installed), "-e", "sevice=aleph", "-e", f"@{tmp_path}/given.yml")
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "sevice is not a setting of this playbook: did you mean service?" in said
+    assert "wieght is not a setting of this playbook: did you mean weight?" in said
 
 
 def test_without_an_inventory_it_says_which_one_to_name(installed: Installed) -> None:

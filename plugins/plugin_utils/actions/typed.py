@@ -22,6 +22,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms im
 COLLECTION = Path(__file__).parents[3]
 ROLES = COLLECTION / "roles"
 ROOM_INVENTORY = COLLECTION / "inventory" / "room.yml"
+# The nodes of a room that was made without one.
+OWN_INVENTORY = COLLECTION / "inventory" / "local" / "hosts.yml"
 
 
 def room_defaults(loader: DataLoader) -> dict[str, Any]:
@@ -60,12 +62,21 @@ class Typed:
     def sources(self) -> tuple[str, ...]:
         """The inventory's sources; none if they are the collection's own (whatever room that has found)."""
         found = self.task_vars.get("room_inventory", self.task_vars.get("ansible_inventory_sources", ()))
-        return tuple(str(plain(source)) for source in found or ())
+        sources = tuple(str(plain(source)) for source in found or ())
+        return () if sources == (str(OWN_INVENTORY),) else sources
 
-    def lost_sources(self) -> list[str]:
-        """Give what the room remembers as its inventory, as far as it isn't there any more."""
+    def inventory_problems(self) -> list[str]:
+        """Give a sentence if the inventory is no room's."""
         remembered = self.task_vars.get("room_inventory") or ()
-        return [str(source) for source in remembered if "," not in source and not Path(source).exists()]
+        lost = [str(source) for source in remembered if "," not in source and not Path(source).exists()]
+        if lost:
+            return [f"The room's inventory, {lost[0]}, isn't there any more: say with -i where it is now."]
+        if {"controller", "control_plane"} <= set(self.task_vars["groups"]):
+            return []
+        return [
+            "The inventory has no groups controller and control_plane: name one that has with -i, such as "
+            f"-i {ROOM_INVENTORY} (one container node on this machine, or whatever your room has)."
+        ]
 
     def variables(self, host: str) -> Mapping[str, Any]:
         """A host's variables, without those of the play."""

@@ -26,6 +26,7 @@ NOT_REMEMBERED = {
 # What these roles take belongs to one application or one run.
 PASSING_ROLES = ("app", "preflight", "teardown", "traffic")
 PATHS = ("workshop_kubeconfig", "workshop_ca_bundle")
+INVENTORY = "inventory"
 SECRET_NAME = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 PASSWORD_IN_URL = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
 
@@ -80,6 +81,13 @@ def changes(given: Mapping[str, Any], remembered: Mapping[str, Any], defaults: M
     ]
 
 
+def moved(before: tuple[str, ...], now: tuple[str, ...]) -> list[Change]:
+    """Give the change of a room's inventory, if it is one (and not a file that was put somewhere else)."""
+    gone = any("," not in source and not Path(source).exists() for source in before)
+    own = "the collection's own"
+    return [] if now == before or gone else [Change(INVENTORY, ",".join(before) or own, ",".join(now) or own)]
+
+
 def same(one: Any, other: Any) -> bool:
     """Whether two values mean the same: -e NAME=VALUE gives text for numbers.
 
@@ -104,7 +112,13 @@ def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: C
     for change in found:
         said = f"{change.name} is {_shown(change.new)}, but the room {room} has {_shown(change.old)}"
         again = f'-e workshop_name={room} -e {change.name}={change.new}"'
-        if change.name in FIXED:
+        if change.name == INVENTORY:
+            if purpose == "remove":
+                sentences.append(
+                    f"The room {room} was made with the inventory {change.old}, not with {change.new}: leave -i away, "
+                    "so that all of its nodes are taken down."
+                )
+        elif change.name in FIXED:
             sentences.append(
                 f"{said} and keeps it for as long as it is up: leave it away, or type "
                 f'`make down ARGS="-e workshop_name={room}"` and then `make up ARGS="{again}`.'
@@ -135,4 +149,4 @@ def updated(
 
 def _shown(value: Any) -> str:
     text = "nothing" if value in ("", None) else "the default" if "{{" in str(value) else str(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= 120 else text[:117] + "..."

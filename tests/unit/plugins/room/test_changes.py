@@ -11,6 +11,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.changes 
     FIXED,
     PUBLISHED,
     changes,
+    moved,
     refusals,
     remembered_names,
     to_remember,
@@ -119,3 +120,22 @@ def test_a_path_is_remembered_as_an_absolute_one(tmp_path: Path, monkeypatch: py
         "mesh_bin_dir": f"{tmp_path}/bin",
         "workshop_ca_bundle": "",
     }
+
+
+def test_another_inventory_is_shown_and_takes_no_room_down(tmp_path: Path) -> None:
+    for name in ("a.yml", "b.yml"):
+        (tmp_path / name).touch()
+    one, other = (str(tmp_path / "a.yml"),), (str(tmp_path / "b.yml"),)
+    assert moved(one, one) == []
+    found = moved(one, other)
+    assert [str(change) for change in moved((), one)] == [f"inventory the collection's own -> {tmp_path}/a.yml"]
+    for purpose in PURPOSES[:3]:
+        assert refusals(found, purpose, "blue") == []
+    assert refusals(found, "remove", "blue") == [
+        f"The room blue was made with the inventory {tmp_path}/a.yml, not with {tmp_path}/b.yml: leave -i away, "
+        "so that all of its nodes are taken down."
+    ]
+
+
+def test_an_inventory_that_was_moved_is_the_same_one(tmp_path: Path) -> None:
+    assert moved((str(tmp_path / "gone.yml"),), ("/new/hosts.yml",)) == []
