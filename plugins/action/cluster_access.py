@@ -14,8 +14,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 class ActionModule(WorkshopAction):
     """Thin: asks the API server one question that needs credentials."""
 
-    # Asked often, and of clusters that are not there yet.
-    patience = 5.0
+    # Asked often, and of clusters that are not there; but one on a busy laptop takes its time.
+    patience = 15.0
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
