@@ -221,6 +221,7 @@ class Command:
             "copies": verdict.copies,
             "requests": (verdict.load or {}).get("targets", {}),
             "lost": verdict.lost,
+            "exposed_seconds": verdict.exposed_seconds,
             "proxies": self._proxy_seconds,
             "propagation_ms": round(1000 * max(self._proxy_seconds.values(), default=0)),
             "objects": verdict.changed,
@@ -242,5 +243,10 @@ def shown(data: Mapping[str, Any]) -> list[str]:
     lines += data["told"]
     if data["verdict"] != PROVEN or data["reasons"]:
         lines += ["", f"{data['stage'].replace('_', ' ').capitalize()}: {data['verdict']}.", *data["reasons"]]
+        if data["exposed_seconds"] is not None:
+            lines.append(
+                f"Its routes were in force for {data['exposed_seconds']:g} s; {data['lost']} of the load client's requests "
+                "failed from the beginning to the end."
+            )
         lines += [f"Done: {'; '.join(data['did'])}."] if data["did"] else []
     return [*lines, *([f"Next: {data['next']}"] if data["next"] else []), ""]

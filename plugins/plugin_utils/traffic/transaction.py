@@ -8,6 +8,7 @@ that is not proved, so that the next one goes on with it or goes back (plan.py, 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,8 +50,16 @@ class Cluster:
 class Transaction:
     """Leads services to their goals, as a plan says."""
 
-    def __init__(self, cluster: Cluster, plan: Plan, callees: Sequence[Callee]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        plan: Plan,
+        callees: Sequence[Callee],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._cluster = cluster
+        self._clock = clock
+        self._reached_at = 0.0
         self._plan = plan
         self._callees = callees
         self.verdict = Verdict()
@@ -137,7 +146,7 @@ class Transaction:
 
     def _route(self) -> None:
         steps = self._plan.services
-        self._reached = True
+        self._reached, self._reached_at = True, self._clock()
         definitions = [item for each in steps for item in (each.prepare, each.route)] + self._plan.leave
         before = len(self._cluster.writer.written.changed)
         # Without a subset to go, the proxies hold the stage's own alone.
@@ -189,12 +198,16 @@ class Transaction:
         self._cluster.say("the proof failed: going back to the routes of before")
         self._cluster.writer.write([each.before for each in steps])
         self._did("wrote the routes of before again")
+        verdict.exposed_seconds = round(self._clock() - self._reached_at, 1)
         goals = [
             goal_of(record, each.goal.service, each.goal.namespace)
             for each in steps
             if (record := read_record(each.before))
         ]
-        self._proof.again(goals)
+        try:
+            self._proof.again(goals)
+        except WorkshopError as error:
+            verdict.told.append(f"Users are back where they were, which could not be measured: {error}")
 
     def _fail(self, error: WorkshopError) -> None:
         """End after an error: back, where routes were written and the cluster lets us."""

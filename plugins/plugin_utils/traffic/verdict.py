@@ -24,6 +24,8 @@ class Verdict:
         copies: requests and failed ones that each service's mirrored version received.
         load: what became of the load client's steady requests; None when it could not tell.
         changed: the objects that were written or deleted.
+        exposed_seconds: where it was taken back, how long its routes were written before those of before were in force
+            again.
     """
 
     verdict: str = PROVEN
@@ -35,6 +37,7 @@ class Verdict:
     copies: dict[str, dict[str, int]] = field(default_factory=dict)
     load: dict[str, Any] | None = None
     changed: list[str] = field(default_factory=list)
+    exposed_seconds: float | None = None
 
     @property
     def lost(self) -> int:
