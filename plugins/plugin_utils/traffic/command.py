@@ -245,8 +245,8 @@ def shown(data: Mapping[str, Any]) -> list[str]:
         lines += ["", f"{data['stage'].replace('_', ' ').capitalize()}: {data['verdict']}.", *data["reasons"]]
         if data["exposed_seconds"] is not None:
             lines.append(
-                f"Its routes were in force for {data['exposed_seconds']:g} s; {data['lost']} of the load client's requests "
-                "failed from the beginning to the end."
+                f"Its routes were in force for {data['exposed_seconds']:g} s; {data['lost']} of the load client's "
+                "requests failed from the beginning to the end."
             )
         lines += [f"Done: {'; '.join(data['did'])}."] if data["did"] else []
     return [*lines, *([f"Next: {data['next']}"] if data["next"] else []), ""]
