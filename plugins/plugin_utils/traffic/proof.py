@@ -36,6 +36,8 @@ class Proof:
         self._verdict = verdict
         self._since: Mark | None = None
         self._held: Mark | None = None
+        # What the last report has told.
+        self._told: list[str] = []
 
     @property
     def possible(self) -> bool:
@@ -82,7 +84,7 @@ class Proof:
         verdict.reasons += [f"{check['sentence']}." for check in verdict.checks if not _is_good(check)]
         if mirrored:
             self._count_copies(mirrored, received)
-        self._report()
+        self.report()
 
     def again(self, goals: Sequence[Goal]) -> None:
         """Measure where users are after the way back, and what it all has cost."""
@@ -102,13 +104,15 @@ class Proof:
                     "the mirror in the callers' route, and is the version's pod ready?"
                 )
 
-    def _report(self) -> None:
-        """Ask the load client what it has lost since the beginning."""
+    def report(self) -> None:
+        """Ask the load client what it has lost since the beginning; said once, however often it is asked."""
         verdict = self._verdict
+        verdict.told = [line for line in verdict.told if line not in self._told]
         if self._since is None:
             verdict.reasons.append("Nothing is known of the requests meanwhile: no load client could be asked.")
         elif self._since.idle:
-            verdict.told.append("No request was sent meanwhile: the load client's rate is 0.")
+            self._told = ["No request was sent meanwhile: the load client's rate is 0."]
+            verdict.told += self._told
         else:
             verdict.load = self._load.report(self._since, self._held)
             if verdict.load is None:
@@ -119,6 +123,7 @@ class Proof:
             lost, told = losses(verdict.load, [goal.service for goal in self._goals])
             verdict.reasons += lost
             verdict.told += told
+            self._told = told
 
 
 def _trial_of(version: Version, token: str) -> Check:

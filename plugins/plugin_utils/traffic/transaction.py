@@ -174,6 +174,8 @@ class Transaction:
             self._cluster.versions.remove(retired)
             self._did(f"removed {names}")
         self._cluster.writer.write([each.finish for each in steps], exact=True)
+        if retired:
+            self._proof.report()
 
     def _go_back(self) -> None:
         """Write the routes of before, and prove them; nothing is retired."""
