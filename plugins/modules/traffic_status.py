@@ -13,18 +13,6 @@ options:
     type: list
     elements: dict
     default: []
-  proxies:
-    description: Seconds after which each proxy held what was written, from M(istio_games.workshop.mesh_routes).
-    type: dict
-    default: {}
-  copies:
-    description: Counts from M(istio_games.workshop.mirror_copies).
-    type: dict
-    default: {}
-  load:
-    description: The load client's summary, from M(istio_games.workshop.load_report).
-    type: dict
-    default: {}
   options:
     description: What the next command keeps of this one, for example C(" -e service=aleph").
     type: str

@@ -280,32 +280,36 @@ def test_an_overlapping_virtual_service_is_named_and_removed_by_takeover(busy: R
     assert list((busy.state / "taken-over").glob("virtualservice-staging-mine-*.yaml"))
 
 
-# What a change of the stage prints, in this order: it is killed there.
+# What a change of the stage prints, in this order, and after how many seconds it is killed: before the stage, in its
+# look at what is there, while new pods come, in their trial, while the routes are proved.
 MOMENTS = [
-    "See what is to be done]",
-    "Look its images up]",
-    "Apply the application]",
-    "Wait for its pods]",
-    "Write subsets and routes",
-    "Measure with real requests]",
+    ("Make the manifests of all versions]", 0.2),
+    ("Lead the services there, prove it, or go back]", 0.2),
+    ("Lead the services there, prove it, or go back]", 3.0),
+    ("trial: ", 0.2),
+    ("requests to each of", 0.2),
+    ("requests to each of", 3.0),
 ]
 
 
-@pytest.mark.parametrize("line", MOMENTS)
-def test_a_change_that_is_killed_can_be_played_again(busy: Room, line: str) -> None:
+@pytest.mark.parametrize(("line", "seconds"), MOMENTS)
+def test_a_change_that_is_killed_can_be_played_again(busy: Room, line: str, seconds: float) -> None:
     play(busy, "playbooks/rollback.yml")
     begun = time.time()
-    busy.kill_when("rollout.yml", line, 0.2, *LOADED, "-e", "weight=20")
+    busy.kill_when("rollout.yml", line, seconds, *LOADED, "-e", "weight=20")
     play(busy, "rollout.yml", "-e", "weight=20")
     assert play(busy, "rollout.yml", "-e", "weight=20").changed == 0
     sent_since(busy, begun)
 
 
-@pytest.mark.parametrize("line", ["Wait until the old version", "Remove its Deployment]", "Leave the stage's own"])
-def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, line: str) -> None:
+@pytest.mark.parametrize(
+    ("line", "seconds"), [("requests to each of", 0.2), ("retiring ", 0.2), ("retiring ", 1.0), ("retiring ", 2.0)]
+)
+def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, line: str, seconds: float) -> None:
+    play(busy, "playbooks/rollback.yml")
     play(busy, "rollout.yml", "-e", "weight=80")
     begun = time.time()
-    busy.kill_when("playbooks/promote.yml", line, 0.2, *LOADED)
+    busy.kill_when("playbooks/promote.yml", line, seconds, *LOADED)
     play(busy, "playbooks/promote.yml")
     assert play(busy, "playbooks/promote.yml").changed == 0
     sent_since(busy, begun)

@@ -239,7 +239,7 @@ class Command:
 def shown(data: Mapping[str, Any]) -> list[str]:
     """Draw a verdict for people: the table, what proves it, why it is not proven, what to type next."""
     lines = ["", *status.table(data["services"]), "", *status.rules(data["services"])] if data["services"] else [""]
-    lines += status.proof(data["checks"], data["proxies"], data["copies"], {"targets": data["requests"]})
+    lines += status.proof(data["checks"], data["proxies"], data["copies"], data["requests"])
     lines += data["told"]
     if data["verdict"] != PROVEN or data["reasons"]:
         lines += ["", f"{data['stage'].replace('_', ' ').capitalize()}: {data['verdict']}.", *data["reasons"]]

@@ -186,7 +186,7 @@ def proof(
     measured: Sequence[Mapping[str, Any]],
     proxies: Mapping[str, float],
     copies: Mapping[str, Mapping[str, int]],
-    load: Mapping[str, Any],
+    targets: Mapping[str, Mapping[str, Any]],
 ) -> list[str]:
     """Put into sentences what a stage was proved by.
 
@@ -194,7 +194,7 @@ def proof(
         measured: results of `split_check`.
         proxies: seconds after which each pod's proxy held what was written.
         copies: requests and failed ones that each service's mirrored version received.
-        load: the load client's summary of the time of the change.
+        targets: what became of the load client's steady requests, by target.
     """
     lines = [str(check["sentence"]) for check in measured]
     for service, count in copies.items():
@@ -207,20 +207,10 @@ def proof(
         lines.append(
             f"All {len(proxies)} calling proxies held it {1000 * max(proxies.values()):.0f} ms after the last write."
         )
-    targets = load.get("targets") or {}
     if targets:
-        sent, failed = _sums(targets)
-        when = "since the proxies hold it" if "before" in load else "meanwhile"
-        lines.append(f"The load client sent {sent} requests {when}: {failed or 'none'} failed.")
-    if "before" in load:
-        sent, failed = _sums(load["before"]["targets"])
-        lines.append(f"Requests were failing before this change already ({failed} of the last {sent}): not counted.")
+        sent, failed = (sum(int(each[what]) for each in targets.values()) for what in ("sent", "failed"))
+        lines.append(f"The load client sent {sent} requests meanwhile: {failed or 'none'} failed.")
     return lines
-
-
-def _sums(targets: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
-    """Add up how many requests were sent to all targets, and how many of them failed."""
-    return sum(int(each["sent"]) for each in targets.values()), sum(int(each["failed"]) for each in targets.values())
 
 
 # Steps of the weight that the workshop takes.

@@ -137,7 +137,7 @@ class Transaction:
         token = secrets.token_hex(8)
         tried = [version for steps in on_trial for version in steps.trial]
         names = ", ".join(f"{version.service} {version.tag}" for version in tried)
-        self._cluster.say(f"trial: {names} answers requests of this stage's own, before a user's")
+        self._cluster.say(f"trial: requests of this stage's own to {names}, before a user's")
         self._did(f"tried {names} with requests of the stage's own")
         with_trials = [with_trial(steps.before, [version.tag for version in steps.trial], token) for steps in on_trial]
         self._tried = True
