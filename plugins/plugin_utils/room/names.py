@@ -81,7 +81,9 @@ def _meant(name: str, known: Collection[str]) -> str:
 
 def _closest(name: str, known: Collection[str]) -> Iterator[str]:
     """Give the name that looks most like this one, with or without `workshop_`."""
-    yield from (full for full in (SETTING + name,) if full in known)
+    short = {full.removeprefix(SETTING): full for full in sorted(known)}
+    if name in short:
+        yield short[name]
+    yield from difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.8)
+    yield from (short[near] for near in difflib.get_close_matches(name, short, n=1, cutoff=0.75))
     yield from difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)
-    if len(name) > 3:  # else nearly all of the two is the prefix
-        yield from difflib.get_close_matches(SETTING + name, sorted(known), n=1, cutoff=0.8)

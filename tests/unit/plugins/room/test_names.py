@@ -32,6 +32,7 @@ KNOWN = {*DEFAULTS, *role_options(ROOT / "roles")}
         ("workshop_front_nodeport", "workshop_front_node_port"),
         ("front_node_port", "workshop_front_node_port"),
         ("name", "workshop_name"),
+        ("namespce", "workshop_namespace"),
         ("registry_config_fil", "registry_config_file"),
         ("workshop_pod_subnets", "workshop_pod_subnet"),
     ],
@@ -40,7 +41,7 @@ def test_a_mistyped_name_is_told_with_the_one_that_was_meant(typed: str, meant: 
     assert unknown_given([typed], KNOWN, ()) == [f"{typed} is not a setting of this playbook: did you mean {meant}?"]
 
 
-@pytest.mark.parametrize("name", ["colour", "x"])
+@pytest.mark.parametrize("name", ["colour", "x", "aleph"])
 def test_a_name_like_no_other_is_told_with_what_there_is(name: str) -> None:
     (said,) = unknown_given([name], KNOWN, ())
     assert said.startswith(f"{name} is not a setting of this playbook: README.md has them under Settings")
