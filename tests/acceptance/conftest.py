@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from tests.acceptance.observer import Observer
+from tests.acceptance.excuses import excuses_of, is_excused
+from tests.acceptance.observer import Observer, Outages
+from tests.acceptance.own_client import FRONT, OwnClient
+from tests.acceptance.promise import begin
 from tests.acceptance.room import Room
 
 ROOM = Room("acceptance", api_port=26443, registry_port=32300, front_port=30280, workers=1)
@@ -54,3 +58,21 @@ def undo() -> Iterator[ExitStack]:
     """Takes back at a test's end, the last first, what it was told to."""
     with ExitStack() as stack:
         yield stack
+
+
+@pytest.fixture
+def own(room: Room, observer: Observer) -> Iterator[OwnClient]:
+    """Users, eight requests a second, in the room at its baseline.
+
+    That front's own pod is not ready for a moment on a machine that is too busy is not a stage's doing.
+    """
+    begin(room, observer)
+    begun = time.time()
+    with (
+        Outages(observer.api) as outages,
+        OwnClient(
+            room.front_port, excused=lambda failure: is_excused(failure, excuses_of(outages, [FRONT], begun))
+        ) as client,
+    ):
+        client.settle(8)
+        yield client

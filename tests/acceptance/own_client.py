@@ -12,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -90,8 +90,15 @@ def losses(failures: Iterable[Failure]) -> list[Loss]:
 class OwnClient:
     """Asks front as long as the context lasts, `rate` times a second (up to 50)."""
 
-    def __init__(self, port: int, rate: float = 8, address: str = "127.0.0.1", cookie: str = "") -> None:
-        self._address, self._port, self._rate = address, port, rate
+    def __init__(
+        self,
+        port: int,
+        rate: float = 8,
+        address: str = "127.0.0.1",
+        cookie: str = "",
+        excused: Callable[[Failure], bool] = lambda _: False,
+    ) -> None:
+        self._address, self._port, self._rate, self._excused = address, port, rate, excused
         self._headers = {"Accept": "application/json", "Connection": "close", **({"Cookie": cookie} if cookie else {})}
         self._lock = threading.Lock()
         self._asked: list[Asked] = []
@@ -116,12 +123,13 @@ class OwnClient:
         return sorted(found, key=lambda each: each.sequence)
 
     def failures(self, since: float = 0.0, until: float = float("inf")) -> list[Failure]:
-        """What failed of them."""
-        return [
+        """What failed of them, but for what is excused."""
+        found = (
             Failure(backend, each.sent, each.ended, reason)
             for each in self.asked(since, until)
             for backend, reason in each.errors.items()
-        ]
+        )
+        return [failure for failure in found if not self._excused(failure)]
 
     def losses(self, since: float = 0.0, until: float = float("inf")) -> list[Loss]:
         """The same, joined."""

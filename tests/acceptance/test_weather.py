@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
 from tests.acceptance.observer import Observer
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.play import Played
-from tests.acceptance.promise import Asked, begin, is_settled, played, verdict
+from tests.acceptance.promise import Asked, is_settled, played, verdict
 from tests.acceptance.room import Room, wait_for
 from tests.acceptance.weather import Weather, weather
 
@@ -29,15 +29,6 @@ MOMENTS: dict[str, Callable[[Observer], object]] = {
 }
 # Whom one of these sentences tells what is wrong.
 TOLD = re.compile(r"answer|reach|refus|silent|timed out|time-out|connection", re.IGNORECASE)
-
-
-@pytest.fixture
-def own(room: Room, observer: Observer) -> Iterator[OwnClient]:
-    """Users, in the room at its baseline; `observer` and they have their own way to it."""
-    begin(room, observer)
-    with OwnClient(room.front_port) as client:
-        client.settle(8)
-        yield client
 
 
 def hold(room: Room, observer: Observer, own: OwnClient, done: Played, since: float) -> None:
