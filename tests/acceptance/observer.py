@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -211,3 +211,12 @@ class Outages:
             for begin, end in spans
             if name == app and end >= since
         ]
+
+
+# Steps of a stage of aleph that leads to 0.3, as the cluster shows them.
+MOMENTS: dict[str, Callable[[Observer], object]] = {
+    "as it begins": lambda _: True,
+    "while it looks": lambda observer: observer.holder(),
+    "while pods start": lambda observer: "v03" in observer.deployments("aleph"),
+    "while it proves": lambda observer: observer.shares("aleph").get("v03"),
+}

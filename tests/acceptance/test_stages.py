@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from tests.acceptance.load_client import load, sent_since
+from tests.acceptance.observer import MOMENTS, Observer
 from tests.acceptance.play import Played
+from tests.acceptance.promise import begin
 from tests.acceptance.room import Room, get_json, wait_for
 
 # Requests a second to each of two backends.
@@ -36,16 +38,17 @@ def routing(room: Room) -> dict[str, str]:
 
 
 def play(room: Room, playbook: str, *arguments: str) -> Played:
-    return room.must(playbook, *LOADED, *arguments)
+    return room.must(playbook, *arguments)
 
 
 @pytest.fixture(scope="module")
-def busy(room: Room) -> Iterator[Room]:
+def busy(room: Room, observer: Observer) -> Iterator[Room]:
     """The room under load, at the baseline."""
-    play(room, "playbooks/baseline.yml")
-    play(room, "playbooks/deploy.yml")
+    room.must("playbooks/deploy.yml", *LOADED)
+    begin(room, observer)
     yield room
-    room.must("playbooks/rollback.yml")
+    begin(room, observer)
+    room.must("playbooks/deploy.yml")
 
 
 def show(what: str, targets: dict[str, Any]) -> None:
@@ -79,8 +82,9 @@ def test_no_request_is_lost_from_the_baseline_to_the_promoted_version(busy: Room
     ("playbook", "arguments", "allowed"), STAGES[1:], ids=[" ".join(stage[:1] + stage[1][1:]) for stage in STAGES[1:]]
 )
 def test_no_request_is_lost_by_a_rollback(
-    busy: Room, playbook: str, arguments: tuple[str, ...], allowed: set[str]
+    busy: Room, observer: Observer, playbook: str, arguments: tuple[str, ...], allowed: set[str]
 ) -> None:
+    begin(busy, observer)
     begun = time.time()
     play(busy, playbook, *arguments)
     play(busy, "playbooks/rollback.yml")
@@ -109,7 +113,8 @@ COOKIES = [
 ]
 
 
-def test_the_developers_cookie_and_no_other_leads_to_the_new_version(busy: Room) -> None:
+def test_the_developers_cookie_and_no_other_leads_to_the_new_version(busy: Room, observer: Observer) -> None:
+    begin(busy, observer)
     play(busy, "playbooks/dark_launch.yml")
     for cookie, developer in COOKIES:
         allowed = NEW if developer else OLD
@@ -121,9 +126,10 @@ def test_the_developers_cookie_and_no_other_leads_to_the_new_version(busy: Room)
         assert {backend["version"] for backend in shown["backends"]} == allowed, (cookie, "through front")
 
 
-def test_as_many_copies_arrive_as_safe_requests_were_sent_and_no_others(room: Room) -> None:
-    room.must("playbooks/mirror.yml", "-e", "workshop_load_rate=0")
+def test_as_many_copies_arrive_as_safe_requests_were_sent_and_no_others(room: Room, observer: Observer) -> None:
+    begin(room, observer)
     room.must("playbooks/deploy.yml", "-e", "workshop_load_rate=0")
+    room.must("playbooks/mirror.yml")
 
     def received() -> int:
         pod = room.kubectl("get", "pods", "--namespace=staging", "--selector=app=aleph,version=v03", "--output=name")
@@ -145,7 +151,7 @@ def test_as_many_copies_arrive_as_safe_requests_were_sent_and_no_others(room: Ro
 
 
 def test_a_broken_version_under_mirroring_is_reported_and_nobody_sees_it(busy: Room) -> None:
-    play(busy, "playbooks/deploy.yml")  # the load client, which the test before has stopped
+    busy.must("playbooks/deploy.yml", *LOADED)  # the load client, which the test before has stopped
     time.sleep(5)
     begun = time.time()
     played = play(busy, "playbooks/mirror.yml", "-e", "service=aleph", "-e", "version=0.2")
@@ -226,7 +232,7 @@ def test_a_version_that_does_not_become_ready_leaves_the_routes_alone(busy: Room
     before = routing(busy)
     busy.kubectl("create", "quota", "no-more", "--namespace=staging", "--hard=pods=1")
     try:
-        played = busy.play("rollout.yml", *LOADED, "-e", "weight=50")
+        played = busy.play("rollout.yml", "-e", "weight=50")
     finally:
         busy.kubectl("delete", "quota", "no-more", "--namespace=staging")
     assert played.code != 0
@@ -254,7 +260,7 @@ def test_what_somebody_broke_by_hand_is_named_and_mended_by_takeover(busy: Room,
     target, patch = BROKEN[how]
     busy.kubectl("patch", "--namespace=staging", target, "--type=merge", f"--patch={patch}")
     before = routing(busy)
-    refused = busy.play("rollout.yml", *LOADED, "-e", "weight=20")
+    refused = busy.play("rollout.yml", "-e", "weight=20")
     assert refused.code != 0
     assert "kubectl-patch" in refused.output
     assert "takeover=true" in refused.output
@@ -272,7 +278,7 @@ def test_an_overlapping_virtual_service_is_named_and_removed_by_takeover(busy: R
         "spec": {"hosts": ["aleph"], "http": [{"route": [{"destination": {"host": "aleph"}}]}]},
     }
     busy.create(mine)
-    refused = busy.play("rollout.yml", *LOADED, "-e", "weight=20")
+    refused = busy.play("rollout.yml", "-e", "weight=20")
     assert refused.code != 0
     assert "staging/mine" in refused.output
     play(busy, "rollout.yml", "-e", "weight=20", "-e", "takeover=true")
@@ -280,36 +286,37 @@ def test_an_overlapping_virtual_service_is_named_and_removed_by_takeover(busy: R
     assert list((busy.state / "taken-over").glob("virtualservice-staging-mine-*.yaml"))
 
 
-# What a change of the stage prints, in this order, and after how many seconds it is killed: before the stage, in its
-# look at what is there, while new pods come, in their trial, while the routes are proved.
-MOMENTS = [
-    ("Make the manifests of all versions]", 0.2),
-    ("Lead the services there, prove it, or go back]", 0.2),
-    ("Lead the services there, prove it, or go back]", 3.0),
-    ("trial: ", 0.2),
-    ("requests to each of", 0.2),
-    ("requests to each of", 3.0),
-]
+def kill(room: Room, moment: Callable[[], object], playbook: str, *arguments: str) -> None:
+    """Start a play, and kill it shortly after the cluster shows that it has come so far."""
+    running = room.start(playbook, *arguments)
+    running.when(moment)
+    time.sleep(0.2)
+    running.kill()
 
 
-@pytest.mark.parametrize(("line", "seconds"), MOMENTS)
-def test_a_change_that_is_killed_can_be_played_again(busy: Room, line: str, seconds: float) -> None:
-    play(busy, "playbooks/rollback.yml")
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_change_that_is_killed_can_be_played_again(busy: Room, observer: Observer, moment: str) -> None:
+    begin(busy, observer)
     begun = time.time()
-    busy.kill_when("rollout.yml", line, seconds, *LOADED, "-e", "weight=20")
+    kill(busy, lambda: MOMENTS[moment](observer), "rollout.yml", "-e", "weight=20")
     play(busy, "rollout.yml", "-e", "weight=20")
     assert play(busy, "rollout.yml", "-e", "weight=20").changed == 0
     sent_since(busy, begun)
 
 
-@pytest.mark.parametrize(
-    ("line", "seconds"), [("requests to each of", 0.2), ("retiring ", 0.2), ("retiring ", 1.0), ("retiring ", 2.0)]
-)
-def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, line: str, seconds: float) -> None:
-    play(busy, "playbooks/rollback.yml")
+PROMOTED: dict[str, Callable[[Observer], object]] = {
+    "while it proves": lambda observer: observer.shares("aleph") == {"v03": 100},
+    "while it retires": lambda observer: observer.record("aleph").stable == "0.3",
+    "as it ends": lambda observer: "v01" not in observer.deployments("aleph"),
+}
+
+
+@pytest.mark.parametrize("moment", PROMOTED)
+def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, observer: Observer, moment: str) -> None:
+    begin(busy, observer)
     play(busy, "rollout.yml", "-e", "weight=80")
     begun = time.time()
-    busy.kill_when("playbooks/promote.yml", line, seconds, *LOADED)
+    kill(busy, lambda: PROMOTED[moment](observer), "playbooks/promote.yml")
     play(busy, "playbooks/promote.yml")
     assert play(busy, "playbooks/promote.yml").changed == 0
     sent_since(busy, begun)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from tests.acceptance.observer import Observer
+from tests.acceptance.observer import MOMENTS, Observer
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.play import Played
 from tests.acceptance.promise import Asked, is_settled, played, verdict
@@ -20,13 +20,6 @@ from tests.acceptance.weather import Weather, weather
 SECONDS = 20
 DEADLINE_SECONDS = 150
 ROLLOUT = Asked("rollout", "aleph", "", 20)
-# Steps of a stage as the cluster shows them.
-MOMENTS: dict[str, Callable[[Observer], object]] = {
-    "as it begins": lambda _: True,
-    "while it looks": lambda observer: observer.holder(),
-    "while pods start": lambda observer: "v03" in observer.deployments("aleph"),
-    "while it proves": lambda observer: observer.shares("aleph").get("v03"),
-}
 # Whom one of these sentences tells what is wrong.
 TOLD = re.compile(r"answer|reach|refus|silent|timed out|time-out|connection", re.IGNORECASE)
 
