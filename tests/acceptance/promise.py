@@ -143,34 +143,30 @@ def played(room: Room, asked: Asked, *arguments: str) -> Played:
     return done
 
 
-def is_at_the_beginning(observer: Observer) -> bool:
-    """Whether both services are at the baseline with 0.1, whole and untouched."""
-    for service in SERVICES:
-        record, deployments = observer.record(service), observer.deployments(service)
-        if (record.stage, record.stable, observer.shares(service)) != ("baseline", STABLE, {label(STABLE): 100}):
-            return False
-        if set(deployments) != {label(STABLE)}:
-            return False
-        deployment = deployments[label(STABLE)]
-        image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
-        if not image.partition("@")[0].endswith(f":{STABLE}") or deployment["spec"]["replicas"] != 1:
-            return False
-        if observer.ready(service) != {label(STABLE): 1}:
-            return False
-    return True
+def has_begun(observer: Observer, service: str) -> bool:
+    """Whether a service is at the baseline with 0.1, whole and untouched."""
+    record, deployments = observer.record(service), observer.deployments(service)
+    if (record.stage, record.stable, observer.shares(service)) != ("baseline", STABLE, {label(STABLE): 100}):
+        return False
+    if set(deployments) != {label(STABLE)} or observer.ready(service) != {label(STABLE): 1}:
+        return False
+    deployment = deployments[label(STABLE)]
+    image = deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+    return bool(image.partition("@")[0].endswith(f":{STABLE}") and deployment["spec"]["replicas"] == 1)
 
 
 def begin(room: Room, observer: Observer) -> None:
     """Bring both services to the baseline with 0.1 by the fewest plays: none where they are there."""
-    if is_at_the_beginning(observer):
-        return
     for service in SERVICES:
+        if has_begun(observer, service):
+            continue
         for version in observer.deployments(service):
             room.kubectl("scale", "--namespace=staging", f"deployment/{service}-{version}", "--replicas=1")
-    room.must("playbooks/rollback.yml", "-e", "takeover=true")
-    for service in SERVICES:
-        if set(observer.shares(service)) != {label(STABLE)}:
-            room.must(*Asked("promote", service, STABLE).command, "-e", "takeover=true")
-    if not is_at_the_beginning(observer):
-        room.must("playbooks/baseline.yml", "-e", "takeover=true")
-    assert is_at_the_beginning(observer), {service: observer.record(service) for service in SERVICES}
+        ways = [Asked("rollback", service), Asked("promote", service, STABLE), Asked("baseline", service)]
+        for way in ways:
+            if way.stage == "promote" and observer.record(service).stable == STABLE:
+                continue
+            room.must(*way.command, "-e", "takeover=true")
+            if has_begun(observer, service):
+                break
+        assert has_begun(observer, service), (observer.record(service), observer.ready(service))
