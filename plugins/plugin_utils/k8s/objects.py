@@ -30,7 +30,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
 Result = TypeVar("Result")
 
 # For a write: istiod judges each object when it is written, and while it restarts, nobody does.
-WRITE_SECONDS = 60.0
+WRITE_SECONDS = 90.0
 # The routing objects' API.
 API_VERSION = "networking.istio.io/v1"
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."

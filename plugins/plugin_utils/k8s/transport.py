@@ -29,8 +29,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
 CONNECT_SECONDS = 5.0
 # How long one answer to a read may take; it is asked for anew then, because a server that went away never says so.
 READ_SECONDS = 15.0
-# How long a request is tried in all, when nobody says otherwise.
-PATIENCE_SECONDS = 30.0
+# How long a request is tried in all, when nobody says otherwise: a control plane that restarts, or pauses for a minute,
+# breaks no play. That there is a cluster at all is asked with less patience, before (action cluster_access).
+PATIENCE_SECONDS = 90.0
 # After so long without an answer, and as often, a person is told.
 SAY_SECONDS = 5.0
 PAUSES = (0.2, 0.5, 1.0)
