@@ -69,13 +69,15 @@ def not_ready(pod: Mapping[str, Any]) -> Trouble | None:
 
     That is how a pod comes up, too: it is told, and ends no wait.
     """
-    about = _about(pod)
-    for container in _containers(pod.get("status") or {}):
+    about, status = _about(pod), pod.get("status") or {}
+    preparing = {container["name"] for container in (pod.get("spec") or {}).get("initContainers") or []}
+    for container in _containers(status):
         ended = _ended(container, about, ONLY_TOLD)
         if ended:
             return ended
         if "running" in (container.get("state") or {}) and not container.get("ready"):
-            sentence = f"container {container['name']} runs, but does not become ready"
+            what = "has not prepared the pod yet" if container["name"] in preparing else "does not become ready"
+            sentence = f"container {container['name']} runs, but {what}"
             return Trouble(sentence, ONLY_TOLD, about, "NotReady", container["name"])
     return None
 

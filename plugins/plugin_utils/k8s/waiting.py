@@ -173,12 +173,15 @@ class _Told:
             if each.done and name not in self._lines:
                 continue
             line = self._lines.setdefault(name, _Line(now))
-            news = (each.state, "" if each.done or each.trouble is None else each.trouble.reason)
-            if news == line.news and (each.done or now - line.at < SAY_SECONDS):
+            trouble = None if each.done else each.trouble
+            # What only explains is how most things begin, and no news.
+            news = (each.state, trouble.reason if trouble and trouble.patience < ONLY_TOLD else "")
+            again = news == line.news
+            if again and (each.done or now - line.at < SAY_SECONDS):
                 continue
             limit = self._timeout if each.limit is None else each.limit
-            seconds = f", {now - line.first:.0f} of at most {limit:g} s" if news == line.news else ""
-            why = f": {each.trouble.sentence}" if each.trouble and not each.done else ""
+            seconds = f", {now - line.first:.0f} of at most {limit:g} s" if again else ""
+            why = f": {trouble.sentence}" if trouble and (again or news[1]) else ""
             self._say(f"{name}: {each.state}{seconds}{why}")
             line.news, line.at = news, now
 

@@ -89,6 +89,16 @@ def test_not_ready_names_the_container() -> None:
     assert not_ready({"status": {"containerStatuses": [container(ready=True, state={"running": {}})]}}) is None
 
 
+def test_an_init_container_prepares() -> None:
+    pod = {
+        "spec": {"initContainers": [{"name": "app"}]},
+        "status": {"initContainerStatuses": [container(state={"running": {}})]},
+    }
+    found = not_ready(pod)
+    assert found is not None
+    assert found.sentence == "container app runs, but has not prepared the pod yet"
+
+
 def test_what_ended_and_is_started_anew_is_trouble_only_when_it_is_late() -> None:
     pod = {
         "spec": {"restartPolicy": "Always"},

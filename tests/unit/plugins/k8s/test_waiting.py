@@ -123,6 +123,16 @@ def test_a_person_is_told_what_is_new_and_what_goes_on(api: Any) -> None:
     ]
 
 
+def test_what_only_explains_is_told_when_it_lasts(api: Any) -> None:
+    clock = Clock(api, {0: troubled("NotReady", ONLY_TOLD), 12: READY})
+    clock.wait()
+    assert clock.said == [
+        (0, "aleph: 0 of 1 ready"),
+        (10, "aleph: 0 of 1 ready, 10 of at most 100 s: it is NotReady"),
+        (12, "aleph: 1 of 1 ready"),
+    ]
+
+
 def test_what_needs_no_waiting_is_no_news(api: Any) -> None:
     clock = Clock(api, {0: READY})
     clock.wait()
