@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Version
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan
@@ -66,6 +67,7 @@ class Transaction:
         self._proof = Proof(cluster.load, cluster.mirrors, self._goals, self.verdict)
         # What of it has been written: routes of the stage's own, the stage's routes, the proof.
         self._tried = self._reached = self._proved = False
+        self._deployed: list[Version] = []
 
     @property
     def _goals(self) -> list[Goal]:
@@ -82,7 +84,8 @@ class Transaction:
             self._cluster.versions.bring(steps.deploy)
         for definitions in self._writes():
             self._cluster.writer.write(definitions)
-        self._cluster.writer.write([], remove=self._plan.remove)
+        self._cluster.writer.write(self._plan.leave, remove=self._plan.remove)
+        self._count_changes()
 
     def _writes(self) -> list[list[Any]]:
         steps = self._plan.services
@@ -104,22 +107,27 @@ class Transaction:
                 self._go_back()
             else:
                 self._retire()
-        except WorkshopError as error:
+        except Exception as error:  # whatever it is: users must not be left with a version that nothing proves
             self._fail(error)
-        self.verdict.changed = [*self._cluster.versions.changed, *self._cluster.writer.written.changed]
+        self._count_changes()
         return self.verdict
+
+    def _count_changes(self) -> None:
+        changed = (*self._cluster.versions.changed, *self._cluster.writer.written.changed)
+        self.verdict.changed = list(dict.fromkeys(changed))
 
     def _deploy(self) -> None:
         """Pin the routes where needed, and bring the versions that do not answer."""
         pins = [item for steps in self._plan.services for item in steps.pin]
         if pins:
-            self._did("kept all requests on the version that runs")
             self._cluster.writer.write(pins)
+            self._did("kept all requests on the version that runs")
         wanted = [version for steps in self._plan.services for version in steps.deploy]
         if wanted:
             self._cluster.permitted()
-            self._did(f"deployed {', '.join(version.deployment for version in wanted)}")
             self._cluster.versions.bring(wanted)
+            self._did(f"deployed {', '.join(version.deployment for version in wanted)}")
+            self._deployed = wanted
             self._cluster.versions.wait(wanted)
 
     def _answering(self) -> dict[str, list[str]]:
@@ -138,10 +146,10 @@ class Transaction:
         tried = [version for steps in on_trial for version in steps.trial]
         names = ", ".join(f"{version.service} {version.tag}" for version in tried)
         self._cluster.say(f"trial: requests of this stage's own to {names}, before a user's")
-        self._did(f"tried {names} with requests of the stage's own")
         with_trials = [with_trial(steps.before, [version.tag for version in steps.trial], token) for steps in on_trial]
         self._tried = True
         self._cluster.writer.write(with_trials)
+        self._did(f"tried {names} with requests of the stage's own")
         return self._proof.trial(tried, token)
 
     def _route(self) -> None:
@@ -189,7 +197,7 @@ class Transaction:
                 f"kubectl --namespace={each.goal.namespace} logs deployment/{version.deployment} shows its log."
                 for each in steps
                 for version in each.deploy
-                if version in each.trial
+                if version in each.trial and version in self._deployed
             ]
             return
         steps = [each for each in steps if each.before["spec"] != each.route["spec"]]
@@ -211,10 +219,10 @@ class Transaction:
         except WorkshopError as error:
             verdict.told.append(f"Users are back where they were, which could not be measured: {error}")
 
-    def _fail(self, error: WorkshopError) -> None:
+    def _fail(self, error: Exception) -> None:
         """End after an error: back, where routes were written and the cluster lets us."""
         verdict = self.verdict
-        verdict.reasons.append(str(error))
+        verdict.reasons.append(_sentence(error))
         if self._proved:
             verdict.told.append("The routes are proved, the rest is not done: the same command goes on with it.")
             return
@@ -222,8 +230,13 @@ class Transaction:
         try:
             self._cluster.permitted()
             self._go_back()
-        except WorkshopError as second:
-            verdict.told.append(f"Going back did not succeed either: {second}")
+        except Exception as second:
+            verdict.verdict = NOT_PROVEN
+            verdict.told.append(f"Going back did not succeed either: {_sentence(second)}")
 
     def _did(self, what: str) -> None:
         self.verdict.did.append(what)
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, WorkshopError) else unexpected("traffic_stage", error)

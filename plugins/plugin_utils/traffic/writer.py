@@ -155,7 +155,8 @@ class Writer:
         rules = [item for item in definitions if item["kind"] == "DestinationRule"]
         services = [item for item in definitions if item["kind"] == "VirtualService"]
         since = self._write(rules)
-        self._wait(expectations(rules, self._callees, answering=answering), since)
+        if services or remove:  # else the wait at the end is the same one
+            self._wait(expectations(rules, self._callees, answering=answering), since)
         # Read only now: the proxies may have taken a minute, and others write labels or a status meanwhile.
         since = self._write(services)
         for item in remove:
