@@ -22,7 +22,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import API_VERSION, find
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import API_VERSION, find, label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, routes
@@ -44,6 +44,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stage
     goal_of,
     is_ours,
     virtual_service,
+    without_trials,
 )
 
 Item = Mapping[str, Any]
@@ -113,7 +114,9 @@ def plan(
         if not takeover:
             own = (find(live.virtual_services, steps.route), find(live.destination_rules, steps.prepare))
             result.problems += [foreign.edited(item) for item in own if item and is_edited(item)]
-    left, removed = foreign.settled(found)
+    # An object of one of these services that names another one as well is written as that service's own.
+    own_objects = {label(item) for steps in result.services for item in (steps.route, steps.prepare)}
+    left, removed = foreign.settled([rule for rule in found if label(rule.item) not in own_objects])
     result.leave, result.remove = list(left), list(removed)
     return result
 
@@ -173,10 +176,10 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
 
 
 def _content(item: Item) -> dict[str, Any]:
-    """Give what somebody wrote of an object, without what the API server keeps of it."""
+    """Give what somebody wrote of an object, without what the API server keeps of it, and what a killed trial left."""
     kept = ("name", "namespace", "labels", "annotations")
     metadata = {key: item["metadata"][key] for key in kept if key in item["metadata"]}
-    return {"apiVersion": API_VERSION, "kind": item["kind"], "metadata": metadata, "spec": item.get("spec") or {}}
+    return without_trials({"apiVersion": API_VERSION, "kind": item["kind"], "metadata": metadata, "spec": item["spec"]})
 
 
 def subsets_in_use(virtual_service: Item | None, destination_rule: Item | None) -> set[str] | None:

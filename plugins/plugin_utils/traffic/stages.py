@@ -225,6 +225,17 @@ def with_trial(virtual_service: Mapping[str, Any], tags: Collection[str], token:
     return {**virtual_service, "spec": {**spec, "http": [*trials, *spec["http"]]}}
 
 
+def without_trials(virtual_service: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out routes that lead a stage's own requests alone."""
+    spec = virtual_service.get("spec") or {}
+    kept = [
+        route
+        for route in spec.get("http") or []
+        if not any(TRIAL_HEADER in (match.get("headers") or {}) for match in route.get("match") or [])
+    ]
+    return {**virtual_service, "spec": {**spec, "http": kept} if "http" in spec else spec}
+
+
 def trial_value(token: str, tag: str) -> str:
     """Give the header's value, which is its own regular expression."""
     return f"{token}-{version_label(tag)}"

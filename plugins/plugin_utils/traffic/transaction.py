@@ -84,7 +84,7 @@ class Transaction:
             self._cluster.versions.bring(steps.deploy)
         for definitions in self._writes():
             self._cluster.writer.write(definitions)
-        self._cluster.writer.write(self._plan.leave, remove=self._plan.remove)
+        self._cluster.writer.write([], leave=self._plan.leave, remove=self._plan.remove)
         self._count_changes()
 
     def _writes(self) -> list[list[Any]]:
@@ -155,11 +155,17 @@ class Transaction:
     def _route(self) -> None:
         steps = self._plan.services
         self._reached, self._reached_at = True, self._clock()
-        definitions = [item for each in steps for item in (each.prepare, each.route)] + self._plan.leave
+        definitions = [item for each in steps for item in (each.prepare, each.route)]
         before = len(self._cluster.writer.written.changed)
         # Without a subset to go, the proxies hold the stage's own alone.
         exact = all(each.prepare == each.finish for each in steps)
-        self._cluster.writer.write(definitions, remove=self._plan.remove, exact=exact, answering=self._answering())
+        self._cluster.writer.write(
+            definitions,
+            leave=self._plan.leave,
+            remove=self._plan.remove,
+            exact=exact,
+            answering=self._answering(),
+        )
         if len(self._cluster.writer.written.changed) > before:
             self._did("wrote the stage's routes")
         self._proof.held()

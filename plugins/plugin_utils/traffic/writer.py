@@ -136,6 +136,7 @@ class Writer:
         self,
         definitions: Sequence[Item],
         *,
+        leave: Sequence[Item] = (),
         remove: Sequence[Item] = (),
         exact: bool = False,
         answering: Mapping[str, Sequence[str]] | None = None,
@@ -147,16 +148,20 @@ class Writer:
 
         Args:
             definitions: VirtualServices and DestinationRules.
+            leave: other people's objects, to be written after ours; the proxies need not hold what they say.
             remove: objects to delete, at last.
             exact: whether the proxies must hold no other subset in the end.
             answering: the subsets that must have a healthy endpoint, by service.
         """
         definitions = [labelled(item, self._room) if is_ours(item) else item for item in definitions]
-        rules = [item for item in definitions if item["kind"] == "DestinationRule"]
-        services = [item for item in definitions if item["kind"] == "VirtualService"]
+        written = [*definitions, *leave]
+        rules, services = (
+            [item for item in written if item["kind"] == kind] for kind in ("DestinationRule", "VirtualService")
+        )
         since = self._write(rules)
         if services or remove:  # else the wait at the end is the same one
-            self._wait(expectations(rules, self._callees, answering=answering), since)
+            subsets = [item for item in definitions if item["kind"] == "DestinationRule"]
+            self._wait(expectations(subsets, self._callees, answering=answering), since)
         # Read only now: the proxies may have taken a minute, and others write labels or a status meanwhile.
         since = self._write(services)
         for item in remove:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from tests.unit.plugins.traffic.world import LOST_LEASE, World, described, raising
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import service_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import Goal, virtual_service
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
     NOT_PROVEN,
     PROVEN,
     REFUSED,
     TAKEN_BACK,
+    Verdict,
 )
 
 NO_ANSWER = "The API server does not answer."
@@ -29,8 +31,31 @@ def goal(stage: str, weight: int | None = None, service: str = "aleph", candidat
 BASELINE, HALF, PROMOTE, ROLLBACK = goal("baseline"), goal("rollout", 50), goal("promote"), goal("rollback")
 
 
-def no_answer() -> Callable[[], None]:
-    return raising(WorkshopError(NO_ANSWER))
+def no_answer() -> None:
+    raise WorkshopError(NO_ANSWER)
+
+
+def kill_at(world: World, number: int) -> None:
+    """End the run at its event of this number, as Ctrl-C would."""
+    world.kill_at = number
+
+
+def trial_routes(world: World) -> list[str]:
+    routes = world.routes()["spec"]["http"]
+    return [route["name"] for route in routes if route["name"].startswith("trial")]
+
+
+def answers(world: World) -> None:
+    """See that users' routes lead to versions that run, each with its subset."""
+    if "VirtualService staging/aleph" not in world.items:
+        return
+    rule = world.items["DestinationRule staging/aleph"]
+    named = {subset["name"] for subset in rule["spec"]["subsets"]}
+    for route in world.routes()["spec"]["http"]:
+        for each in route["route"]:
+            subset = each["destination"]["subset"]
+            assert subset in named, f"{subset} has no subset"
+            assert f"aleph-{subset}" in world.deployments, f"{subset} does not run"
 
 
 def changes(world: World) -> list[str]:
@@ -82,6 +107,7 @@ ORDERS: list[tuple[str, list[Goal], Goal, list[str]]] = [
             "remove aleph-v01",
             "subsets aleph v03",
             "held subsets of aleph, only v03",
+            "report from 101, held 102.0",
         ],
     ),
     (
@@ -109,6 +135,7 @@ ORDERS: list[tuple[str, list[Goal], Goal, list[str]]] = [
             "remove aleph-v03",
             "subsets aleph v01",
             "held subsets of aleph, only v01",
+            "report from 101, held 102.0",
         ],
     ),
     (
@@ -204,7 +231,6 @@ class Mishap:
     told: list[str] = field(default_factory=list)
     did: list[str] = field(default_factory=list)
     event: str = ""
-    happens: Callable[[], None] = no_answer()
     world: dict[str, Any] = field(default_factory=dict)
     begins: Goal = BASELINE
     target: Goal = HALF
@@ -455,7 +481,7 @@ def test_a_mishap(mishap: Mishap) -> None:
     def once() -> None:
         del world.at[mishap.event]
         if not mishap.world:
-            mishap.happens()
+            no_answer()
 
     world.at[mishap.event] = once
     verdict = world.run(mishap.target)
@@ -480,3 +506,347 @@ def test_a_mishap(mishap: Mishap) -> None:
     assert (again.verdict, again.reasons, again.changed) == (PROVEN, [], [])
     assert sorted(world.deployments) == sorted(f"aleph-v{tag.replace('.', '')}" for tag in mishap.target.tags)
     assert read_record(world.items["VirtualService staging/aleph"]) == mishap.target.record()
+
+
+@pytest.mark.parametrize("mishap", [mishap for mishap in MISHAPS if mishap.verdict == TAKEN_BACK], ids=lambda m: m.name)
+def test_a_way_back_that_fails_is_told_and_is_gone_on_with(mishap: Mishap) -> None:
+    world = World(mishap.begins)
+    for name, value in mishap.world.items():
+        setattr(world, name, value)
+    if not mishap.world:
+        world.at[mishap.event] = no_answer
+    world.at["route aleph baseline"] = raising(WorkshopError("Nothing goes back."))
+    verdict = world.run(mishap.target)
+    assert verdict.verdict == NOT_PROVEN
+    assert verdict.reasons[0].startswith(mishap.reasons[0])
+    assert verdict.told == ["Going back did not succeed either: Nothing goes back."]
+    assert "removed" not in str(verdict.did)
+    healthy = World(BASELINE)
+    for name in mishap.world:
+        setattr(world, name, getattr(healthy, name))
+    world.at.clear()
+    verdict = world.run(ROLLBACK)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    assert world.routes() == World(BASELINE).routes()
+
+
+@pytest.mark.parametrize("event", FIRST_STAGE[:14])
+def test_an_error_of_another_kind_ends_like_any_other(event: str) -> None:
+    world = World(BASELINE)
+    before = world.routes()
+    failing = iter([KeyError("spec")])
+    world.at[event] = lambda: raising(error)() if (error := next(failing, None)) else None
+    verdict = world.run(HALF)
+    reached = FIRST_STAGE.index(event) > FIRST_STAGE.index("measure aleph for the trial")
+    assert verdict.verdict == (TAKEN_BACK if reached and event[-9:] != "answering" else verdict.verdict)
+    assert verdict.verdict in (REFUSED, TAKEN_BACK)
+    assert "traffic_stage met something that it does not know (KeyError: 'spec')" in verdict.reasons[0]
+    assert world.routes() == before
+    assert not [event for event in world.events if event.startswith("remove")]
+
+
+DATA = {
+    "name": "aleph",
+    "versions": ["0.1"],
+    "candidate": "0.3",
+    "build": {"versions": [{"tag": tag} for tag in ("0.1", "0.2", "0.3")]},
+}
+
+
+def next_run(world: World, stage: str, weight: int | None = None) -> Verdict:
+    """Type the next command: it begins from what is recorded."""
+    record = service_record(DATA, "staging", world.live)
+    return world.run(stages.goal(stage, DATA, "staging", record, weight=weight))
+
+
+def events_of(begins: list[Goal], target: Goal) -> int:
+    world = World(*begins)
+    world.run(target)
+    return len(world.events)
+
+
+KILLED = [
+    pytest.param(begins, target, number, id=f"{begins[0].stage if begins else 'nothing'}-{target.stage}-{number}")
+    for begins, target in (
+        ([], BASELINE),
+        ([BASELINE], HALF),
+        ([BASELINE], PROMOTE),
+        ([HALF], goal("rollout", 100)),
+        ([HALF], BASELINE),
+        ([goal("mirror")], goal("dark_launch")),
+        ([PROMOTE], BASELINE),
+    )
+    for number in range(events_of(begins, target))
+]
+
+
+@pytest.mark.parametrize("following", ["the same", "rollback"])
+@pytest.mark.parametrize(("begins", "target", "number"), KILLED)
+def test_one_that_is_killed_anywhere_is_gone_on_with_or_taken_back(
+    begins: list[Goal], target: Goal, number: int, following: str
+) -> None:
+    world = World(*begins)
+    world.kill_at = number
+    with pytest.raises(KeyboardInterrupt):
+        world.run(target)
+    answers(world)
+    world.kill_at = None
+    back = following == "rollback" or target is BASELINE
+    verdict = next_run(world, "rollback" if back else target.stage, target.weight)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    answers(world)
+    record = read_record(world.items["VirtualService staging/aleph"])
+    assert record is not None
+    assert record.proved
+    assert trial_routes(world) == []
+    if not back:
+        assert record == target.record()
+
+
+@pytest.mark.parametrize("number", range(FIRST_STAGE.index("mark", 1)))
+def test_what_a_killed_trial_has_left_is_not_what_a_stage_goes_back_to(number: int) -> None:
+    world = World(BASELINE)
+    before = world.routes()
+    world.kill_at = number
+    with pytest.raises(KeyboardInterrupt):
+        world.run(HALF)
+    world.kill_at = None
+    world.broken = {"aleph 0.3"}
+    verdict = next_run(world, "rollout", 50)
+    assert verdict.verdict in (REFUSED, TAKEN_BACK)
+    assert trial_routes(world) == []
+    assert world.routes() == before
+
+
+LONG_WAYS = [([BASELINE], HALF), ([HALF], PROMOTE), ([PROMOTE], ROLLBACK), ([], BASELINE)]
+LEASES = [
+    pytest.param(begins, target, number, id=f"{target.stage}-{number}")
+    for begins, target in LONG_WAYS
+    for number in range(6)
+]
+
+
+@pytest.mark.parametrize(("begins", "target", "number"), LEASES)
+def test_without_the_lease_nothing_more_is_written(begins: list[Goal], target: Goal, number: int) -> None:
+    whole = World(*begins)
+    whole.run(target)
+    world = World(*begins)
+    world.permitted_writes = number
+    verdict = world.run(target)
+    made = changes(world)
+    # A write that is not permitted does not happen, and neither does any later one.
+    assert made == changes(whole)[: len(made)]
+    if number < len(changes(whole)):
+        assert len(made) == number
+        assert verdict.reasons == [LOST_LEASE]
+        proved = "The routes are proved, the rest is not done: the same command goes on with it."
+        assert verdict.told in ([proved], [f"Going back did not succeed either: {LOST_LEASE}"])
+        assert (verdict.verdict == PROVEN) is (verdict.told == [proved])
+
+
+def test_whoever_writes_in_the_middle_is_not_overwritten() -> None:
+    """The routes are edited by somebody while the trial is measured."""
+    world = World(BASELINE)
+
+    def edit() -> None:
+        item = world.items["VirtualService staging/aleph"]
+        item = {**item, "spec": {**item["spec"], "hosts": ["aleph", "aleph.example"]}}
+        world.put(item, "kubectl-edit")
+
+    world.at["measure aleph for the trial"] = edit
+    verdict = world.run(HALF)
+    assert verdict.verdict == NOT_PROVEN
+    assert "VirtualService staging/aleph was changed by somebody else just now" in verdict.reasons[0]
+    assert "Going back did not succeed either" in verdict.told[0]
+    assert world.routes()["spec"]["hosts"] == ["aleph", "aleph.example"]
+    assert not [event for event in world.events if event.startswith("remove")]
+
+
+@pytest.mark.parametrize(
+    ("event", "end"),
+    [
+        ("measure aleph for the trial", REFUSED),
+        (FIRST_STAGE[9], TAKEN_BACK),
+        (FIRST_STAGE[10], PROVEN),
+        ("report from 101, held 102.0", PROVEN),
+    ],
+)
+def test_routes_that_somebody_deletes_in_the_middle_are_written_again(event: str, end: str) -> None:
+    world = World(BASELINE)
+    gone = iter([True])
+
+    def delete() -> None:
+        if next(gone, False):
+            del world.items["VirtualService staging/aleph"]
+
+    world.at[event] = delete
+    verdict = world.run(HALF)
+    assert verdict.verdict == end
+    assert read_record(world.items["VirtualService staging/aleph"]) == (HALF if end == PROVEN else BASELINE).record()
+    answers(world)
+
+
+BETH = [replace(each, service="beth") for each in (BASELINE, HALF, PROMOTE)]
+
+
+def test_of_two_services_one_fails_its_trial_and_both_stay() -> None:
+    world = World(BASELINE, BETH[0])
+    before = world.routes(), world.routes("beth")
+    world.broken = {"beth 0.3"}
+    verdict = world.run(HALF, BETH[1])
+    assert verdict.verdict == REFUSED
+    assert len(verdict.reasons) == 1
+    assert verdict.reasons[0].startswith("beth 0.3 was refused before a user's request reached it")
+    assert [sentence.split()[0] for sentence in verdict.told] == ["aleph-v03", "beth-v03"]
+    assert (world.routes(), world.routes("beth")) == before
+    assert [event for event in world.events if event.startswith("route")] == [
+        "route aleph baseline",
+        "route beth baseline",
+    ]
+
+
+def test_of_two_services_one_loses_requests_and_both_go_back() -> None:
+    world = World(BASELINE, BETH[0])
+    before = world.routes(), world.routes("beth")
+    world.lost = {"beth": {"after": 2}}
+    verdict = world.run(HALF, BETH[1])
+    assert verdict.verdict == TAKEN_BACK
+    assert verdict.reasons == ["2 of 100 requests to beth failed: refused, no more is known."]
+    assert (world.routes(), world.routes("beth")) == before
+    assert [sentence.split(",")[0] for sentence in verdict.told] == [
+        "Back where it was: aleph for everybody",
+        "Back where it was: beth for everybody",
+    ]
+
+
+def test_a_service_that_is_where_it_must_be_does_not_go_back() -> None:
+    """All are asked for one half; beth has it already."""
+    world = World(BASELINE, BETH[1])
+    before = world.routes(), world.routes("beth")
+    world.lost = {"aleph": {"after": 2}}
+    verdict = world.run(HALF, BETH[1])
+    assert verdict.verdict == TAKEN_BACK
+    assert (world.routes(), world.routes("beth")) == before
+    assert "beth" not in " ".join(verdict.told)
+    assert not [event for event in world.events if event.startswith(("route beth", "subsets beth"))]
+
+
+def test_what_another_service_loses_is_told_and_not_counted() -> None:
+    world = World(BASELINE)
+    world.lost = {"beth": {"during": 2}}
+    verdict = world.run(HALF)
+    assert (verdict.verdict, verdict.reasons, verdict.lost) == (PROVEN, [], 2)
+    assert verdict.told == [
+        "Of a service that is not this stage's, 2 of 100 requests to beth failed: refused, no more is known."
+    ]
+
+
+def test_a_way_out_of_an_outage_is_not_a_loss() -> None:
+    world = World(HALF)
+    world.lost = {"aleph": {"before": 20, "during": 10}}
+    verdict = world.run(ROLLBACK)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    assert verdict.told[0].startswith("Requests to aleph were failing before this change already (20 of the last 50)")
+
+
+def test_where_nothing_is_sent_nothing_is_asked() -> None:
+    world = World(BASELINE)
+    world.targets = ()
+    verdict = world.run(HALF)
+    assert (verdict.verdict, verdict.reasons, verdict.load) == (PROVEN, [], None)
+    assert verdict.told == ["No request was sent meanwhile: the load client's rate is 0."]
+    assert not [event for event in world.events if event.startswith("report")]
+
+
+def test_the_way_back_does_not_need_the_load_client() -> None:
+    """Users go back; that it is not proven is said, and nothing is retired."""
+    world = World(HALF)
+    world.at["mark"] = world.at["measure aleph for everybody"] = no_answer
+    verdict = world.run(ROLLBACK)
+    assert world.events == [
+        "mark",
+        "held subsets of aleph, v01 answering",
+        "held subsets of aleph, v01 answering",
+        "route aleph baseline, unproved",
+        "held routes of aleph, v01 answering",
+        "measure aleph for everybody",
+    ]
+    assert (verdict.verdict, verdict.reasons) == (NOT_PROVEN, [NO_ANSWER])
+    assert verdict.told == [f"The load client cannot be asked: {NO_ANSWER}"]
+    assert sorted(world.deployments) == ["aleph-v01", "aleph-v03"]
+
+
+def test_a_load_client_that_is_there_only_later_knows_nothing_of_the_way_back() -> None:
+    world = World(HALF)
+    world.at["mark"] = no_answer
+    verdict = world.run(ROLLBACK)
+    assert verdict.verdict == NOT_PROVEN
+    assert verdict.reasons == ["Nothing is known of the requests meanwhile: no load client could be asked."]
+
+
+FOREIGN: dict[str, Any] = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "VirtualService",
+    "metadata": {"name": "mine", "namespace": "staging"},
+    "spec": {"hosts": ["aleph", "other"], "http": [{"route": [{"destination": {"host": "elsewhere"}}]}]},
+}
+
+
+@pytest.mark.parametrize("hosts", [["aleph", "other"], ["aleph"]])
+def test_what_is_taken_over_goes_last(hosts: list[str]) -> None:
+    world = World(BASELINE)
+    world.put({**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": hosts}}, "kubectl")
+    held: list[Any] = []
+    world.at[FIRST_STAGE[10]] = lambda: held.append(world.expected)
+    verdict = world.run(HALF, takeover=True)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    end = "route VirtualService staging/mine of somebody" if len(hosts) == 2 else "delete VirtualService staging/mine"
+    assert [event for event in changes(world) if not event.startswith("subsets")] == [
+        "deploy aleph-v03",
+        "trial-v03 of aleph",
+        "route aleph rollout 50, unproved",
+        end,
+        "route aleph rollout 50",
+    ]
+    assert [route.shares for route in held[0].routes] == [(("v01", 50), ("v03", 50))]
+    if len(hosts) == 2:
+        assert world.items["VirtualService staging/mine"]["spec"]["hosts"] == ["other"]
+
+
+def test_what_is_taken_over_and_has_a_services_name_becomes_that_services() -> None:
+    """Somebody has put both hosts into one VirtualService, that of beth."""
+    world = World(BASELINE, BETH[0])
+    spec = world.items["VirtualService staging/beth"]["spec"]
+    world.put({**world.items["VirtualService staging/beth"], "spec": {**spec, "hosts": ["beth", "aleph"]}}, "kubectl")
+    verdict = world.run(HALF, BETH[1], takeover=True)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    assert world.routes("beth")["spec"] == virtual_service(BETH[1])["spec"]
+    assert world.routes()["spec"] == virtual_service(HALF)["spec"]
+
+
+def test_check_mode_writes_nothing_and_counts_what_it_would_change() -> None:
+    world = World(BASELINE)
+    transaction = world.transaction(world.plan(HALF), check_mode=True)
+    transaction.rehearse()
+    assert [event for event in world.events if not event.startswith("deploy")] == []
+    assert transaction.verdict.changed == [
+        "Deployment staging/aleph-v03",
+        "DestinationRule staging/aleph",
+        "VirtualService staging/aleph",
+    ]
+
+
+def test_a_stable_version_that_nobody_answers_for_is_brought_back_first() -> None:
+    """Case 1: it was scaled to 0; requests go to what answers until it is up, tried and proved."""
+    world = World(HALF)
+    world.deploy("aleph", "0.1", ready=0)
+    verdict = world.run(ROLLBACK)
+    assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
+    assert changes(world) == [
+        "deploy aleph-v01",
+        "trial-v01 of aleph",
+        "route aleph baseline, unproved",
+        "route aleph baseline",
+        "remove aleph-v03",
+        "subsets aleph v01",
+    ]

@@ -53,8 +53,12 @@ class World:
         self.deployments: dict[str, dict[str, Any]] = {}
         self.events: list[str] = []
         self.said: list[str] = []
+        # What the proxies are waited for at last.
+        self.expected: Expectation | None = None
         # What happens at an event, after it was written down and before it takes effect.
         self.at: dict[str, Callable[[], None]] = {}
+        # The number of the event at which the run is killed.
+        self.kill_at: int | None = None
         # Versions that fail under traffic, "aleph 0.3", and those that no request reaches, whatever the routes say.
         self.broken: set[str] = set()
         self.unreached: set[str] = set()
@@ -72,6 +76,8 @@ class World:
         self.events.clear()
 
     def happen(self, event: str) -> None:
+        if self.kill_at == len(self.events):
+            raise KeyboardInterrupt
         self.events.append(event)
         self.at.get(event, lambda: None)()
 
@@ -180,6 +186,7 @@ class FakeProxies:
 
     def wait(self, expected: Sequence[Expectation], timeout: float, since: float) -> dict[str, float]:
         for each in expected:
+            self._world.expected = each
             what = "routes" if each.routes is not None else "subsets"
             only = f", only {','.join(each.only)}" if each.only is not None else ""
             answering = f", {','.join(each.answering)} answering" if each.answering else ""
@@ -277,7 +284,10 @@ class FakeLoad:
             failures = [{"request_id": "2", "error": "refused", "status": 0}] * failed
             targets[name] = {
                 **{part: {"sent": 50, "failed": number} for part, number in parts.items()},
-                **{"sent": 100, "failed": failed, "missing": 0, "failures": failures},
+                "sent": 100,
+                "failed": failed,
+                "missing": 0,
+                "failures": failures,
             }
         return {"targets": targets}
 
