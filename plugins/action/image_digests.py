@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
+    RESTART_SECONDS,
     MissingImageError,
     Registry,
     RegistryError,
@@ -20,7 +21,11 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return {"digests": digests(Registry(given["registry"]), given["images"])}
+            return {
+                "digests": digests(
+                    Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS), given["images"]
+                )
+            }
         except (MissingImageError, RegistryError) as error:
             if not self.check_mode:
                 raise

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder
@@ -21,7 +21,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         builder = Builder(
             self.api,
-            Registry(given["registry"]),
+            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
             namespace=given["namespace"],
             source=Path(given["source"]),
             template=labelled(given["job"], self.room),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
@@ -31,7 +31,7 @@ class ActionModule(WorkshopAction):
             given["namespace"],
             given["services"],
             given["deployments"],
-            Registry(given["registry"]),
+            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
             Path(given["copies"]),
             given["timeout"],
             self.room,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -22,12 +23,18 @@ ACCEPT = ", ".join(
     ]
 )
 TIMEOUT_SECONDS = 10
+# What its pod takes to come back, when something restarts it.
+RESTART_SECONDS = 30.0
 # Registries answer with at most this many names unless asked for fewer.
 PAGE = 1000
 
 
 class RegistryError(WorkshopError):
     """The registry cannot be asked. The message is one sentence for people."""
+
+
+class UnansweredError(RegistryError):
+    """Nobody answers, or not yet."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,15 @@ class Answer:
 class Registry:
     """A registry at `http://HOST:PORT`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, patience: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Ask nothing yet.
+
+        Args:
+            patience: seconds for which each question is asked again while nobody answers, as while its pod restarts.
+        """
         self.url = url.rstrip("/")
+        self._patience = patience
+        self._sleep = sleep
         # No proxy: the registry is a node of ours.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -82,19 +96,21 @@ class Registry:
             return {}
         return ((self._get(f"/v2/{name}/blobs/{blob}").json().get("config") or {}).get("Labels")) or {}
 
-    def wait(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+    def wait(self, seconds: float) -> None:
         """Return when the registry answers; raise RegistryError when it does not within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._get("/v2/")
-                return
-            except RegistryError as error:
-                if time.monotonic() > deadline:
-                    raise RegistryError(f"{error} It was asked for {seconds:g} s.") from error
-            sleep(0.5)
+        Registry(self.url, seconds, self._sleep)._get("/v2/")
 
     def _get(self, path: str, method: str = "GET") -> Answer:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._ask(path, method)
+            except UnansweredError:
+                if time.monotonic() >= deadline:
+                    raise
+            self._sleep(0.5)
+
+    def _ask(self, path: str, method: str) -> Answer:
         request = urllib.request.Request(self.url + path, headers={"Accept": ACCEPT}, method=method)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
@@ -102,10 +118,12 @@ class Registry:
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return Answer(self.url, False, "", b"")
-            raise RegistryError(f"The registry at {self.url} answers {error.code} to {method} {path}.") from error
-        except (OSError, ValueError) as error:
+            kind = UnansweredError if error.code in (502, 503, 504) else RegistryError
+            raise kind(f"The registry at {self.url} answers {error.code} to {method} {path}.") from error
+        except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
-            raise RegistryError(f"The registry at {self.url} cannot be reached ({reason}).") from error
+            tried = f"; asked for {self._patience:g} s" if self._patience else ""
+            raise UnansweredError(f"The registry at {self.url} cannot be reached ({reason}{tried}).") from error
 
 
 class MissingImageError(WorkshopError):

@@ -96,8 +96,29 @@ def test_an_error_of_the_registry_is_said(registry: Registry) -> None:
 
 def test_waiting_ends(registry: Registry) -> None:
     registry.wait(0)
-    with pytest.raises(RegistryError, match=r"cannot be reached \(.*\)\. It was asked for 0 s"):
-        Registry("http://127.0.0.1:9").wait(0, sleep=lambda _: None)
+    with pytest.raises(RegistryError, match=r"cannot be reached \(.*; asked for 0\.1 s\)\."):
+        Registry("http://127.0.0.1:9").wait(0.1)
+
+
+def test_a_registry_that_restarts_is_asked_again() -> None:
+    refused: list[float] = []
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        url = f"http://127.0.0.1:{server.server_port}"
+
+    def restart(seconds: float) -> None:
+        refused.append(seconds)
+        again = ThreadingHTTPServer(("127.0.0.1", int(url.rpartition(":")[2])), Handler)
+        threading.Thread(target=again.serve_forever, daemon=True).start()
+
+    assert Registry(url, patience=30, sleep=restart).tags("aleph") == ["0.1", "0.3"]
+    assert refused == [0.5]
+
+
+def test_what_a_registry_answers_is_not_asked_again(registry: Registry) -> None:
+    slept: list[float] = []
+    with pytest.raises(RegistryError, match="answers 500"):
+        Registry(registry.url, patience=30, sleep=slept.append).tags("broken")
+    assert slept == []
 
 
 def test_another_programs_page_is_said(registry: Registry) -> None:
