@@ -203,7 +203,8 @@ class Lease:
             self._written("create", self._all, self._body(None))
         elif lease["spec"].get("holderIdentity") == self._identity:
             version = {"metadata": {"resourceVersion": lease["metadata"]["resourceVersion"]}}
-            self._written("merge", self._path, {**version, "spec": {"renewTime": _now()}})
+            if not self._written("merge", self._path, {**version, "spec": {"renewTime": _now()}}):
+                return  # somebody was faster: who that was is seen at the next look
         else:
             taker = _holder_of(lease)
             who = f"{taker} has it for the {taker.doing}" if taker else "somebody gave it back"

@@ -92,13 +92,12 @@ def read_record(item: Mapping[str, Any] | None) -> Record | None:
     stable = annotations.get("stable") or (versions[0] if versions else "")
     if annotations.get("stage") not in STAGES or not stable:
         return None
-    weight = annotations.get("weight", "")
     return Record(
         stage=annotations["stage"],
         stable=stable,
         candidate=annotations.get("candidate") or (versions[-1] if len(versions) > 1 else None),
         previous=_previous(annotations.get("previous", "")),
-        weight=int(weight) if weight.isdigit() else None,
+        weight=_percent(annotations.get("weight", "")),
         proved=annotations.get("proved", "true") == "true",
         before=_before(annotations.get("before", "")),
     )
@@ -115,9 +114,18 @@ def _previous(text: str) -> tuple[str, ...]:
     return tuple(tag for tag in text.split(",") if tag)
 
 
+def _percent(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) <= 100 else None
+
+
 def _before(text: str) -> Record | None:
+    """Read what to go back to; None where it is not as we write it: it would become routes."""
     try:
         fields = json.loads(text)
-        return Record(**{**fields, "previous": tuple(fields["previous"]), "before": None})
+        record = Record(**{**fields, "previous": tuple(fields["previous"]), "before": None})
     except (ValueError, TypeError, KeyError):
         return None
+    tags = (record.stable, *record.previous, *([] if record.candidate is None else [record.candidate]))
+    weight = record.weight is None or _percent(str(record.weight)) == record.weight
+    good = record.stage in STAGES and all(isinstance(tag, str) and tag for tag in tags) and weight
+    return record if good and isinstance(record.proved, bool) else None

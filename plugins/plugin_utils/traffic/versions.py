@@ -67,7 +67,9 @@ class Versions:
         ]
 
     def bring(self, versions: Sequence[Version]) -> None:
-        """Apply the Deployments of some versions."""
+        """Apply the Deployments of some versions, beside what there is of them by now."""
+        path = f"/apis/apps/v1/namespaces/{self._namespace}/deployments"
+        self._live = {str(item["metadata"]["name"]): item for item in self._api.items(path)}
         for version in versions:
             wanted = self._wanted(version.deployment)
             self._objects.apply(wanted, dry_run=self._check_mode)

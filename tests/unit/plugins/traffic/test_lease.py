@@ -169,3 +169,24 @@ def test_of_two_at_the_same_moment_one_gets_it(server: Leases, time: Time, monke
     time.happens = first._renew_once
     with pytest.raises(LeaseError, match="her-laptop"):
         second._take()
+
+
+def test_a_renewal_that_somebody_forestalls_is_none(
+    server: Leases, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new holder writes between our look and our write: the next check must ask again."""
+    mine = lease(server, time)
+    mine._take()
+    time.now += leases.DURATION_SECONDS
+    merge = server.merge
+
+    def too_late(path: str, body: dict[str, Any]) -> None:
+        assert server.lease is not None
+        server.lease["spec"]["holderIdentity"] = "another"
+        server._keep(server.lease)
+        merge(path, body)
+
+    monkeypatch.setattr(server, "merge", too_late)
+    mine._renew_once()
+    with pytest.raises(LeaseError, match="no longer this run's"):
+        mine.check()
