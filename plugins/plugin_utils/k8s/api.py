@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from urllib3.exceptions import HTTPError
+
 from ansible_collections.istio_games.workshop.plugins.plugin_utils import progress
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig as kubeconfigs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import (
     KubernetesError,
     MissingKindError,
+    first_line,
     not_an_api_server,
     refusal,
 )
@@ -53,7 +56,14 @@ class Api:
                 overloaded.
             say: tells a person, every few seconds, that an answer is waited for.
         """
-        return cls(Transport(*kubeconfigs.load(kubeconfig), say, Patience(patience)))
+        configuration, target = kubeconfigs.load(kubeconfig)
+        try:
+            return cls(Transport(configuration, target, say, Patience(patience)))
+        except (ImportError, HTTPError, ValueError) as error:  # of a kind that urllib3 does not speak
+            raise KubernetesError(
+                f"The proxy {target.proxy} cannot be used for the cluster at {target.server} ({first_line(error)}): "
+                "name one that begins with http:// or https://."
+            ) from error
 
     @contextmanager
     def until(self, deadline: float) -> Iterator[None]:

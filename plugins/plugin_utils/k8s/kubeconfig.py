@@ -74,7 +74,9 @@ def load(kubeconfig: str, seconds: float = CREDENTIAL_SECONDS) -> tuple[client.C
     proxy, source = configuration.proxy, "proxy-url in the kubeconfig"
     if not proxy:
         proxy, source = environment_proxy(configuration.host, getproxies())
-        configuration.proxy = proxy
+    if proxy and "://" not in proxy:  # "proxy:3128", which curl and kubectl take, too
+        proxy = f"http://{proxy}"
+    configuration.proxy = proxy
     return configuration, Target(
         configuration.host, kubeconfig, f"{_without_password(proxy)} ({source})" if proxy else ""
     )

@@ -275,6 +275,20 @@ class TestProxy:
         assert "NO_PROXY=cluster.example has it asked directly" in str(failed)
         assert "secret" not in str(failed)
 
+    def test_a_proxy_without_a_scheme_is_taken(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        with listening(says('{"kind": "FromTheProxy"}')) as proxy:
+            monkeypatch.setenv("HTTP_PROXY", f"127.0.0.1:{proxy.port}")
+            assert cluster.connect("http://cluster.example").get("/version") == {"kind": "FromTheProxy"}
+
+    @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://proxy:70"])
+    def test_a_proxy_of_another_kind_is_said(
+        self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, proxy: str
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        config = kubeconfig(cluster.directory, "https://cluster.example")
+        failed = failure(lambda: Api.connect(config))
+        assert f"The proxy {proxy} (HTTPS_PROXY) cannot be used" in str(failed)
+
     def test_a_proxy_that_refuses_is_named(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
         with listening(says("", "403 Forbidden")) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
