@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -131,8 +131,9 @@ class Rooms:
         if there:
             return f"There is no room {name!r}, but {', '.join(there)}: type -e workshop_name={there[0]}, for example."
         said = f"There is no room {name!r}, and no other, in {self.directory}"
-        for home, others in elsewhere(self.directory):
-            return f"{said}; {', '.join(others)} is in {home}: type HOME={home} before the command."
+        home, others = elsewhere(self.directory)
+        if others:
+            return f"{said}; in {home} there are {', '.join(others)}: type HOME={home} before the command."
         if os.geteuid() != 0:
             return f"{said}: rooms are root's, so become root (sudo -s -H), activate .venv again, and type it again."
         return f"{said}: make it with `make up`."
@@ -144,10 +145,8 @@ def state_directory(environment: Mapping[str, str]) -> Path:
     return Path(f"{base}/istio-workshop")
 
 
-def elsewhere(directory: Path) -> Iterable[tuple[str, list[str]]]:
-    """Give this user's real home directory with its rooms, where HOME names another one that has none."""
+def elsewhere(directory: Path) -> tuple[str, list[str]]:
+    """Give this user's real home directory, and its rooms: HOME may name another one that has none."""
     home = pwd.getpwuid(os.geteuid()).pw_dir
     own = state_directory({"HOME": home})
-    others = Rooms(own, "").names() if own != directory else []
-    if others:
-        yield home, others
+    return home, Rooms(own, "").names() if own != directory else []

@@ -81,7 +81,7 @@ def test_root_with_another_home_is_told_of_its_own(tmp_path: Path) -> None:
     own = Rooms(state_directory({"HOME": str(tmp_path / "real")}), "workshop")
     own.write("blue", Record())
     said = some(tmp_path).missing("workshop")
-    assert said.endswith(f"blue is in {tmp_path}/real: type HOME={tmp_path}/real before the command.")
+    assert said.endswith(f"; in {tmp_path}/real there are blue: type HOME={tmp_path}/real before the command.")
 
 
 def test_a_half_made_room_is_one_without_a_memory(tmp_path: Path) -> None:
