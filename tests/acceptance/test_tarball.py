@@ -50,6 +50,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         yield user
     finally:
         user.by_name("teardown")
+        assert not PACKED.state.exists()
 
 
 def load_rate() -> str:
