@@ -34,7 +34,7 @@ def live(image: str = NOTED, noted: str | None = NOTED, replicas: int = 1, owner
     made["spec"]["template"]["spec"]["containers"][0]["image"] = image
     made["spec"]["replicas"] = replicas
     made["metadata"]["annotations"] = {"somebody": "here", **({IMAGE: noted} if noted else {})}
-    fields = {"f:spec": {"f:replicas": {}}}
+    fields: dict[str, Any] = {"f:spec": {"f:replicas": {}}}
     made["metadata"]["managedFields"] = [{"manager": owner, "operation": "Update", "fieldsV1": fields}]
     return made
 
