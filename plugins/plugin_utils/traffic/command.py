@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
@@ -205,8 +205,9 @@ class Command:
                 status.service_status(name, self._where.namespace, live, views, verdict.checks, silent, labels[name])
                 for name in self._staged
             ]
-        except WorkshopError as error:
-            verdict.told.append(f"Where the services stand cannot be seen: {error}")
+        except Exception as error:  # whatever it is: the verdict must not be lost with it
+            why = error if isinstance(error, WorkshopError) else unexpected("traffic_stage", error)
+            verdict.told.append(f"Where the services stand cannot be seen: {why}")
         return {
             "schema": SCHEMA,
             "stage": self._asked.stage,

@@ -246,6 +246,10 @@ class FakeLoad:
         failures = [{"request_id": "1", "error": "", "status": 500, "explanation": "it said so"}] if failed else []
         return {
             "service": check.service,
+            "name": check.name,
+            "headers": dict(check.headers),
+            "expect": dict(check.expect),
+            "latency_ms": {"p50": 1, "p95": 2, "p99": 3},
             "requests": check.number,
             "answered": good,
             "failed": failed,
