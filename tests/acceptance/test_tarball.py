@@ -72,11 +72,11 @@ def test_every_command_needs_the_rooms_name_alone(user: User) -> None:
 
 
 def test_what_deploy_was_given_stays(user: User) -> None:
-    assert "workshop_load_rate 5 -> 50" in user.by_name("deploy", "-e", "workshop_load_rate=50")
-    assert load_rate() == "50"
+    assert "workshop_load_rate 5 -> 8" in user.by_name("deploy", "-e", "workshop_load_rate=8")
+    assert load_rate() == "8"
     user.by_name("dark_launch", "-e", "service=aleph")
     user.by_name("deploy")
-    assert load_rate() == "50"
+    assert load_rate() == "8"
     user.by_name("deploy", "-e", "workshop_load_rate=5")
     assert load_rate() == "5"
 

@@ -79,6 +79,8 @@ def test_what_a_room_remembers_wins_over_the_defaults_and_the_inventory_over_it(
         with_inventory = installed.play("host_check", "-i", hosts(installed, port=83))
         assert "workshop_front_node_port is 83" in with_inventory.stdout
         assert "workshop_webui_node_port is 81" in with_inventory.stdout
+        refused = installed.play("status", "-i", hosts(installed, port=83))
+        assert "workshop_front_node_port is 83, but the room packed has 82" in " ".join(refused.stdout.split())
         remember(installed, "packed", {}, hosts(installed, port=84))
         assert "workshop_front_node_port is 84" in installed.play("host_check", "-i", own).stdout
         remember(installed, "packed", {}, "/there/is/none.yml")

@@ -103,10 +103,21 @@ class Typed:
             return found
         return names.unknown_given(self.given, known, self._inventory_names()) + found
 
-    def _inventory_names(self) -> set[str]:
+    @cached_property
+    def _inventory(self) -> InventoryManager:
         sources = list(self.task_vars.get("ansible_inventory_sources") or ())
-        manager = InventoryManager(loader=self.loader, sources=sources)
-        return {name for host in manager.get_hosts() for name in own_variables(manager, self.loader, host)}
+        return InventoryManager(loader=self.loader, sources=sources)
+
+    def _inventory_names(self) -> set[str]:
+        hosts = self._inventory.get_hosts()
+        return {name for host in hosts for name in own_variables(self._inventory, self.loader, host)}
+
+    def inventory_settings(self) -> dict[str, Any]:
+        """Give the settings in the inventory that a room could remember as well, as far as they are values."""
+        controller = self._inventory.get_host(self.task_vars["groups"]["controller"][0])
+        own = own_variables(self._inventory, self.loader, controller)
+        wanted = changes.remembered_names(self.defaults, self.options)
+        return {name: plain(own[name]) for name in wanted & own.keys() if "{{" not in str(own[name])}
 
 
 def templates(value: Any) -> Any:

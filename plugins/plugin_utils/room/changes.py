@@ -71,12 +71,22 @@ def _absolute(path: Any) -> Any:
     return str(Path(path).expanduser().absolute()) if isinstance(path, str) and path and "{{" not in path else path
 
 
-def changes(given: Mapping[str, Any], remembered: Mapping[str, Any], defaults: Mapping[str, Any]) -> list[Change]:
-    """Give the settings that differ from what the room has had until now."""
-    before = {**defaults, **remembered}
+def changes(
+    given: Mapping[str, Any],
+    remembered: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    inventory: Mapping[str, Any] | None = None,
+) -> list[Change]:
+    """Give the settings that differ from what the room has had until now.
+
+    What was given when the room was made has won over the inventory; without -e the inventory wins now.
+    """
+    own = inventory or {}
+    before = {**defaults, **own, **remembered}
+    now = {**{name: value for name, value in own.items() if name in remembered}, **given}
     return [
         Change(name, before.get(name), value)
-        for name, value in given.items()
+        for name, value in now.items()
         if not same(value, before.get(name)) and not (name not in before and value in ("", None))
     ]
 

@@ -53,6 +53,24 @@ def test_a_difference_is_shown(given: dict[str, Any], remembered: dict[str, Any]
     assert [str(change) for change in changes(given, remembered, DEFAULTS)] == shown
 
 
+@pytest.mark.parametrize(
+    ("given", "remembered", "inventory", "shown"),
+    [
+        # Made with the inventory's.
+        ({}, {}, {"workshop_api_port": 7443}, []),
+        ({"workshop_api_port": "7443"}, {}, {"workshop_api_port": 7443}, []),
+        ({"workshop_api_port": "8443"}, {}, {"workshop_api_port": 7443}, ["workshop_api_port 7443 -> 8443"]),
+        # Made with another one than the inventory's, which wins when -e is left away.
+        ({"workshop_api_port": 8443}, {"workshop_api_port": 8443}, {"workshop_api_port": 7443}, []),
+        ({}, {"workshop_api_port": 8443}, {"workshop_api_port": 7443}, ["workshop_api_port 8443 -> 7443"]),
+    ],
+)
+def test_an_inventorys_value_is_the_rooms_unless_another_was_given(
+    given: dict[str, Any], remembered: dict[str, Any], inventory: dict[str, Any], shown: list[str]
+) -> None:
+    assert [str(change) for change in changes(given, remembered, DEFAULTS, inventory)] == shown
+
+
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("name", FIXED)
 def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
