@@ -54,7 +54,7 @@ def test_a_port_that_is_not_the_rooms_is_refused(room: Room) -> None:
     for playbook in ("playbooks/dark_launch.yml", "playbooks/deploy.yml"):
         played = room.play(playbook, "-e", "workshop_front_node_port=30299")
         assert played.code != 0
-        assert "workshop_front_node_port is 30299, but the room acceptance has 30280: leave it away" in played.output
+        assert "workshop_front_node_port is 30299, but the room acceptance has 30280: leave it out" in played.output
     assert room.objects() == before
 
 

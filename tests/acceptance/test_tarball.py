@@ -86,7 +86,7 @@ def test_what_deploy_was_given_stays(user: User) -> None:
     [
         (["-e", "workshop_name=bleu"], "There is no room 'bleu', but"),
         ([*ALONE, "-e", "sevice=aleph"], "sevice is not a setting of this playbook: did you mean service?"),
-        ([*ALONE, "-e", "workshop_api_port=1"], "workshop_api_port is 1, but the room packed has 26511: leave it away"),
+        ([*ALONE, "-e", "workshop_api_port=1"], "workshop_api_port is 1, but the room packed has 26511: leave it out"),
         ([*ALONE, "-e", "workshop_pod_subnet=10.1.0.0/16"], "keeps it for as long as it is up"),
     ],
 )

@@ -125,16 +125,16 @@ def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: C
         if change.name == INVENTORY:
             if purpose == "remove":
                 sentences.append(
-                    f"The room {room} was made with the inventory {change.old}, not with {change.new}: leave -i away, "
+                    f"The room {room} was made with the inventory {change.old}, not with {change.new}: leave -i out, "
                     "so that all of its nodes are taken down."
                 )
         elif change.name in FIXED:
             sentences.append(
-                f"{said} and keeps it for as long as it is up: leave it away, or type "
+                f"{said} and keeps it for as long as it is up: leave it out, or type "
                 f'`make down ARGS="-e workshop_name={room}"` and then `make up ARGS="{again}`.'
             )
         elif change.name in (*PUBLISHED, *node_ports) and purpose != "make":
-            sentences.append(f'{said}: leave it away, or change the room first with `make up ARGS="{again}`.')
+            sentences.append(f'{said}: leave it out, or change the room first with `make up ARGS="{again}`.')
     return sentences
 
 

@@ -60,7 +60,7 @@ def test_a_difference_is_shown(given: dict[str, Any], remembered: dict[str, Any]
         ({}, {}, {"workshop_api_port": 7443}, []),
         ({"workshop_api_port": "7443"}, {}, {"workshop_api_port": 7443}, []),
         ({"workshop_api_port": "8443"}, {}, {"workshop_api_port": 7443}, ["workshop_api_port 7443 -> 8443"]),
-        # Made with another one than the inventory's, which wins when -e is left away.
+        # Made with another one than the inventory's, which wins when -e is left out.
         ({"workshop_api_port": 8443}, {"workshop_api_port": 8443}, {"workshop_api_port": 7443}, []),
         ({}, {"workshop_api_port": 8443}, {"workshop_api_port": 7443}, ["workshop_api_port 8443 -> 7443"]),
     ],
@@ -76,7 +76,7 @@ def test_an_inventorys_value_is_the_rooms_unless_another_was_given(
 def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
     (said,) = refusals(changes({name: "/other"}, {name: "/old"}, {}), purpose, "blue")
     assert said == (
-        f"{name} is /other, but the room blue has /old and keeps it for as long as it is up: leave it away, or type "
+        f"{name} is /other, but the room blue has /old and keeps it for as long as it is up: leave it out, or type "
         f'`make down ARGS="-e workshop_name=blue"` and then `make up ARGS="-e workshop_name=blue -e {name}=/other"`.'
     )
 
@@ -88,7 +88,7 @@ def test_what_the_node_publishes_is_changed_by_make_up_alone(name: str) -> None:
     for purpose in PURPOSES[1:]:
         (said,) = refusals(found, purpose, "blue", [name])
         assert said == (
-            f"{name} is 2, but the room blue has 1: leave it away, or change the room first with "
+            f"{name} is 2, but the room blue has 1: leave it out, or change the room first with "
             f'`make up ARGS="-e workshop_name=blue -e {name}=2"`.'
         )
 
@@ -150,7 +150,7 @@ def test_another_inventory_is_shown_and_takes_no_room_down(tmp_path: Path) -> No
     for purpose in PURPOSES[:3]:
         assert refusals(found, purpose, "blue") == []
     assert refusals(found, "remove", "blue") == [
-        f"The room blue was made with the inventory {tmp_path}/a.yml, not with {tmp_path}/b.yml: leave -i away, "
+        f"The room blue was made with the inventory {tmp_path}/a.yml, not with {tmp_path}/b.yml: leave -i out, "
         "so that all of its nodes are taken down."
     ]
 
