@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from tests.unit.plugins.traffic.world import LOST_LEASE, World, described, raising
+from tests.unit.plugins.traffic.world import LOST_LEASE, FakeLoad, World, described, raising
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
@@ -850,3 +850,22 @@ def test_a_stable_version_that_nobody_answers_for_is_brought_back_first() -> Non
         "remove aleph-v03",
         "subsets aleph v01",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "end"), [("the trial", REFUSED), ("everybody", TAKEN_BACK)], ids=["on trial", "afterwards"]
+)
+def test_a_single_failed_request_speaks_against_a_split_that_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, name: str, end: str
+) -> None:
+    measured = FakeLoad._measured
+
+    def one_fails(load: FakeLoad, check: Any) -> dict[str, Any]:
+        failures = [{"error": "", "status": 500, "explanation": "it said so"}]
+        worse = {"failed": 1, "failures": failures} if check.name == name and check.expect != {"0.1": 100} else {}
+        return measured(load, check) | worse
+
+    monkeypatch.setattr(FakeLoad, "_measured", one_fails)
+    world = World(BASELINE)
+    assert world.run(HALF).verdict == end
+    assert world.routes() == World(BASELINE).routes()
