@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ KINDS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("volume", ("volume", "ls"), ("volume", "rm", "--force")),
     ("network", ("network", "ls"), ("network", "rm", "--force")),
 )
+# On a busy machine a node's processes take longer to end than Podman waits for them.
+STILL_ENDING, TRIES = "did not die within timeout", 3
 SEED_IMAGE = f"{PREFIX}/seed"
 IMAGE_LABEL = f"{LABEL}.image"
 
@@ -68,5 +71,14 @@ class PodmanRoom:
         return [item for item in listed if (item.get("Labels") or {}).get(LABEL) != self.name]
 
     def _podman(self, *command: str, names: list[str]) -> None:
-        if names and not self.dry_run:
-            run("podman", *command, *names)
+        if not names or self.dry_run:
+            return
+        for _ in range(TRIES - 1):
+            try:
+                run("podman", *command, *names)
+            except subprocess.CalledProcessError as error:
+                if STILL_ENDING not in error.stderr:
+                    raise
+            else:
+                return
+        run("podman", *command, *names)

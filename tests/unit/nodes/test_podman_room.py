@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -63,3 +64,27 @@ def test_an_image_that_another_room_uses_is_neither_removed_nor_said_to_be(
 def test_a_name_that_would_find_other_rooms_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is no room's name"):
         PodmanRoom(name, dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("errors", "commands"),
+    [([], 1), ([podman_room.STILL_ENDING], 2), ([podman_room.STILL_ENDING] * 2, 3), (["no such container"], 1)],
+)
+def test_a_node_that_takes_long_to_end_is_removed_again(
+    monkeypatch: pytest.MonkeyPatch, errors: list[str], commands: int
+) -> None:
+    tried: list[tuple[str, ...]] = []
+
+    def run(*command: str) -> None:
+        tried.append(command)
+        if len(tried) <= len(errors):
+            raise subprocess.CalledProcessError(125, command, stderr=f"Error: {errors[len(tried) - 1]}")
+
+    monkeypatch.setattr(podman_room, "run", run)
+    room = PodmanRoom("blue", dry_run=False)
+    if errors and errors[0] != podman_room.STILL_ENDING:
+        with pytest.raises(subprocess.CalledProcessError):
+            room._podman("rm", names=["blue-control-plane"])
+    else:
+        room._podman("rm", names=["blue-control-plane"])
+    assert len(tried) == commands
