@@ -11,6 +11,7 @@ from tests.unit.plugins.traffic.world import LOST_LEASE, FakeLoad, World, descri
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import service_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import plan
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import Goal, virtual_service
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
@@ -869,3 +870,22 @@ def test_a_single_failed_request_speaks_against_a_split_that_is_honoured(
     world = World(BASELINE)
     assert world.run(HALF).verdict == end
     assert world.routes() == World(BASELINE).routes()
+
+
+def test_nothing_is_deleted_without_the_lease() -> None:
+    world = World(BASELINE)
+    world.put({**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": ["aleph"]}}, "kubectl")
+    world.at["route aleph rollout 50, unproved"] = lambda: setattr(world, "permitted_writes", 0)
+    verdict = world.run(HALF, takeover=True)
+    assert verdict.reasons == [LOST_LEASE]
+    assert "VirtualService staging/mine" in world.items
+
+
+def test_a_subset_that_carries_requests_stays_until_the_routes_are_written() -> None:
+    """Users are on a version whose Deployment is nobody's of ours, so that it is no version of the plan."""
+    world = World(goal("rollout", 50, candidate="0.2"))
+    del world.deployments["aleph-v02"]["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    del world.deployments["aleph-v02"]["metadata"]["labels"]["version"]
+    planned = plan([goal("rollout", 50)], world.live, False)
+    assert [subset["name"] for subset in planned.services[0].prepare["spec"]["subsets"]] == ["v01", "v02", "v03"]
+    assert [subset["name"] for subset in planned.services[0].finish["spec"]["subsets"]] == ["v01", "v03"]
