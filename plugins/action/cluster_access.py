@@ -24,4 +24,5 @@ class ActionModule(WorkshopAction):
         except KubernetesError as error:
             to_be_made = self.check_mode and not Path(given["kubeconfig"]).exists()
             return {"failed": given["required"] and not to_be_made, "reachable": False, "msg": str(error)}
-        return {"reachable": True, "server": self.api.server}
+        version = str(self.api.get("/version").get("gitVersion", ""))
+        return {"reachable": True, "server": self.api.server, "version": version}

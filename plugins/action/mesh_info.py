@@ -8,13 +8,16 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import MissingKindError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import INJECTION, Mesh
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_ours
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     mirrored_deployments,
     recorded_versions,
 )
+
+POLICIES = "/apis/security.istio.io/v1/namespaces/{}/peerauthentications"
 
 
 class ActionModule(WorkshopAction):
@@ -24,12 +27,19 @@ class ActionModule(WorkshopAction):
         try:
             items = Objects(self.api, say).list("VirtualService")
         except MissingKindError:
-            return {"mesh": "", "versions": {}, "mirrored": []}
-        mesh = self.api.find(f"/api/v1/namespaces/{given['mesh_namespace']}") or {}
-        annotations = mesh.get("metadata", {}).get("annotations") or {}
+            absent = {"mesh": "", "own": False, "namespace_labels": {}, "strict_everywhere": False}
+            return {**absent, "versions": {}, "mirrored": []}
+        mesh, revision = Mesh.read(self.api, given["mesh_namespace"]), given["revision"]
+        identity = mesh.identity(self.room)
+        # Without its injector the room's own mesh is about to be mended.
+        labels = mesh.injection(revision) or INJECTION
         mine = [item for item in items if item["metadata"]["namespace"] == given["namespace"]]
+        policy = self.api.find(f"{POLICIES.format(given['mesh_namespace'])}/default")
         return {
-            "mesh": str(annotations.get(PREFIX + "mesh", "unknown")),
+            "mesh": identity or f"existing-{mesh.revision_of(labels)}",
+            "own": identity is not None,
+            "namespace_labels": labels,
+            "strict_everywhere": policy is not None and is_ours(policy, self.room),
             "versions": recorded_versions(mine),
             "mirrored": mirrored_deployments(mine),
         }

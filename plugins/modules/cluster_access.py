@@ -32,6 +32,10 @@ reachable:
   description: Whether it can be used.
   type: bool
   returned: success
+version:
+  description: The version of its Kubernetes, such as C(v1.36.3).
+  type: str
+  returned: when reachable
 server:
   description: The API server's address.
   type: str

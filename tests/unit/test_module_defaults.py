@@ -11,8 +11,6 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK_FILES = sorted(ROOT.glob("roles/*/tasks/**/*.yml"))
-# Being rewritten.
-LATER = {"mesh"}
 
 
 def kubeconfigs(node: Any) -> Iterator[str]:
@@ -35,7 +33,7 @@ def role_of(path: Path) -> str:
 @pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_task_file_names_its_cluster_once(path: Path) -> None:
     named = list(kubeconfigs(yaml.safe_load(path.read_text())))
-    assert named in ([], [f"{{{{ {role_of(path)}_kubeconfig }}}}"]) or role_of(path) in LATER
+    assert named in ([], [f"{{{{ {role_of(path)}_kubeconfig }}}}"])
 
 
 def test_the_room_s_cluster_is_chosen_in_one_place() -> None:

@@ -72,7 +72,6 @@ def test_objects_are_labelled_in_one_place() -> None:
 def test_what_yaml_cannot_import_is_the_same() -> None:
     roles = ROOT / "roles"
     assert variable(roles / "node_containers", "__node_containers_label") == host_reader.LABEL
-    assert variable(roles / "mesh", "__mesh_field_manager") == MANAGER
 
 
 def variable(role: Path, name: str) -> str:

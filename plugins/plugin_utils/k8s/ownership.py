@@ -52,3 +52,32 @@ def other_writers(item: Mapping[str, Any]) -> list[str]:
             and "f:spec" in (entry.get("fieldsV1") or {})
         }
     )
+
+
+def is_ours(item: Mapping[str, Any], room: str) -> bool:
+    """Tell whether a room has made an object; one of a time when rooms were not named on objects counts as everyone's.
+
+    >>> blue = {"metadata": {"labels": owner_labels("blue")}}
+    >>> is_ours(blue, "blue"), is_ours(blue, "green"), is_ours({"metadata": {"labels": owner_labels("")}}, "green")
+    (True, False, True)
+    """
+    return is_managed(item) and (item["metadata"].get("labels") or {}).get(ROOM, room) == room
+
+
+def owner(item: Mapping[str, Any]) -> str:
+    """Say whose an object is, as far as it tells.
+
+    >>> owner({"metadata": {"labels": owner_labels("blue")}})
+    'of the room blue'
+    >>> owner({"metadata": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}})
+    'managed by Helm'
+    >>> owner({"metadata": {"managedFields": [{"manager": "kubectl-create"}]}})
+    'made with kubectl-create'
+    """
+    labels = item["metadata"].get("labels") or {}
+    if is_managed(item):
+        return f"of the room {labels[ROOM]}" if ROOM in labels else "of a workshop"
+    if MANAGED_BY in labels:
+        return f"managed by {labels[MANAGED_BY]}"
+    writers = [entry.get("manager") for entry in item["metadata"].get("managedFields") or [] if entry.get("manager")]
+    return f"made with {writers[0]}" if writers else "somebody else's"

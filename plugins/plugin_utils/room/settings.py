@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -26,6 +27,10 @@ TAKEN_NAMESPACES = {
 }
 # What the workshop runs besides its own images, and the programs that it calls, of which an existing cluster has none.
 IMAGES = {"busybox", "ferretdb", "install-cni", "kaniko", "pilot", "proxyv2", "python", "redis", "registry"}
+# Those of them that Istio is installed from.
+MESH_IMAGES = {"install-cni", "pilot", "proxyv2"}
+# Proxies whose name says what they are: the bundle's is Envoy's plain release, Istio's own has more filters.
+KNOWN_PROXY = re.compile(rf"{re.escape(PREFIX)}/|(.*/)?istio(-release|-testing)?/proxyv2[:@]")
 TOOLS = ("istioctl", "kubectl")
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
@@ -196,11 +201,20 @@ def _same_ports(settings: Mapping[str, Any]) -> list[str]:
 def _existing_cluster(settings: Mapping[str, Any]) -> Iterable[str]:
     if not settings.get("workshop_kubeconfig"):
         return
-    lacking = sorted(IMAGES - set(settings.get("workshop_images", IMAGES)))
+    uses_existing = str(settings.get("mesh_use_existing", "")).lower() in {"true", "yes", "1"}
+    images = settings.get("workshop_images", dict.fromkeys(IMAGES, ""))
+    lacking = sorted(IMAGES - set(images) - (MESH_IMAGES if uses_existing else set()))
     if lacking:
         yield (
             f"workshop_images has no {', '.join(lacking)}, but with workshop_kubeconfig must name every image as that "
             "cluster pulls it: give it in a file with -e @existing.yml (README.md, An existing cluster)."
+        )
+    proxy = str(images.get("proxyv2", ""))
+    if proxy and not uses_existing and settings.get("mesh_plain_envoy") == "" and not KNOWN_PROXY.match(proxy):
+        yield (
+            f"workshop_images.proxyv2 is {_shown(proxy)}, whose name does not say what it is: it needs -e "
+            "mesh_plain_envoy=true for Envoy's plain release (as in the bundle), or -e mesh_plain_envoy=false for "
+            "Istio's own build."
         )
     directory = settings.get("mesh_bin_dir")
     missing = [name for name in TOOLS if directory and not os.access(Path(directory) / name, os.X_OK)]

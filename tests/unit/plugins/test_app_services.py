@@ -125,7 +125,8 @@ def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     role = ROOT / "roles/app"
     variables = {
         "app_namespace": "staging",
-        "app_namespace_labels": {"istio-injection": "enabled"},
+        "app_pod_security": "restricted",
+        "__app_namespace_labels": {"istio-injection": "enabled"},
         "__app_policies": app_services.policies(services),
         "__app_claims": app_services.claims(services),
         "__app_services": app_services.kubernetes_services(services),
@@ -170,7 +171,9 @@ def test_callers_speak_plain_text_and_by_their_proxy() -> None:
 
 
 def test_only_the_port_that_is_called_from_outside_takes_plain_text() -> None:
-    (made,) = render(alephbeth(), "peerauthentication.yml.j2")
+    whole, made = render(alephbeth(), "peerauthentication.yml.j2")
+    assert (whole["metadata"]["name"], whole["spec"]) == ("default", {"mtls": {"mode": "STRICT"}})
+    assert whole["metadata"]["namespace"] == made["metadata"]["namespace"]
     assert made["metadata"]["name"] == "front"
     assert made["spec"] == {
         "selector": {"matchLabels": {"app": "front"}},

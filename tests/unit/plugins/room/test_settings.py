@@ -137,6 +137,38 @@ def test_an_existing_cluster_needs_images_and_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("proxy", "settings", "asked"),
+    [
+        ("localhost/workshop/proxyv2:1.31", {}, False),
+        ("docker.io/istio/proxyv2:1.31.0", {}, False),
+        ("gcr.io/istio-release/proxyv2:1.31.0", {}, False),
+        ("registry.example/istio/proxyv2@sha256:0", {}, False),
+        ("registry.example/workshop/proxyv2:1.31", {}, True),
+        ("registry.example/workshop/proxyv2:1.31", {"mesh_plain_envoy": True}, False),
+        ("registry.example/workshop/proxyv2:1.31", {"mesh_plain_envoy": "false"}, False),
+        ("registry.example/workshop/proxyv2:1.31", {"mesh_use_existing": True}, False),
+    ],
+)
+def test_what_a_proxy_is_is_asked_when_its_name_does_not_say_it(
+    tmp_path: Path, proxy: str, settings: dict[str, Any], asked: bool
+) -> None:
+    (tmp_path / "config").touch()
+    images = dict.fromkeys(IMAGES, "registry.example/image:1") | {"proxyv2": proxy}
+    given = {"mesh_plain_envoy": "", "mesh_use_existing": False, **settings}
+    found = judge(workshop_kubeconfig=str(tmp_path / "config"), workshop_images=images, **given)
+    assert [sentence for sentence in found if "mesh_plain_envoy=true" in sentence] == (found if asked else [])
+    assert len(found) == asked
+
+
+def test_an_existing_istio_needs_no_images_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "config").touch()
+    images = dict.fromkeys(IMAGES - {"pilot", "proxyv2", "install-cni"}, "registry.example/image:1")
+    given = {"workshop_kubeconfig": str(tmp_path / "config"), "workshop_images": images}
+    assert "workshop_images has no install-cni, pilot, proxyv2" in judge(**given)[0]
+    assert judge(**given, mesh_use_existing="true") == []
+
+
+@pytest.mark.parametrize(
     ("text", "good"),
     [
         ("version: 0.1\nhttp: {addr: ':5000'}\n", True),

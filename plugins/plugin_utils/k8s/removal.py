@@ -1,0 +1,297 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What of a cluster goes with a room that only was a guest in it: what bears our label and the room's name, no more.
+
+First it is all looked at and written down as a plan, which is told; only then something is removed. A namespace of
+ours in which somebody else has put something stays, with that in it. Istio goes when the room installed it and nobody
+else uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import REVISION, Mesh
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh_install import Istioctl
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed, is_ours, owner
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
+
+# What the cluster, a controller or istiod makes by itself in every namespace, or in Istio's.
+_MADE_BY_ITSELF_KINDS = {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision", "PodMetrics"}
+_MADE_BY_ITSELF = {
+    ("ConfigMap", "kube-root-ca.crt"),
+    ("ConfigMap", "istio-ca-root-cert"),
+    ("ConfigMap", "istio-ca-crl"),
+    ("ServiceAccount", "default"),
+}
+_ISTIODS_OWN = {"ConfigMap": "istio-", "Secret": "istio-ca-secret"}
+_BY_ISTIOCTL = "operator.istio.io/managed"
+_ISTIO_GROUP = ".istio.io"
+# `istioctl uninstall` leaves some of these, such as the default tag's webhooks.
+_OF_DEFAULT_REVISION = f"{_BY_ISTIOCTL},{REVISION}=default"
+_LEFT_BY_ISTIOCTL = (
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+)
+
+Object = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object, and where the API has it."""
+
+    path: str
+    kind: str
+    item: Object
+
+    def __str__(self) -> str:
+        metadata = self.item["metadata"]
+        return f"{self.kind} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
+
+
+@dataclass
+class Plan:
+    """What goes, and what stays although a room's end might take it, one sentence each.
+
+    Attributes:
+        namespaces: those that go with all that is in them.
+        objects: those of ours in a namespace that stays.
+        mesh: whether Istio goes.
+        definitions: the CustomResourceDefinitions that go with it.
+        stays: sentences.
+    """
+
+    namespaces: list[str] = field(default_factory=list)
+    objects: list[Found] = field(default_factory=list)
+    mesh: bool = False
+    definitions: list[str] = field(default_factory=list)
+    stays: list[str] = field(default_factory=list)
+
+    def removals(self) -> list[str]:
+        """Name everything that goes, as people do."""
+        return [
+            *(f"Namespace {name}, with everything in it" for name in self.namespaces),
+            *map(str, self.objects),
+            *(["Istio's revision default, which the room has installed"] if self.mesh else []),
+            *([f"{len(self.definitions)} CustomResourceDefinitions of Istio"] if self.definitions else []),
+        ]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What there is.
+
+    Attributes:
+        namespaces: all of them.
+        contents: the objects in each namespace that bears our label, by its name.
+        mesh: what there is of Istio.
+        routing: objects of Istio's kinds in every namespace.
+        definitions: names of Istio's CustomResourceDefinitions.
+        volumes: PersistentVolumes.
+    """
+
+    namespaces: Sequence[Object] = ()
+    contents: Mapping[str, Sequence[Found]] = field(default_factory=dict)
+    mesh: Mesh = field(default_factory=Mesh)
+    routing: Sequence[Found] = ()
+    definitions: Sequence[str] = ()
+    volumes: Sequence[Object] = ()
+
+    @classmethod
+    def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
+        """Read it; nothing is changed."""
+        namespaces = api.items("/api/v1/namespaces")
+        kinds = list(_kinds(api))
+        homes = [item["metadata"]["name"] for item in namespaces if is_ours(item, room) and not _ends(item)]
+        istio = [kind for kind in kinds if kind.group.endswith(_ISTIO_GROUP)]
+        return cls(
+            namespaces=namespaces,
+            contents={home: [found for kind in kinds for found in kind.objects(api, home)] for home in homes},
+            mesh=Mesh.read(api, mesh_namespace),
+            routing=[found for kind in istio for found in kind.objects(api)],
+            definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
+            volumes=api.items("/api/v1/persistentvolumes"),
+        )
+
+
+def plan(cluster: Cluster, room: str) -> Plan:
+    """Decide what goes with a room."""
+    made = Plan()
+    home = cluster.mesh.namespace["metadata"]["name"] if cluster.mesh.namespace else ""
+    for namespace in cluster.namespaces:
+        name = namespace["metadata"]["name"]
+        if name == home or not is_managed(namespace) or _ends(namespace):
+            continue
+        if (namespace["metadata"].get("labels") or {}).get(ROOM) != room:
+            made.stays.append(f"Namespace {name} stays: it is {owner(namespace)}, not of the room {room}.")
+            continue
+        _plan_namespace(made, name, cluster.contents.get(name, ()), room)
+    if home and cluster.mesh.identity(room):
+        _plan_mesh(made, cluster, room, home)
+    elif cluster.mesh.is_there:
+        made.stays.append(f"Istio stays: the room {room} has not installed it.")
+    made.stays += _kept_volumes(cluster.volumes, made.namespaces)
+    return made
+
+
+def carry_out(made: Plan, api: Api, istioctl: Istioctl, waiting: Waiting, timeout: float) -> None:
+    """Remove what a plan names, and wait until the namespaces are gone.
+
+    Args:
+        made: the plan.
+        api: the cluster.
+        istioctl: for Istio.
+        waiting: waits for the namespaces.
+        timeout: seconds that they may take.
+    """
+    for found in made.objects:
+        api.delete(found.path)
+    if made.mesh:
+        istioctl.uninstall()
+        for path in _LEFT_BY_ISTIOCTL:
+            for item in api.items(path, labelSelector=_OF_DEFAULT_REVISION):
+                api.delete(f"{path}/{item['metadata']['name']}")
+    for name in made.definitions:
+        api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+    for name in made.namespaces:
+        api.delete(f"/api/v1/namespaces/{name}")
+    if made.namespaces:
+        waiting.until(lambda: {f"Namespace {name}": _gone(api, name) for name in made.namespaces}, timeout)
+
+
+def _gone(api: Api, name: str) -> Look:
+    namespace = api.find(f"/api/v1/namespaces/{name}")
+    conditions = ((namespace or {}).get("status") or {}).get("conditions") or []
+    why = [
+        condition["message"] for condition in conditions if condition.get("status") == "True" and "message" in condition
+    ]
+    return Look(namespace is None, "gone" if namespace is None else "; ".join(["being deleted", *why]))
+
+
+def _plan_namespace(made: Plan, name: str, contents: Sequence[Found], room: str) -> None:
+    others = [found for found in contents if not _is_made_by_itself(found) and not is_ours(found.item, room)]
+    if others:
+        made.stays.append(
+            f"Namespace {name} stays, for what somebody else has put there: {', '.join(map(str, others))}. Without it, "
+            f"kubectl delete namespace {name}."
+        )
+        made.objects += [found for found in contents if is_managed(found.item) and not _is_made_by_itself(found)]
+    else:
+        made.namespaces.append(name)
+
+
+def _plan_mesh(made: Plan, cluster: Cluster, room: str, home: str) -> None:
+    users = [
+        item["metadata"]["name"]
+        for item in cluster.namespaces
+        if item["metadata"]["name"] not in {home, *made.namespaces}
+        and not is_managed(item)
+        and cluster.mesh.injects(item["metadata"].get("labels") or {})
+    ]
+    if users:
+        made.stays.append(
+            f"Istio stays, although the room {room} has installed it: the namespace {', '.join(users)} uses it. "
+            "Without that, istioctl uninstall --revision=default."
+        )
+        return
+    made.mesh = True
+    others = [
+        found
+        for found in cluster.contents.get(home, ())
+        if not _is_made_by_itself(found) and not _is_istios(found) and not is_ours(found.item, room)
+    ]
+    revisions = [
+        item for item in cluster.mesh.istiods if (item["metadata"].get("labels") or {}).get(REVISION) != "default"
+    ]
+    if others or revisions:
+        names = [*map(str, others), *(f"Deployment {item['metadata']['name']}" for item in revisions)]
+        made.stays.append(
+            f"Namespace {home} stays, for what somebody else has put there: {', '.join(dict.fromkeys(names))}."
+        )
+    else:
+        made.namespaces.append(home)
+    # The definitions would take every object of their kinds along.
+    theirs = [
+        found
+        for found in cluster.routing
+        if found.item["metadata"]["namespace"] not in made.namespaces and not is_ours(found.item, room)
+    ]
+    if theirs or revisions:
+        made.stays.append(
+            "Istio's CustomResourceDefinitions stay"
+            + (f", for {', '.join(map(str, theirs))}." if theirs else ", for the other revision of Istio.")
+        )
+    else:
+        made.definitions = list(cluster.definitions)
+
+
+def _kept_volumes(volumes: Iterable[Object], namespaces: Iterable[str]) -> Iterator[str]:
+    for volume in volumes:
+        spec = volume.get("spec") or {}
+        claim = spec.get("claimRef") or {}
+        if claim.get("namespace") in set(namespaces) and spec.get("persistentVolumeReclaimPolicy") == "Retain":
+            name = volume["metadata"]["name"]
+            yield (
+                f"PersistentVolume {name} of {claim['namespace']}/{claim.get('name')} stays, since its class retains "
+                f"volumes: kubectl delete persistentvolume {name}."
+            )
+
+
+def _is_made_by_itself(found: Found) -> bool:
+    """Tell whether the cluster or a controller has made an object, and takes it away with what it belongs to."""
+    metadata = found.item["metadata"]
+    return bool(
+        metadata.get("ownerReferences")
+        or found.kind in _MADE_BY_ITSELF_KINDS
+        or (found.kind, metadata["name"]) in _MADE_BY_ITSELF
+        or found.item.get("type") == "kubernetes.io/service-account-token"
+    )
+
+
+def _is_istios(found: Found) -> bool:
+    """Tell whether istioctl or istiod has made an object in Istio's namespace."""
+    metadata = found.item["metadata"]
+    prefix = _ISTIODS_OWN.get(found.kind)
+    return _BY_ISTIOCTL in (metadata.get("labels") or {}) or bool(prefix and metadata["name"].startswith(prefix))
+
+
+def _ends(item: Object) -> bool:
+    return bool(item["metadata"].get("deletionTimestamp"))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of namespaced objects that can be listed and deleted."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    def objects(self, api: Api, namespace: str = "") -> Iterator[Found]:
+        base = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        listed = f"{base}/namespaces/{namespace}/{self.plural}" if namespace else f"{base}/{self.plural}"
+        for item in api.items(listed):
+            metadata = item["metadata"]
+            yield Found(f"{base}/namespaces/{metadata['namespace']}/{self.plural}/{metadata['name']}", self.kind, item)
+
+
+def _kinds(api: Api) -> Iterator[_Kind]:
+    """Give every kind of namespaced objects, once each."""
+    groups = [("", "v1")]
+    groups += [(group["name"], group["preferredVersion"]["version"]) for group in api.get("/apis").get("groups") or []]
+    for group, version in groups:
+        try:
+            resources = api.get(f"/apis/{group}/{version}" if group else f"/api/{version}").get("resources") or []
+        except KubernetesError as error:
+            if error.status in {404, 503}:  # an API of somebody's whose server is gone
+                continue
+            raise
+        for resource in resources:
+            if resource.get("namespaced") and {"list", "delete"} <= set(resource.get("verbs") or []):
+                yield _Kind(group, version, resource["name"], resource["kind"])
