@@ -37,8 +37,9 @@ class ActionModule(WorkshopAction):
             )
             for callee in callees
         ]
+        following = status.next_command(services, given["options"], {})
         if given["show"]:
             measured = [str(check["sentence"]) for check in given["checks"]]
-            following = status.next_command(services, given["options"], {})
             show(["", *status.table(services), "", *status.rules(services), *measured, f"Next: {following}", ""])
-        return {"services": services, "checks": status.checks(services, live)}
+        told = {"schema": status.SCHEMA, "namespace": namespace, "services": services, "next": following}
+        return {"status": told, "checks": status.checks(services, live)}

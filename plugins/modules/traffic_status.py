@@ -37,11 +37,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-services:
+status:
   description: >-
-    For each service its stage, versions with pods and shares (percent), rules, what is not ours, last change and
-    warnings. Field by field in docs/status.md.
-  type: list
+    For each of its C(services) its stage, versions with pods and shares (percent), rules, what is not ours, last
+    change and warnings; the command that comes next. Field by field in docs/status.md.
+  type: dict
   returned: success
 checks:
   description: What to measure, for M(istio_games.workshop.split_check).

@@ -335,7 +335,7 @@ def test_status_is_a_table_and_json(busy: Room) -> None:
     played = play(busy, "playbooks/status.yml")
     assert played.changed == 0
     assert re.search(r"aleph +rollout +0\.1 +1/1 +60 % +60 % +60 % \(2\)", played.output)
-    found = {each["service"]: each for each in json.loads((busy.state / "status.json").read_text())}
+    found = {each["service"]: each for each in json.loads((busy.state / "status.json").read_text())["services"]}
     assert found["beth"]["stage"] == "rollout"
     assert found["beth"]["weight"] == 40
     assert found["beth"]["last_change"]

@@ -74,6 +74,11 @@ def _start_of(process: int) -> str:
         return ""
 
 
+def boot_time() -> float:
+    """Give a clock that goes on while the machine sleeps, in seconds: a lease expires meanwhile, too."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class Lease:
     """The Lease of one namespace."""
 
@@ -85,7 +90,7 @@ class Lease:
         say: Callable[[str], None],
         room: str = "",
         sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = boot_time,
     ) -> None:
         self._api = api
         self._all = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"

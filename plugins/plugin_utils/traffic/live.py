@@ -113,10 +113,11 @@ def is_same(wanted: Item, live: Item) -> bool:
     """Tell whether a live object says what is wanted, whoever wrote it last; what others noted on it may stay."""
     labels, annotations = (live["metadata"].get(part) or {} for part in ("labels", "annotations"))
     record = {key: value for key, value in annotations.items() if key.startswith(PREFIX)}
+    notes = wanted["metadata"].get("annotations") or {}
     return bool(
         wanted["spec"] == live.get("spec")
         and (wanted["metadata"].get("labels") or {}).items() <= labels.items()
-        and record == {key: value for key, value in wanted["metadata"]["annotations"].items() if key.startswith(PREFIX)}
+        and record == {key: value for key, value in notes.items() if key.startswith(PREFIX)}
     )
 
 

@@ -21,6 +21,8 @@ LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
 # A change that withdraws what fails is told from one that fails by the requests of so long before it.
 LOOK_BACK_SECONDS = 30.0
+# How seldom as many failures as during a change are chance, when it changed nothing.
+WORSE_BY_CHANCE = 0.01
 PARTS = ("during", "after")
 NOTHING: Mapping[str, Any] = {"sent": 0, "failed": 0, "missing": 0, "failures": ()}
 
@@ -231,17 +233,34 @@ def why(counted: Mapping[str, Any]) -> str:
     return "; ".join([*dict.fromkeys(shown), *missing])
 
 
+def is_worse(before: Mapping[str, int], during: Mapping[str, int]) -> bool:
+    """Tell whether requests failed more often than before, and not by chance (Fisher's exact test, one-sided).
+
+    >>> is_worse({"sent": 150, "failed": 1}, {"sent": 100, "failed": 100})
+    True
+    >>> is_worse({"sent": 150, "failed": 75}, {"sent": 40, "failed": 22})
+    False
+    """
+    # Slow to import: only where requests failed.
+    from scipy.stats import hypergeom
+
+    sent, failed = before["sent"] + during["sent"], before["failed"] + during["failed"]
+    chance = hypergeom.sf(during["failed"] - 1, sent, failed, during["sent"])
+    return bool(chance < WORSE_BY_CHANCE)
+
+
 def losses(report: Mapping[str, Any], services: Collection[str]) -> tuple[list[str], list[str]]:
     """Judge a report: a sentence for each target that a change of these services lost requests of; what else to tell.
 
     Where a service's requests failed before the change already (a bad version is withdrawn, a broken route mended),
     those until the proxies hold the change are told, and not counted: else the way out of an outage would be a loss.
+    Unless they fail more often than before.
     """
     lost, told = [], []
     for name, counted in report["targets"].items():
         if not counted["failed"] and not counted["before"]["failed"]:
             continue
-        mended = counted["before"]["failed"] > 0
+        mended = counted["before"]["failed"] > 0 and not is_worse(counted["before"], counted["during"])
         own = counted["after"]["failed"] if mended else counted["failed"]
         said = f"{counted['failed']} of {counted['sent']} requests to {name} failed: {why(counted)}."
         if own and name in services:

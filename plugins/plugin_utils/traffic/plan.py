@@ -83,6 +83,8 @@ class Plan:
     services: list[Steps] = field(default_factory=list)
     # Other people's objects without our hosts, to be written after ours, and those to be deleted.
     leave: list[Item] = field(default_factory=list)
+    # Both as they are now, in case the stage is taken back.
+    taken: list[Item] = field(default_factory=list)
     remove: list[Item] = field(default_factory=list)
 
 
@@ -118,6 +120,8 @@ def plan(
     own_objects = {label(item) for steps in result.services for item in (steps.route, steps.prepare)}
     left, removed = foreign.settled([rule for rule in found if label(rule.item) not in own_objects])
     result.leave, result.remove = list(left), list(removed)
+    others = [*live.virtual_services, *live.destination_rules]
+    result.taken = [_content(item) for each in (*left, *removed) if (item := find(others, each))]
     return result
 
 
@@ -153,6 +157,8 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
     reach = {tag for check in checks(goal) for tag, share in check["expect"].items() if share}
     users = set(map(version_label, answering)) if current_routes is None else subsets_of_users(current_routes)
     seen = {tag for tag in answering if version_label(tag) in users}
+    # The stable version had users, and its pods are those of then: the way back to it takes no longer than it must.
+    known_good = {back.stable} - set(missing)
     # Nobody waits for a mirrored version's answers, and mirroring may well have broken it.
     broken = goal.candidate in running and goal.candidate not in answering
     copied = {goal.candidate} if reached and goal.stage == "mirror" and broken else set()
@@ -167,7 +173,9 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
         awaited=[Version(service, tag) for tag in goal.tags if tag not in copied],
         prepare=_with_others(prepare, current_subsets),
         # Where nothing answers, nobody can be led to something worse.
-        trial=[Version(service, tag) for tag in goal.tags if before and tag in reach and tag not in seen],
+        trial=[
+            Version(service, tag) for tag in goal.tags if before and tag in reach and tag not in {*seen, *known_good}
+        ],
         route=proved if reached else virtual_service(goal, before=back),
         proved=proved,
         retire=[Version(service, tag) for tag in old],

@@ -120,7 +120,13 @@ class Proof:
                     "Nothing is known of the requests meanwhile: the load client began anew while the stage changed."
                 )
                 return
-            lost, told = losses(verdict.load, [goal.service for goal in self._goals])
+            services = [goal.service for goal in self._goals]
+            lost, told = losses(verdict.load, services)
+            told += [
+                f"{service} is proved by its split alone: the load client sends it no steady requests."
+                for service in services
+                if service not in verdict.load["targets"]
+            ]
             verdict.reasons += lost
             verdict.told += told
             self._told = told

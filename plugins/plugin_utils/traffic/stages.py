@@ -76,7 +76,10 @@ class Goal:
     def record(self, before: Record | None = None) -> Record:
         """What is remembered of it; `before`: of what to go back to, until it is proved."""
         promoted = self.stage == "promote" and before is None
-        past = (*self.previous, self.stable) if promoted and self.stable != self.candidate else self.previous
+        past = self.previous
+        if promoted and self.stable != self.candidate:
+            # Each version once: what is promoted again is no longer the past.
+            past = (*(tag for tag in past if tag not in (self.stable, self.candidate)), self.stable)
         return Record(
             stage=self.recorded_stage,
             stable=self.candidate if promoted else self.stable,

@@ -21,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stage
     virtual_service,
 )
 
+SCHEMA = "istio-workshop/status/1"
 HEADINGS = ("service", "stage", "version", "pods", "asked", "configured", "in proxies", "measured")
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Version
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
@@ -214,6 +215,10 @@ class Transaction:
         self._cluster.say("the proof failed: going back to the routes of before")
         self._cluster.writer.write([each.before for each in steps])
         self._did("wrote the routes of before again")
+        if self._plan.taken:
+            # Not waited for: what the proxies make of them beside ours is their owners' business, as before.
+            self._cluster.writer.write([], leave=self._plan.taken)
+            self._did(f"wrote {', '.join(map(label, self._plan.taken))} again")
         verdict.exposed_seconds = round(self._clock() - self._reached_at, 1)
         goals = [
             goal_of(record, each.goal.service, each.goal.namespace)

@@ -263,3 +263,10 @@ def test_another_services_failures_are_told_and_not_this_stages(cluster: Cluster
 def test_a_client_that_began_anew_cannot_tell(cluster: Cluster) -> None:
     cluster.told = {**NOW, "run": "r2"}
     assert cluster.client.report(SINCE, HELD) is None
+
+
+def test_what_fails_more_often_than_before_is_lost_all_the_same(cluster: Cluster) -> None:
+    worse = {"aleph": counted({"0.1": 10}, failures=30)}
+    before = {"aleph": counted({"0.1": 149}, failures=1)}
+    (lost,), _ = reported(cluster, worse, before, FINE)
+    assert lost.startswith("30 of 50 requests to aleph failed")

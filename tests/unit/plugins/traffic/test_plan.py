@@ -91,7 +91,9 @@ USERS = {
 
 @pytest.mark.parametrize(("here", "there"), list(product(STAGES, STAGES)))
 def test_what_no_user_has_reached_is_tried_first(here: tuple[str, int | None], there: tuple[str, int | None]) -> None:
-    assert set(tags(steps(goal(*there), at(*here)).trial)) == USERS[there] - USERS[here]
+    # The stable version had users before: where it still runs, the way back to it is not held up.
+    known = {"0.1"} & set(goal(*here).tags)
+    assert set(tags(steps(goal(*there), at(*here)).trial)) == USERS[there] - USERS[here] - known
 
 
 @pytest.mark.parametrize("stage", STAGES)

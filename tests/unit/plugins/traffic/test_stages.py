@@ -191,6 +191,16 @@ def test_a_promotion_that_is_not_proved_has_promoted_nothing() -> None:
     assert promoting.record().tags == ("0.3",)
 
 
+def test_the_past_holds_each_version_once_however_often_it_is_promoted() -> None:
+    record = Record("baseline", "0.1")
+    for version in ("0.3", "0.1", "0.2", "0.3", "0.1") * 3:
+        record = stages.goal("promote", ALEPH, "staging", record, version=version).record()
+        assert record.stable == version
+        assert record.stable not in record.previous
+        assert len(set(record.previous)) == len(record.previous) <= 2
+    assert record.previous == ("0.2", "0.3")
+
+
 def test_only_the_stages_own_requests_are_on_trial() -> None:
     before = stages.virtual_service(goal("baseline"))
     trial = stages.with_trial(before, ["0.2"], "abc")

@@ -273,5 +273,6 @@ def test_the_page_that_documents_the_data_names_each_field() -> None:
     data, _, _ = page.partition("## The verdict of a stage")
     described = set(re.findall(r"^\| `([a-z_]+)` \|", data, flags=re.MULTILINE))
     found = shown(at("mirror"), views("mirror"), CHECK)
-    assert described == {*found, *found["versions"][0], *found["rules"][0], "object", "counts"}
+    whole = {"schema", "namespace", "services", "next"}
+    assert described == {*whole, *found, *found["versions"][0], *found["rules"][0], "object", "counts"}
     assert json.loads(json.dumps(found)) == found

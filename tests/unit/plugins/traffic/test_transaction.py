@@ -814,6 +814,18 @@ def test_what_is_taken_over_goes_last(hosts: list[str]) -> None:
         assert world.items["VirtualService staging/mine"]["spec"]["hosts"] == ["other"]
 
 
+@pytest.mark.parametrize("hosts", [["aleph", "other"], ["aleph"]])
+def test_what_is_taken_over_comes_back_when_the_proof_fails(hosts: list[str]) -> None:
+    world = World(BASELINE)
+    theirs = {**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": hosts}}
+    world.put(theirs, "kubectl")
+    world.lost = {"aleph": {"after": 1}}
+    verdict = world.run(HALF, takeover=True)
+    assert verdict.verdict == TAKEN_BACK
+    assert world.items["VirtualService staging/mine"]["spec"] == theirs["spec"]
+    assert "wrote VirtualService staging/mine again" in verdict.did
+
+
 def test_what_is_taken_over_and_has_a_services_name_becomes_that_services() -> None:
     """Somebody has put both hosts into one VirtualService, that of beth."""
     world = World(BASELINE, BETH[0])
