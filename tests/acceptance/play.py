@@ -83,6 +83,18 @@ class Running:
         """What it has printed from and up to so many seconds after its start."""
         return "".join(line for at, line in list(self.lines) if since <= at < until)
 
+    def took_to_say(self, pattern: str) -> float:
+        """Seconds from the beginning of the task that said it first to its saying it."""
+        begun = 0.0
+        for at, line in self.lines:
+            if line.startswith("TASK ["):
+                begun = at
+            if re.search(pattern, line):
+                break
+        else:
+            raise AssertionError(f"it never said {pattern!r}")
+        return at - begun
+
     def when(self, condition: Callable[[], object], seconds: float = 120) -> None:
         """Wait, while it is played, until `condition()` is true (an error counts as false)."""
         deadline = time.monotonic() + seconds
