@@ -419,7 +419,7 @@ def test_20_status_shows_that_nothing_arrives_without_subsets(room: Room, own: O
     shown = json.loads((room.state / "status.json").read_text())
     services = shown["services"] if isinstance(shown, dict) else shown
     aleph = next(each for each in services if each["service"] == "aleph")
-    assert not any(share for version in aleph["versions"] for share in version["proxies"].values()), aleph
+    assert not any(share for version in aleph["versions"] for share in version["arrives"].values()), aleph
     played(room, rollout(50))
     assert own.losses(own.settle()) == []
 
