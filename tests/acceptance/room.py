@@ -18,6 +18,8 @@ from typing import Any
 from tests.acceptance.play import Played, Running
 
 ROOT = Path(__file__).parents[2]
+# What Python needs to run under faketime (tests/acceptance/sleep says why): deadlines are not faked.
+UNDER_FAKETIME = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "PYTHONPATH": str(ROOT / "tests/acceptance/sleep")}
 
 
 @dataclasses.dataclass(frozen=True)

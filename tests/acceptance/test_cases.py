@@ -18,7 +18,7 @@ from tests.acceptance.load_client import report
 from tests.acceptance.observer import Observer, is_ready
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.promise import Asked, expected, is_settled, played, shortfalls, verdict
-from tests.acceptance.room import Room, wait_for
+from tests.acceptance.room import UNDER_FAKETIME, Room, wait_for
 
 # A stage of one service with its proof takes a quarter of this on a machine that has nothing else to do.
 DEADLINE_SECONDS = 180
@@ -331,10 +331,7 @@ def test_14_a_cluster_that_falls_silent_is_told_and_waited_for_no_longer_than_it
 def test_15_a_clock_that_is_a_minute_off_changes_nothing(room: Room, own: OwnClient, offset: str) -> None:
     """The teacher's laptop has another time than the cluster: the stage and its proof are the same."""
     begun = time.time()
-    # Its deadlines run by the monotonic clock, which nobody sets.
-    running = room.start(
-        *rollout(20).command, prefix=("faketime", "-f", offset), environment={"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-    )
+    running = room.start(*rollout(20).command, prefix=("faketime", "-f", offset), environment=UNDER_FAKETIME)
     done = running.wait(DEADLINE_SECONDS)
     assert done.code == 0, done.output[-4000:]
     said = verdict(room)

@@ -13,7 +13,7 @@ from tests.acceptance.observer import MOMENTS, Observer
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.play import Played
 from tests.acceptance.promise import Asked, is_settled, played, verdict
-from tests.acceptance.room import Room, wait_for
+from tests.acceptance.room import UNDER_FAKETIME, Room, wait_for
 from tests.acceptance.weather import Weather, weather
 
 # How long it lasts, and what a play may take besides.
@@ -92,7 +92,7 @@ WALK = [
 @pytest.mark.parametrize("how", ["proxy", "clock +60 s", "clock -60 s"])
 def test_every_stage_in_an_odd_environment(room: Room, observer: Observer, own: OwnClient, how: str) -> None:
     """Behind a classroom's proxy, and with a clock that is a minute off, all stages are as they are without."""
-    environment = PROXY if how == "proxy" else {"FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+    environment = PROXY if how == "proxy" else UNDER_FAKETIME
     prefix = {"proxy": (), "clock +60 s": CLOCKS[0], "clock -60 s": CLOCKS[1]}[how]
     begun = time.time()
     for asked in WALK:
