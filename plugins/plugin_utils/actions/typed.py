@@ -16,7 +16,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, names
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import own_variables
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import concerns_room, own_variables
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
 
 COLLECTION = Path(__file__).parents[3]
@@ -60,9 +60,10 @@ class Typed:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
-        """The inventory's sources; none if they are the collection's own (whatever room that has found)."""
+        """The sources of the room's inventory; none if it is the collection's own (whatever that has found)."""
         found = self.task_vars.get("room_inventory", self.task_vars.get("ansible_inventory_sources", ()))
-        sources = tuple(str(plain(source)) for source in found or ())
+        given = tuple(str(plain(source)) for source in found or ())
+        sources = tuple(source for source in given if len(given) == 1 or concerns_room(self.loader, source))
         return () if sources == (str(OWN_INVENTORY),) else sources
 
     def inventory_problems(self) -> list[str]:

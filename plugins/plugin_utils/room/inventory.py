@@ -12,11 +12,24 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.plugins import get_vars_from_inventory_sources
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import OTHER_PROGRAMS
+
 
 def beside(manager: InventoryManager, loader: DataLoader, entity: Host | Group) -> dict[str, Any]:
     """Give the variables of a host or group in the files group_vars and host_vars beside an inventory."""
     found: dict[str, Any] = get_vars_from_inventory_sources(loader, manager._sources, [entity], "task")
     return found
+
+
+def concerns_room(loader: DataLoader, source: str) -> bool:
+    """Tell whether an inventory's source has a host, or a variable that is not another program's (molecule, AWX).
+
+    Those programs hand such a source to every play besides the room's own, from another directory each time.
+    """
+    manager = InventoryManager(loader=loader, sources=[source])
+    groups = list(manager.groups.values())
+    found = {name for group in groups for name in {**group.vars, **beside(manager, loader, group)}}
+    return bool(manager.hosts) or any(not name.startswith(OTHER_PROGRAMS) for name in found)
 
 
 def own_variables(manager: InventoryManager, loader: DataLoader, host: Host) -> dict[str, Any]:

@@ -22,8 +22,9 @@ ARGUMENTS = {
     "version": "the new version of a stage",
     "weight": "the new version's share of the requests, 0 to 100 percent",
 }
-# Ansible's own, and those that AWX and molecule hand to every play.
-FOREIGN = ("ansible_", "awx_", "molecule_", "tower_")
+# What AWX and molecule hand to every play; besides, Ansible's own.
+OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
+FOREIGN = ("ansible_", *OTHER_PROGRAMS)
 SETTING = "workshop_"
 
 
