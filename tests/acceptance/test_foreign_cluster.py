@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator
 
@@ -84,12 +85,12 @@ def kubectl(*arguments: str, given: str = "") -> str:
 
 
 def everything() -> dict[str, str]:
-    """resourceVersion of every object in the cluster that does not change by itself."""
+    """resourceVersion of every object that does not change by itself, but a pod's uid, since its state does."""
     kinds = kubectl("api-resources", "--verbs=list", "--output=name").split()
     listed = json.loads(kubectl("get", ",".join(kinds), "--all-namespaces", "--output=json"))["items"]
     return {
         "/".join((item["kind"], item["metadata"].get("namespace", ""), item["metadata"]["name"])): item["metadata"][
-            "resourceVersion"
+            "uid" if item["kind"] == "Pod" else "resourceVersion"
         ]
         for item in listed
         if item["kind"] not in RESTLESS and LEADER not in (item["metadata"].get("annotations") or {})
@@ -128,6 +129,8 @@ def settings() -> Iterator[list[str]]:
         ]
     finally:
         OWNER.must("playbooks/teardown.yml")
+        for room in (GUEST, LODGER):  # what they remember of a cluster that is gone
+            shutil.rmtree(room.state, ignore_errors=True)
 
 
 STAGING = "Namespace staging is there already, made with kubectl-client-side-apply"

@@ -31,6 +31,8 @@ _BY_ISTIOCTL = "operator.istio.io/managed"
 _ISTIO_GROUP = ".istio.io"
 # `istioctl uninstall` leaves some of these, such as the default tag's webhooks.
 _OF_DEFAULT_REVISION = f"{_BY_ISTIOCTL},{REVISION}=default"
+# What istiod writes into every namespace: its certificate.
+_TO_EVERY_NAMESPACE = "istio.io/config=true"
 _LEFT_BY_ISTIOCTL = (
     "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations",
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
@@ -106,14 +108,14 @@ class Cluster:
     def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
         """Read it; nothing is changed."""
         namespaces = api.items("/api/v1/namespaces")
-        kinds = list(_kinds(api))
+        found = list(kinds(api))
         homes = [item["metadata"]["name"] for item in namespaces if is_ours(item, room) and not _ends(item)]
-        istio = [kind for kind in kinds if kind.group.endswith(_ISTIO_GROUP)]
+        istio = [kind for kind in found if kind.group.endswith(_ISTIO_GROUP)]
         return cls(
             namespaces=namespaces,
-            contents={home: [found for kind in kinds for found in kind.objects(api, home)] for home in homes},
+            contents={home: [item for kind in found for item in kind.objects(api, home)] for home in homes},
             mesh=Mesh.read(api, mesh_namespace),
-            routing=[found for kind in istio for found in kind.objects(api)],
+            routing=[item for kind in istio for item in kind.objects(api)],
             definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
             volumes=api.items("/api/v1/persistentvolumes"),
         )
@@ -156,6 +158,10 @@ def carry_out(made: Plan, api: Api, istioctl: Istioctl, waiting: Waiting, timeou
         for path in _LEFT_BY_ISTIOCTL:
             for item in api.items(path, labelSelector=_OF_DEFAULT_REVISION):
                 api.delete(f"{path}/{item['metadata']['name']}")
+        if made.definitions:  # nobody else's istiod is left that would make them again
+            for item in api.items("/api/v1/configmaps", labelSelector=_TO_EVERY_NAMESPACE):
+                metadata = item["metadata"]
+                api.delete(f"/api/v1/namespaces/{metadata['namespace']}/configmaps/{metadata['name']}")
     for name in made.definitions:
         api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
     for name in made.namespaces:
@@ -281,10 +287,14 @@ class _Kind:
             yield Found(f"{base}/namespaces/{metadata['namespace']}/{self.plural}/{metadata['name']}", self.kind, item)
 
 
-def _kinds(api: Api) -> Iterator[_Kind]:
+def kinds(api: Api) -> Iterator[_Kind]:
     """Give every kind of namespaced objects, once each."""
     groups = [("", "v1")]
-    groups += [(group["name"], group["preferredVersion"]["version"]) for group in api.get("/apis").get("groups") or []]
+    for each in api.get("/apis").get("groups") or []:
+        # Some kinds are in an older version of their group alone.
+        versions = [each["preferredVersion"], *(each.get("versions") or [])]
+        groups += dict.fromkeys((each["name"], version["version"]) for version in versions)
+    seen = set()
     for group, version in groups:
         try:
             resources = api.get(f"/apis/{group}/{version}" if group else f"/api/{version}").get("resources") or []
@@ -293,5 +303,11 @@ def _kinds(api: Api) -> Iterator[_Kind]:
                 continue
             raise
         for resource in resources:
-            if resource.get("namespaced") and {"list", "delete"} <= set(resource.get("verbs") or []):
+            name = (group, resource["name"])
+            if (
+                resource.get("namespaced")
+                and {"list", "delete"} <= set(resource.get("verbs") or [])
+                and name not in seen
+            ):
+                seen.add(name)
                 yield _Kind(group, version, resource["name"], resource["kind"])

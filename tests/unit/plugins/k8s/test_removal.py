@@ -14,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.removal i
     Found,
     Plan,
     carry_out,
+    kinds,
     plan,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
@@ -183,9 +184,28 @@ def test_a_plan_is_carried_out_and_no_more(api: Any, mesh: bool) -> None:
     api.put("/api/v1/namespaces/shop")
     api.put("/api/v1/namespaces/legacy")
     istioctl = Istioctl()
-    made = Plan(namespaces=["shop"], objects=[FRONT], mesh=mesh)
+    api.put(
+        "/api/v1/configmaps/istio-ca-root-cert", metadata={"namespace": "legacy", "labels": {"istio.io/config": "true"}}
+    )
+    api.put("/api/v1/configmaps/prices", metadata={"namespace": "legacy"})
+    made = Plan(namespaces=["shop"], objects=[FRONT], mesh=mesh, definitions=DEFINITIONS * mesh)
     carry_out(made, api, cast(Any, istioctl), Waiting(api, lambda text: None), timeout=5)
     assert istioctl.uninstalled == mesh
     deleted = [path for verb, path in api.requests if verb == "delete"]
     tag = [f"{WEBHOOKS}/istio-revision-tag-default"] if mesh else []
-    assert deleted == [FRONT.path, *tag, "/api/v1/namespaces/shop"]
+    certificate = ["/api/v1/namespaces/legacy/configmaps/istio-ca-root-cert"] if mesh else []
+    definitions = [f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}" for name in DEFINITIONS * mesh]
+    assert deleted == [FRONT.path, *tag, *certificate, *definitions, "/api/v1/namespaces/shop"]
+
+
+def test_every_kind_is_found_once_whatever_versions_it_has(api: Any) -> None:
+    kind = {"namespaced": True, "verbs": ["list", "delete"]}
+    group = {"name": "n.istio.io", "preferredVersion": {"version": "v1"}, "versions": [{"version": "v2"}]}
+    api.put("/apis", groups=[group])
+    api.put(
+        "/api/v1", resources=[{"name": "pods", "kind": "Pod", **kind}, {"name": "nodes", "kind": "Node", "verbs": []}]
+    )
+    api.put("/apis/n.istio.io/v1", resources=[{"name": "routes", "kind": "Route", **kind}])
+    more = [{"name": "routes", "kind": "Route", **kind}, {"name": "filters", "kind": "Filter", **kind}]
+    api.put("/apis/n.istio.io/v2", resources=more)
+    assert [f"{each.version} {each.plural}" for each in kinds(api)] == ["v1 pods", "v1 routes", "v2 filters"]
