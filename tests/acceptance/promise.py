@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 from tests.acceptance.load_client import count_answers
 from tests.acceptance.observer import SERVICES, Observer, Record
 from tests.acceptance.play import Played
-from tests.acceptance.room import Room
+from tests.acceptance.room import Room, wait_for
 
 STAGES = ("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback")
 # The data's: where every service begins, and the version that a stage is about unless one is named.
@@ -160,6 +160,8 @@ def has_begun(observer: Observer, service: str) -> bool:
 
 def begin(room: Room, observer: Observer) -> None:
     """Bring both services to the baseline with 0.1 by the fewest plays: none where they are there."""
+    # What a test before this one has stopped may still be starting.
+    wait_for(lambda: all(all(observer.ready(app).values()) for app in ("front", "load")), 120)
     for service in SERVICES:
         if has_begun(observer, service):
             continue
