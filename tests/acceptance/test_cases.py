@@ -193,7 +193,8 @@ def test_7_a_stage_leaves_the_load_client_and_its_rate_alone(
     room: Room, observer: Observer, own: OwnClient, undo: ExitStack
 ) -> None:
     """The load client that somebody deployed at 50 a second goes on at 50 a second, and the proof has its figures."""
-    undo.callback(room.must, "playbooks/deploy.yml")
+    # What is given is remembered.
+    undo.callback(room.must, "playbooks/deploy.yml", "-e", "workshop_load_rate=5")
     room.must("playbooks/deploy.yml", "-e", "workshop_load_rate=50")
     before, begun = pods(observer, "load"), time.time()
     done = played(room, DARK_LAUNCH)

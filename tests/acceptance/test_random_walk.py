@@ -72,7 +72,7 @@ def crowd(room: Room, observer: Observer) -> Iterator[tuple[OwnClient, Outages]]
         own.settle(8)
         yield own, outages
     begin(room, observer)
-    room.must("playbooks/deploy.yml")
+    room.must("playbooks/deploy.yml", "-e", "workshop_load_rate=5")
 
 
 def test_the_promise_holds_at_every_step_of_a_random_walk(

@@ -48,7 +48,7 @@ def busy(room: Room, observer: Observer) -> Iterator[Room]:
     begin(room, observer)
     yield room
     begin(room, observer)
-    room.must("playbooks/deploy.yml")
+    room.must("playbooks/deploy.yml", "-e", "workshop_load_rate=5")
 
 
 def show(what: str, targets: dict[str, Any]) -> None:
