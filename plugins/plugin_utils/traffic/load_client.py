@@ -198,7 +198,7 @@ class LoadClient:
             "failures": counted["failures"],
             "latency_ms": counted["latency_ms"],
             **split.as_result(verdict),
-            "sentence": split.sentence(check.subject, verdict) + _failed(counted),
+            "sentence": _sentence(check, verdict, counted),
         }
 
     def _explain(self, failures: Sequence[dict[str, Any]], where: pod_exec.Container) -> None:
@@ -217,6 +217,14 @@ class LoadClient:
                 break
         for failure in failures:
             failure["explanation"] = found.get(failure["request_id"], "not in the log of the caller's proxy")
+
+
+def _sentence(check: Check, verdict: split.Verdict, counted: Mapping[str, Any]) -> str:
+    """Put a measurement into words: what failed, where that is why there were too few answers to judge."""
+    failed = _failed(counted)
+    if failed and verdict.verdict == split.TOO_FEW:
+        return f"{check.subject}: {failed.removeprefix('; ')}"
+    return split.sentence(check.subject, verdict) + failed
 
 
 def _failed(counted: Mapping[str, Any]) -> str:

@@ -270,3 +270,10 @@ def test_what_fails_more_often_than_before_is_lost_all_the_same(cluster: Cluster
     before = {"aleph": counted({"0.1": 149}, failures=1)}
     (lost,), _ = reported(cluster, worse, before, FINE)
     assert lost.startswith("30 of 50 requests to aleph failed")
+
+
+def test_where_requests_failed_more_of_them_are_no_remedy(cluster: Cluster) -> None:
+    cluster.answers["aleph"] = counted({"0.1": 389}, failures=70)
+    (result,) = cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
+    assert result["verdict"] == "too few requests"
+    assert result["sentence"].startswith("aleph for everybody, 100 % to 0.1: 70 of 459 requests failed: status 503, ")
