@@ -10,8 +10,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies, ProxyError, View
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies, ProxyError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import route_matches
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import Route
 
 Shares = dict[str, float]

@@ -13,8 +13,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arrival, foreign, routes, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, deployed_tags, is_edited
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     recorded_goal,

@@ -20,8 +20,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import Expectation
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import is_edited, is_same
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Expectation, Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours
 
 Item = Mapping[str, Any]

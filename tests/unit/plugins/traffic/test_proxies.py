@@ -13,12 +13,8 @@ from tests.unit.plugins.traffic.test_routes import SPLIT, STABLE, cluster, dump,
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import (
-    CLUSTERS,
-    Expectation,
-    Proxies,
-    ProxyError,
-)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import Expectation
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import CLUSTERS, Proxies, ProxyError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     destination_rule,
     virtual_service,

@@ -12,8 +12,8 @@ import pytest
 from tests.unit.plugins.traffic.conftest import at, goal, written
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import View
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     destination_rule,
     virtual_service,

@@ -17,12 +17,12 @@ from tests.unit.plugins.traffic.conftest import deployment, written
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import Expectation
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import LeaseError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, Version
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, Mark
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Received
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan, plan
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Expectation
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
