@@ -27,7 +27,7 @@ class ActionModule(WorkshopAction):
         asked = Asked(*(given[name] for name in ("stage", "service", "weight", "version", "takeover")))
         where = Surroundings(
             self.api,
-            Api.connect(given["kubeconfig"]),
+            Api.connect(given["kubeconfig"], say=lambda _: None),  # the other connection says what is waited for
             given["namespace"],
             given["services"],
             given["deployments"],
