@@ -107,17 +107,17 @@ class Command:
         where, holder = self._where, Holder.this(f"{self._asked.stage} of {', '.join(self._staged)}")
         lease = Lease(where.lease_api, where.namespace, holder, where.say, where.room)
         with ExitStack() as stack:
-            verdict = Verdict()
             try:
                 if not where.check_mode:
                     stack.enter_context(lease.held())
-                verdict = self._changed(lease)
+                verdict = self._changed(lambda: None if where.check_mode else lease.check())
             except WorkshopError as error:
                 # Nothing has been changed yet: the transaction itself turns errors into its verdict.
-                verdict.verdict, verdict.reasons = REFUSED, str(error).splitlines()
+                verdict = Verdict(REFUSED, str(error).splitlines())
         return self._as_data(verdict)
 
-    def _changed(self, lease: Lease) -> Verdict:
+    def _changed(self, permitted: Callable[[], None]) -> Verdict:
+        """Look, plan and act; `permitted` raises when nothing may be written any more."""
         where = self._where
         live = Live.read(where.api, self._objects, where.namespace)
         goals = self._goals(live)
@@ -145,7 +145,7 @@ class Command:
             timeout=where.timeout,
             room=where.room,
             check_mode=where.check_mode,
-            permitted=lambda: None if where.check_mode else lease.check(),
+            permitted=permitted,
         )
         cluster = Cluster(
             versions,
@@ -153,7 +153,7 @@ class Command:
             writer,
             LoadClient(where.api, where.namespace, where.say),
             Mirrors(where.api, where.namespace),
-            lease.check,
+            permitted,
             where.say,
         )
         transaction = Transaction(cluster, planned, self._callees)

@@ -145,7 +145,6 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
         before = virtual_service(Goal(service, namespace, "baseline", steady, steady))
         before = {**before, "metadata": {**before["metadata"], "annotations": record.annotations}}
         pin = [_with_others(destination_rule(service, namespace, running, record), current_subsets), before]
-        carrying = {version_label(steady)}
     if record and not record.proved and record.before:
         # A stage that was killed: what it would have gone back to.
         record = record.before

@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label
@@ -81,19 +80,13 @@ class Transaction:
 
     def rehearse(self) -> None:
         """Ask the cluster whether it would take everything, and change nothing (check mode)."""
-        for steps in self._plan.services:
-            self._cluster.versions.bring(steps.deploy)
-        for definitions in self._writes():
-            self._cluster.writer.write(definitions)
+        steps = self._plan.services
+        for each in steps:
+            self._cluster.versions.bring(each.deploy)
+        self._cluster.writer.write([item for each in steps for item in each.pin])
+        self._cluster.writer.write([item for each in steps for item in (each.prepare, each.route)])
         self._cluster.writer.write([], leave=self._plan.leave, remove=self._plan.remove)
         self._count_changes()
-
-    def _writes(self) -> list[list[Any]]:
-        steps = self._plan.services
-        return [
-            [item for each in steps for item in each.pin],
-            [item for each in steps for item in (each.prepare, each.route)],
-        ]
 
     def run(self) -> Verdict:
         """Go there, prove it, and retire what it has no use for, or go back."""
