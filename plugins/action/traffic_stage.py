@@ -41,6 +41,7 @@ class ActionModule(WorkshopAction):
         command = Command(asked, where)
         verdict = command.run()
         show(shown(verdict))
-        good = verdict["verdict"] == PROVEN and not verdict["reasons"]
         result = {"changed": bool(verdict["objects"]), "verdict": verdict, "diff": command.diff}
-        return result if good else result | {"failed": True, "msg": "\n".join(verdict["reasons"])}
+        if verdict["verdict"] != PROVEN:
+            result |= {"failed": True, "msg": "\n".join(verdict["reasons"])}
+        return result

@@ -9,10 +9,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, status
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import View
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies, ProxyError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.look import look
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
 
 
@@ -22,23 +21,9 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         namespace = given["namespace"]
         callees = [Callee.of(callee) for callee in given["callees"]]
-        live = Live.read(self.api, Objects(self.api, say), namespace)
-        pods = self.api.items(f"/api/v1/namespaces/{namespace}/pods")
-        views: dict[str, dict[str, View]] = {}
-        silent = []
-        with Proxies(self.api, namespace, say).connected() as proxies:
-            try:
-                views = proxies.views([callee.anything for callee in callees])
-            except ProxyError as error:
-                silent.append(str(error))
-        silent += proxies.silent.values()
-        services = [
-            status.service_status(
-                callee.name, namespace, live, views, given["checks"], silent, foreign.labels_of(pods, callee.callers)
-            )
-            for callee in callees
-        ]
-        following = status.next_command(services, given["options"], {})
+        proxies = Proxies(self.api, namespace, say)
+        services, live = look(self.api, Objects(self.api, say), proxies, namespace, callees, given["checks"])
+        following = status.next_command(services, status.options(given["service"], given["version"]), {})
         if given["show"]:
             measured = [str(check["sentence"]) for check in given["checks"]]
             show(["", *status.table(services), "", *status.rules(services), *measured, f"Next: {following}", ""])

@@ -80,8 +80,9 @@ EXAMPLES = r"""
 RETURN = r"""
 verdict:
   description:
-    - What became of the stage; docs/status.md describes it. Its C(verdict) is V(proven), V(refused) (before a user's
-      request had another answer), V(taken back) or V(not proven), with C(reasons).
+    - What became of the stage; docs/status.md describes it. Its C(verdict) is V(proven), V(unfinished) (proven, but
+      what it has no use for is still there), V(refused) (before a user's request had another answer), V(taken back) or
+      V(not proven), with C(reasons).
   type: dict
   returned: always
 """

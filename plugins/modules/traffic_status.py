@@ -13,14 +13,16 @@ options:
     type: list
     elements: dict
     default: []
-  options:
-    description: What the next command keeps of this one, for example C(" -e service=aleph").
+  service:
+    description: The one service that was asked for, which the next command names as well.
     type: str
-    default: ""
   show:
     description: Whether to show the table.
     type: bool
     default: true
+  version:
+    description: The new version's tag that was asked for, which the next command names as well.
+    type: str
 extends_documentation_fragment:
   - istio_games.workshop.check_mode
   - istio_games.workshop.cluster.callees

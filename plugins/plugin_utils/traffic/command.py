@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import foreign, plan, stages, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, plan, stages, status
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import Holder, Lease
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, Version, service_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
@@ -50,12 +50,6 @@ class Asked:
     weight: int | None = None
     version: str | None = None
     takeover: bool = False
-
-    @property
-    def options(self) -> str:
-        """What the next command keeps of it."""
-        kept = {"service": self.service, "version": self.version}
-        return "".join(f" -e {name}={value}" for name, value in kept.items() if value)
 
 
 @dataclass(frozen=True)
@@ -133,7 +127,8 @@ class Command:
             check_mode=where.check_mode,
         )
         known = {name: stages.built_tags(data) for name, data in self._staged.items()}
-        planned = plan.plan(goals, live, self._asked.takeover, known, versions.differing(), self._caller_labels())
+        callers = look.caller_labels(where.api, where.namespace, self._callees)
+        planned = plan.plan(goals, live, self._asked.takeover, known, versions.differing(), callers)
         if planned.problems:
             return Verdict(REFUSED, planned.problems)
         writer = Writer(
@@ -188,30 +183,21 @@ class Command:
             raise WorkshopError("\n".join(problems))
         return goals
 
-    def _caller_labels(self) -> dict[str, list[Mapping[str, str]]]:
-        """Give the labels of the pods that call each service."""
-        pods = self._where.api.items(f"/api/v1/namespaces/{self._where.namespace}/pods")
-        return {callee.name: list(foreign.labels_of(pods, callee.callers)) for callee in self._callees}
-
     def _as_data(self, verdict: Verdict) -> dict[str, Any]:
         """Put the verdict beside what is there now."""
+        where = self._where
         services: list[dict[str, Any]] = []
         try:
-            live = Live.read(self._where.api, self._objects, self._where.namespace)
-            with self._proxies.connected() as proxies:
-                views = proxies.views([callee.anything for callee in self._callees])
-            silent, labels = list(self._proxies.silent.values()), self._caller_labels()
-            services = [
-                status.service_status(name, self._where.namespace, live, views, verdict.checks, silent, labels[name])
-                for name in self._staged
-            ]
+            services, _ = look.look(
+                where.api, self._objects, self._proxies, where.namespace, self._callees, verdict.checks
+            )
         except Exception as error:  # whatever it is: the verdict must not be lost with it
             why = error if isinstance(error, WorkshopError) else unexpected("traffic_stage", error)
             verdict.told.append(f"Where the services stand cannot be seen: {why}")
         return {
             "schema": SCHEMA,
             "stage": self._asked.stage,
-            "namespace": self._where.namespace,
+            "namespace": where.namespace,
             "verdict": verdict.verdict,
             "reasons": verdict.reasons,
             "told": verdict.told,
@@ -230,10 +216,11 @@ class Command:
         }
 
     def _next(self, verdict: Verdict, services: Sequence[Mapping[str, Any]]) -> str:
+        asked = self._asked
         if verdict.verdict in (NOT_PROVEN, TAKEN_BACK) or not services:
-            return f"ansible-playbook playbooks/status.yml{Asked('', self._asked.service).options}"
-        if verdict.verdict == PROVEN and not verdict.reasons:
-            return status.next_command(services, self._asked.options, verdict.copies)
+            return f"ansible-playbook playbooks/status.yml{status.options(asked.service)}"
+        if verdict.verdict == PROVEN:
+            return status.next_command(services, status.options(asked.service, asked.version), verdict.copies)
         return ""
 
 
@@ -242,7 +229,7 @@ def shown(data: Mapping[str, Any]) -> list[str]:
     lines = ["", *status.table(data["services"]), "", *status.rules(data["services"])] if data["services"] else [""]
     lines += status.proof(data["checks"], data["proxies"], data["copies"], data["requests"])
     lines += data["told"]
-    if data["verdict"] != PROVEN or data["reasons"]:
+    if data["verdict"] != PROVEN:
         lines += ["", f"{data['stage'].replace('_', ' ').capitalize()}: {data['verdict']}.", *data["reasons"]]
         if data["exposed_seconds"] is not None:
             lines.append(

@@ -218,11 +218,21 @@ def proof(
 WEIGHTS = (1, 20, 40, 60, 80, 100)
 
 
+def options(service: str | None = None, version: str | None = None) -> str:
+    """Give what the next command keeps of the last one.
+
+    >>> options("aleph", "0.2")
+    ' -e service=aleph -e version=0.2'
+    """
+    kept = {"service": service, "version": version}
+    return "".join(f" -e {name}={value}" for name, value in kept.items() if value)
+
+
 def next_command(services: Sequence[Mapping[str, Any]], options: str, copies: Mapping[str, Mapping[str, int]]) -> str:
     """Give the one command that comes next in the workshop's order, for the first of these services.
 
     Args:
-        options: what the last command was given besides, such as " -e service=aleph".
+        options: what `options` gives.
         copies: requests and failed ones that mirrored versions received: a version that fails does not go on.
     """
     stage, weight = services[0]["stage"], services[0]["weight"]

@@ -26,6 +26,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdi
     NOT_PROVEN,
     REFUSED,
     TAKEN_BACK,
+    UNFINISHED,
     Verdict,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import Versions
@@ -228,6 +229,7 @@ class Transaction:
         verdict = self.verdict
         verdict.reasons.append(_sentence(error))
         if self._proved:
+            verdict.verdict = UNFINISHED
             verdict.told.append("The routes are proved, the rest is not done: the same command goes on with it.")
             return
         verdict.verdict = NOT_PROVEN

@@ -6,9 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# Ends of a stage: it is reached and proved; it was not begun, or ended before a user's request had another answer; its
-# routes were written, and those of before again; its routes stand, without a proof.
-PROVEN, REFUSED, TAKEN_BACK, NOT_PROVEN = "proven", "refused", "taken back", "not proven"
+# Ends of a stage: it is reached and proved; it is, but what it has no use for is still there; it was not begun, or
+# ended before a user's request had another answer; its routes were written, and those of before again; its routes
+# stand, without a proof.
+PROVEN, UNFINISHED, REFUSED, TAKEN_BACK, NOT_PROVEN = "proven", "unfinished", "refused", "taken back", "not proven"
 
 
 @dataclass
@@ -16,7 +17,7 @@ class Verdict:
     """What became of a stage (docs/status.md describes its fields).
 
     Attributes:
-        reasons: why it is not proven; a sentence each.
+        reasons: why it is not proven, or unfinished; a sentence each.
         told: what else people should know.
         did: what was done, in order.
         trial: what versions answered that no user had reached, as `LoadClient.measure` gives it.

@@ -212,15 +212,19 @@ def test_what_comes_next(desk: Desk, mishap: dict[str, Any], verdict: str, comma
         assert data["reasons"] == [LOST_LEASE]
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (ProxyError("No calling proxy can be asked."), "No calling proxy can be asked."),
-        (KeyError("spec"), "traffic_stage met something that it does not know (KeyError: 'spec')"),
-    ],
-)
-def test_a_verdict_does_not_depend_on_seeing_where_the_services_stand(desk: Desk, error: Exception, said: str) -> None:
-    desk.blind = error
+def test_proxies_that_cannot_be_asked_at_the_end_are_named_beside_what_is_configured(desk: Desk) -> None:
+    desk.blind = ProxyError("No calling proxy can be asked.")
+    data = desk.type("rollout", service="aleph", weight=50)
+    assert data["verdict"] == PROVEN
+    (aleph,) = data["services"]
+    assert aleph["silent"] == ["No calling proxy can be asked."]
+    assert [version["configured"] for version in aleph["versions"]] == [50, 50]
+    assert [version["arrives"] for version in aleph["versions"]] == [{}, {}]
+
+
+def test_a_verdict_does_not_depend_on_seeing_where_the_services_stand(desk: Desk) -> None:
+    desk.blind = KeyError("spec")
+    said = "traffic_stage met something that it does not know (KeyError: 'spec')"
     data = desk.type("rollout", service="aleph", weight=50)
     assert (data["verdict"], data["services"]) == (PROVEN, [])
     assert data["told"][0].startswith(f"Where the services stand cannot be seen: {said}")

@@ -19,6 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdi
     PROVEN,
     REFUSED,
     TAKEN_BACK,
+    UNFINISHED,
     Verdict,
 )
 
@@ -407,7 +408,7 @@ MISHAPS = [
     ),
     Mishap(
         "the proof is not recorded",
-        PROVEN,
+        UNFINISHED,
         ["route aleph rollout 50"],
         [NO_ANSWER],
         ["The routes are proved, the rest is not done: the same command goes on with it."],
@@ -427,7 +428,7 @@ MISHAPS = [
     ),
     Mishap(
         "the old version is not drained",
-        PROVEN,
+        UNFINISHED,
         ["drained aleph v01"],
         [NO_ANSWER],
         ["The routes are proved, the rest is not done: the same command goes on with it."],
@@ -438,7 +439,7 @@ MISHAPS = [
     ),
     Mishap(
         "the old version is not removed",
-        PROVEN,
+        UNFINISHED,
         ["remove aleph-v01"],
         [NO_ANSWER],
         ["The routes are proved, the rest is not done: the same command goes on with it."],
@@ -493,7 +494,7 @@ def test_a_mishap(mishap: Mishap) -> None:
     for said, expected in ((verdict.reasons, mishap.reasons), (verdict.told, mishap.told), (verdict.did, mishap.did)):
         assert len(said) == len(expected), said
         assert all(sentence.startswith(begin) for sentence, begin in zip(said, expected, strict=True)), said
-    if mishap.verdict != PROVEN:
+    if mishap.verdict != UNFINISHED:
         assert not [event for event in world.events if event.startswith(("remove", "drained"))]
         assert not [event for event in world.events if event == described(virtual_service(mishap.target))]
     if mishap.verdict in (REFUSED, TAKEN_BACK):
@@ -642,7 +643,7 @@ def test_without_the_lease_nothing_more_is_written(begins: list[Goal], target: G
         assert verdict.reasons == [LOST_LEASE]
         proved = "The routes are proved, the rest is not done: the same command goes on with it."
         assert verdict.told in ([proved], [f"Going back did not succeed either: {LOST_LEASE}"])
-        assert (verdict.verdict == PROVEN) is (verdict.told == [proved])
+        assert (verdict.verdict == UNFINISHED) is (verdict.told == [proved])
 
 
 def test_whoever_writes_in_the_middle_is_not_overwritten() -> None:
