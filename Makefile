@@ -26,11 +26,11 @@ up: .prepared-run ## Bring the whole workshop up on this machine (installs what 
 down: .prepared-run ## Take the workshop down again (ARGS="-e purge=true" removes the bundle cache too)
 	@$(as_root) ansible-playbook playbooks/teardown.yml $(ARGS)
 
-test: .prepared-test ## Lint, unit tests and the molecule scenarios
-	@tests/run lint unit molecule
+test: .prepared-test ## Lint, unit tests, the molecule scenarios and the acceptance tests that fit
+	@tests/run lint bundle unit molecule
 
-test-all: .prepared-test ## The same, and tests/acceptance
-	@tests/run lint unit molecule acceptance
+test-all: .prepared-test ## The same, and all of tests/acceptance (hours)
+	@tests/run lint bundle unit molecule acceptance
 
 lint: .python-test ## ansible-lint, yamllint, ruff and mypy
 	@tests/run lint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from tests.acceptance.excuses import excuses_of, is_excused
@@ -13,6 +14,7 @@ from tests.acceptance.own_client import FRONT, OwnClient
 from tests.acceptance.promise import begin
 from tests.acceptance.room import Room
 
+HOUR = 3600
 ROOM = Room("acceptance", api_port=26443, registry_port=32300, front_port=30280, workers=1)
 
 
@@ -29,6 +31,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--walk-from", type=int, default=1, help="the first step that is taken: those before are only drawn (1)"
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """An hour for each test that says nothing else: the first one of a session makes the room."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(HOUR))
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.acceptance.room import Room
 
 ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)
@@ -34,6 +35,7 @@ MOMENTS = [
 ]
 
 
+@pytest.mark.timeout(2 * 3600)
 def test_a_run_that_is_killed_at_every_step_converges() -> None:
     # A subnet of its own makes a node image of its own, whatever other rooms have.
     subnet = ("-e", "workshop_pod_subnet=10.245.0.0/16")

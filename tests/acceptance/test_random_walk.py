@@ -75,6 +75,7 @@ def crowd(room: Room, observer: Observer) -> Iterator[tuple[OwnClient, Outages]]
     room.must("playbooks/deploy.yml", "-e", "workshop_load_rate=5")
 
 
+@pytest.mark.timeout(5 * 3600)
 def test_the_promise_holds_at_every_step_of_a_random_walk(
     room: Room, observer: Observer, crowd: tuple[OwnClient, Outages], pytestconfig: pytest.Config
 ) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 
+pytestmark = pytest.mark.timeout(1200)
 BUILD_VERSION = "github.com/containernetworking/plugins/pkg/utils/buildversion.BuildVersion"
 SUPPLY = Path(__file__).parents[2] / "supply"
 
