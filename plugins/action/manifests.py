@@ -8,14 +8,21 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import wait_for_leaving
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
 class ActionModule(WorkshopAction):
-    """Thin: says once what every use of kubernetes.core.k8s has in common."""
+    """Thin: waits for namespaces that leave; says once what every use of kubernetes.core.k8s has in common."""
 
     _supports_diff = True
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.check_mode:
+            made = manifests.objects(given["manifests"])
+            names = [item["metadata"]["name"] for item in made if item["kind"] == "Namespace"]
+            wait_for_leaving(self.api, Waiting(self.api, say), names)
         applied: dict[str, Any] = self._execute_module(
             module_name="kubernetes.core.k8s",
             module_args=manifests.arguments(

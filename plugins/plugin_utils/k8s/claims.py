@@ -173,11 +173,9 @@ def _namespaces(claims: Claims, cluster: Cluster, asker: Asker) -> Iterator[str]
     labels = " ".join(f"{key}={value}" for key, value in owner_labels(asker.room).items())
     for claim in claims.namespaces:
         namespace = found.get(claim.name)
-        if namespace is None:
-            continue
-        if namespace["metadata"].get("deletionTimestamp"):
-            yield f"Namespace {claim.name} is being deleted: run the same command again when it is gone."
-        elif not is_ours(namespace, asker.room):
+        # One that is being deleted is waited for before anything is written.
+        leaves = namespace is not None and namespace["metadata"].get("deletionTimestamp")
+        if namespace is not None and not leaves and not is_ours(namespace, asker.room):
             other = f"choose another one with -e {claim.setting}=NAME, or " if claim.setting else ""
             yield (
                 f"Namespace {claim.name} is there already, {owner(namespace)}, and the workshop would decide on its "

@@ -15,8 +15,9 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import REVISION, Mesh
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh_install import Istioctl
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed, is_ours, owner
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
 # What the cluster, a controller or istiod makes by itself in every namespace, or in Istio's.
 _MADE_BY_ITSELF_KINDS = {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision", "PodMetrics"}
@@ -167,16 +168,7 @@ def carry_out(made: Plan, api: Api, istioctl: Istioctl, waiting: Waiting, timeou
     for name in made.namespaces:
         api.delete(f"/api/v1/namespaces/{name}")
     if made.namespaces:
-        waiting.until(lambda: {f"Namespace {name}": _gone(api, name) for name in made.namespaces}, timeout)
-
-
-def _gone(api: Api, name: str) -> Look:
-    namespace = api.find(f"/api/v1/namespaces/{name}")
-    conditions = ((namespace or {}).get("status") or {}).get("conditions") or []
-    why = [
-        condition["message"] for condition in conditions if condition.get("status") == "True" and "message" in condition
-    ]
-    return Look(namespace is None, "gone" if namespace is None else "; ".join(["being deleted", *why]))
+        waiting.until(lambda: {f"Namespace {name}": gone(api, name) for name in made.namespaces}, timeout)
 
 
 def _plan_namespace(made: Plan, name: str, contents: Sequence[Found], room: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,13 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, WaitError, Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    ONLY_TOLD,
+    Look,
+    Trouble,
+    WaitError,
+    Waiting,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import log as logs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import (
@@ -33,6 +39,11 @@ POLL_SECONDS = 1.0
 START_SECONDS, JOB_SECONDS = 60.0, 3600.0
 # For something that was deleted to be gone.
 GONE_SECONDS = 30.0
+# That no pod may run (a quota, a policy, no node) has so long to mend itself, whatever the reason.
+NO_POD_SECONDS = 45.0
+# A registry that refuses a build's pod is tried again for so long: policies take seconds to reach a new pod's node.
+REFUSED_SECONDS = 120.0
+NO_POD = Trouble("nobody makes a pod for its Job", NO_POD_SECONDS, reason="NoPod")
 
 
 class BuildError(WorkshopError):
@@ -60,6 +71,8 @@ class _Running:
     # How far it is, in words.
     step: str
     log: str = ""
+    # When the registry was first out of its reach.
+    refused: float | None = None
     # Lines of the log that were looked at, and the steps that were said: kaniko repeats some.
     seen: int = 0
     said: set[str] = field(default_factory=set)
@@ -186,6 +199,10 @@ class Builder:
             # Each Job has a deadline of its own, which Kubernetes keeps; this one is for a cluster that does not.
             self._waiting.until(look, len(planned) * (self._job_seconds + START_SECONDS), POLL_SECONDS)
         except WaitError as error:
+            for item, _ in running:
+                if item.reference == error.name:
+                    # Else it would run, and push, when nobody looks.
+                    self._remove(item.planned.name)
             why = error.trouble.sentence if error.trouble else "its Job does not end"
             raise BuildError(f"{error.name} was not built: {why}.") from error
 
@@ -278,13 +295,31 @@ class Builder:
             self._api.delete(self._path("apis/batch/v1", "jobs", name))
             return self._built(item)
         if ended:
+            why = logs.reason(item.log)
+            if self._tries_again(item):
+                item.step = f"is tried again, since {why}"
+                return Look(False, item.step, limit=self._job_seconds)
             found = trouble(pods[-1]) if pods else None
             raise BuildError(self._failure(item, ended, found.sentence if found else ""))
         if item.log:
             return Look(False, item.step, limit=self._job_seconds)
         events = Events.read(self._api, self._namespace)
-        found = trouble(pods[-1], events) if pods else events.trouble("Job", job_object)
+        found = trouble(pods[-1], events) if pods else events.trouble("Job", job_object) or NO_POD
+        if found and (not pods or found.patience < ONLY_TOLD):
+            found = replace(found, patience=min(found.patience, NO_POD_SECONDS))
         return Look(False, item.step, found, self._job_seconds)
+
+    def _tries_again(self, item: _Running) -> bool:
+        """Make a failed Job anew, if it failed because its pod could not reach the registry, and not for too long."""
+        if not logs.may_pass(item.log):
+            return False
+        item.refused = self._clock() if item.refused is None else item.refused
+        if self._clock() - item.refused >= REFUSED_SECONDS:
+            return False
+        self._remove(item.planned.name)
+        self._make(item.planned)
+        item.log, item.seen = "", 0
+        return True
 
     def _built(self, item: _Running) -> Look:
         return Look(True, f"built and pushed in {round(self._clock() - item.started, 1):g} s")

@@ -7,18 +7,23 @@ import gzip
 import hashlib
 import io
 import json
+import stat
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pathspec import PathSpec
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 
 # A ConfigMap holds 1 MiB.
 MAX_ARCHIVE_BYTES = 900 * 1024
-# Made by tools beside the sources; never part of an image.
-_LEFT_OUT = {"__pycache__", ".git", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".venv"}
-_LEFT_OUT_SUFFIXES = {".pyc", ".pyo", ".swp"}
+# How many of its largest files a context that is too large names.
+NAMED = 3
+# In the source directory: what stays out of every image, as for Docker and Podman.
+IGNORE_FILE = ".dockerignore"
 
 
 class ContextError(WorkshopError):
@@ -52,22 +57,31 @@ class Context:
 
 
 def pack(root: Path, build: Build) -> Context:
-    """Pack a build's paths; equal contents give equal archives, whatever the files' dates and owners are."""
-    if build.dockerfile not in {str(path) for path in _files(root, build)}:
-        raise ContextError(
-            f"{build.reference} cannot be built: there is no {build.dockerfile} among its paths "
-            f"({', '.join(build.paths)})."
-        )
+    """Pack a build's paths; equal contents give equal archives, whatever the files' dates and owners are.
+
+    Raises:
+        ContextError: there is no such path or Dockerfile, something cannot be in a context, or it is too large.
+    """
+    try:
+        files = sorted(set(_files(root, build)), key=str)
+        if PurePosixPath(build.dockerfile) not in files:
+            raise ContextError(f"there is no {build.dockerfile} among its paths ({', '.join(build.paths)})")
+        entries = [_entry(root, path, files) for path in files]
+    except ContextError as error:
+        raise ContextError(f"{build.reference} cannot be built: {error}.") from error
     tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path in sorted(set(_files(root, build)), key=str):
-            _add(archive, root, path)
+    # PAX: names of any length, in UTF-8.
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for entry, content in entries:
+            archive.addfile(entry, io.BytesIO(content))
     packed = gzip.compress(tar.getvalue(), mtime=0)
     if len(packed) > MAX_ARCHIVE_BYTES:
+        largest = sorted(entries, key=lambda item: item[0].size, reverse=True)[:NAMED]
         raise ContextError(
-            f"{build.reference} cannot be built: its sources are {len(packed) // 1024} KiB packed, at most "
-            f"{MAX_ARCHIVE_BYTES // 1024} KiB go to the cluster: remove what does not belong into "
-            f"{', '.join(build.paths)}."
+            f"{build.reference} cannot be built: its sources are {len(packed) // 1024} KiB packed, and at most "
+            f"{MAX_ARCHIVE_BYTES // 1024} KiB go to the cluster. The largest are "
+            f"{', '.join(f'{entry.name} ({entry.size // 1024} KiB)' for entry, _ in largest)}: move away what does not "
+            f"belong into the image, or name it in {root / IGNORE_FILE}."
         )
     return Context(packed, hashlib.sha256(tar.getvalue()).hexdigest())
 
@@ -84,25 +98,84 @@ def source_digest(context: Context, build: Build, base: str) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
+def ignored(lines: Sequence[str]) -> PathSpec[Any]:
+    """Read the lines of a .dockerignore.
+
+    Its patterns are those of Go's filepath.Match, from the root of the context, with `**` for any number of
+    directories and `!` for an exception; the last one that matches decides
+    (https://docs.docker.com/build/concepts/context/#dockerignore-files). Written with a leading slash, a .gitignore's
+    say the same, but for `directory/*`, which there leaves what is deeper.
+
+    >>> spec = ignored(["# comment", "*.in", "**/secret.env", "docs/", "!docs/README.md"])
+    >>> [spec.match_file(path) for path in ("a.in", "b/a.in", "b/c/secret.env", "docs/a.md", "docs/README.md")]
+    [True, False, True, True, False]
+    """
+    patterns = []
+    for line in map(str.strip, lines):
+        exception, pattern = line.startswith("!"), line.removeprefix("!").strip().strip("/").removeprefix("./")
+        if pattern not in ("", ".") and not line.startswith("#"):
+            patterns += [f"{'!' if exception else ''}/{pattern}{below}" for below in ("", "/**")]
+    return PathSpec.from_lines("gitignore", patterns)
+
+
 def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
+    """Give everything below a build's paths that is no directory and is not ignored; its Dockerfile never is."""
+    ignore_file = root / IGNORE_FILE
+    spec = ignored(_read(ignore_file).decode("utf-8-sig", "replace").splitlines() if ignore_file.exists() else [])
     for name in build.paths:
         start = root / name
-        if not start.exists():
-            raise ContextError(f"{build.reference} cannot be built: there is no {name} in {root}.")
-        found: Sequence[Path] = sorted(start.rglob("*")) if start.is_dir() else [start]
+        if not (start.exists() or start.is_symlink()):
+            raise ContextError(f"there is no {name} in {root}")
+        found = start.rglob("*") if start.is_dir() else [start]
         for path in found:
-            relative = path.relative_to(root)
-            if _LEFT_OUT & set(relative.parts) or path.suffix in _LEFT_OUT_SUFFIXES or path.is_dir():
+            relative = PurePosixPath(path.relative_to(root).as_posix())
+            if path.is_dir() and not path.is_symlink():
                 continue
-            yield PurePosixPath(relative.as_posix())
+            if str(relative) == build.dockerfile or not spec.match_file(str(relative)):
+                yield relative
 
 
-def _add(archive: tarfile.TarFile, root: Path, path: PurePosixPath) -> None:
+def _entry(root: Path, path: PurePosixPath, files: Sequence[PurePosixPath]) -> tuple[tarfile.TarInfo, bytes]:
+    """Give a file or a symbolic link as an archive has it, and its content."""
     source = root / path
-    if source.is_symlink() or not source.is_file():
-        raise ContextError(f"{source} is no plain file: a build context holds plain files only.")
-    content = source.read_bytes()
+    try:
+        str(path).encode()
+        mode = source.lstat().st_mode
+    except UnicodeEncodeError:
+        raise ContextError(f"the name of {str(path)!r} is not UTF-8") from None
+    except OSError as error:
+        raise ContextError(f"{path} cannot be read ({error.strerror})") from error
     entry = tarfile.TarInfo(str(path))
-    entry.size = len(content)
-    entry.mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
-    archive.addfile(entry, io.BytesIO(content))
+    if stat.S_ISLNK(mode):
+        entry.type, entry.mode, entry.linkname = tarfile.SYMTYPE, 0o777, _target(root, path, files)
+        return entry, b""
+    if not stat.S_ISREG(mode):
+        raise ContextError(f"{path} is neither a file nor a link (a socket, a pipe or a device)")
+    content = _read(source)
+    entry.size, entry.mode = len(content), 0o755 if mode & stat.S_IXUSR else 0o644
+    return entry, content
+
+
+def _target(root: Path, path: PurePosixPath, files: Sequence[PurePosixPath]) -> str:
+    """Give where a link leads, which must be something that the build has as well."""
+    target = (root / path).readlink().as_posix()
+    led = (root / path).parent.joinpath(target)
+    inside = None if target.startswith("/") else _inside(root, led)
+    if inside is None or not any(inside == other or inside in other.parents for other in files):
+        raise ContextError(f"the link {path} leads to {target}, which is not among its sources: copy that instead")
+    return target
+
+
+def _inside(root: Path, path: Path) -> PurePosixPath | None:
+    """Give a path relative to the source directory, links followed; None for one outside it."""
+    try:
+        return PurePosixPath(path.resolve().relative_to(root.resolve()).as_posix())
+    except (ValueError, RuntimeError, OSError):  # outside, or a circle
+        return None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ContextError(f"{path} cannot be read ({error.strerror})") from error

@@ -23,6 +23,11 @@ _ERROR = re.compile(r"^(?:Error: )?error (?:building|pushing|resolving|checking)
 _PULL = re.compile(
     r"MANIFEST_UNKNOWN|manifest unknown|NAME_UNKNOWN|unable to (retrieve|complete)|retrieving image|no such host"
 )
+# What the network says while policies or names have not reached a new pod's node yet, or the registry restarts.
+_PASSING = re.compile(
+    r"connection (refused|reset)|no route to host|network is unreachable|i/o timeout|handshake timeout"
+    r"|server misbehaving|deadline exceeded|broken pipe|\bEOF$|\b50[234]\b"
+)
 
 
 def clean(line: str) -> str:
@@ -44,16 +49,26 @@ def step(line: str) -> str | None:
 
 def tail(log: str, lines: int = TAIL_LINES) -> str:
     """Give the end of a log as people read it."""
-    kept = [text for text in map(clean, log.splitlines()) if text.strip() and not _NOISE.match(text)]
+    kept = [text for text in _lines(log) if not _NOISE.match(text)]
     return "\n".join("  " + text[:300] for text in kept[-lines:])
+
+
+def may_pass(log: str) -> bool:
+    """Tell whether kaniko gave up because it could not talk to a registry, which another attempt may.
+
+    >>> may_pass('error checking push permissions: Get "http://registry:5000/v2/": dial tcp: connection refused')
+    True
+    >>> may_pass("curl: connection refused\\nerror building image: waiting for process to exit: exit status 7")
+    False
+    """
+    error = _error(_lines(log))
+    return "exit status" not in error and bool(_PASSING.search(error))
 
 
 def reason(log: str) -> str:
     """Say in a few words why kaniko gave up."""
-    lines = [text for text in map(clean, log.splitlines()) if text.strip()]
-    error = next(
-        (line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "kaniko said nothing"
-    )
+    lines = _lines(log)
+    error = _error(lines)
     detail = error.rpartition(": ")[2] if "exit status" in error else error
     error = error.removeprefix("error building image: ").removeprefix("error building stage: ")
     if "exit status" in error or "exit code" in error:
@@ -67,6 +82,14 @@ def reason(log: str) -> str:
     if _PULL.search(error):
         return f"its base image cannot be had ({error})"
     return error
+
+
+def _lines(log: str) -> list[str]:
+    return [text for text in map(clean, log.splitlines()) if text.strip()]
+
+
+def _error(lines: Sequence[str]) -> str:
+    return next((line for line in reversed(lines) if _ERROR.match(line)), lines[-1] if lines else "kaniko said nothing")
 
 
 def _command(lines: Sequence[str]) -> str:

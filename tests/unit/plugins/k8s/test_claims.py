@@ -64,7 +64,7 @@ HELM = {"labels": {"app.kubernetes.io/managed-by": "Helm"}}
         (STAGING, [item("staging", "green")], ["of the room green", "-e workshop_namespace=NAME"]),
         (STAGING, [item("staging", metadata=HELM)], ["managed by Helm"]),
         (FIXED, [item("dockercoins")], ["give it to the workshop with kubectl label namespace dockercoins"]),
-        (STAGING, [item("staging", "blue", metadata={"deletionTimestamp": "2026-01-01"})], ["is being deleted"]),
+        (STAGING, [item("staging", "green", metadata={"deletionTimestamp": "2026-01-01"})], []),
     ],
 )
 def test_namespaces(claims: Claims, namespaces: list[dict[str, Any]], parts: list[str]) -> None:

@@ -244,6 +244,54 @@ def test_a_quota_is_said_though_there_is_no_pod(cluster: Cluster) -> None:
     assert "aleph:0.1: building: exceeded quota: q (FailedCreate)" in cluster.said
 
 
+NO_NODE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/2 nodes are available"}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (None, "nobody makes a pod for its Job"),
+        ({"conditions": [NO_NODE]}, "no node takes it: 0/2 nodes are available"),
+    ],
+)
+def test_a_build_that_no_pod_runs_ends_within_a_minute_and_runs_no_more(
+    cluster: Cluster, status: dict[str, Any] | None, reason: str
+) -> None:
+    cluster.behave = lambda self, path: self.pod(path, None, **status) if status else None
+    with pytest.raises(BuildError, match=rf"aleph:0\.1 was not built: {reason}\.") as failure:
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert cluster.now <= 60, failure.value
+    assert not [path for path in cluster.api.objects if path.startswith((JOBS, PODS))]
+
+
+REFUSED = "error checking push permissions: dial tcp 10.0.0.9:5000: connect: connection refused"
+
+
+def refused_until(seconds: float) -> Callable[[Cluster, str], None]:
+    def behave(self: Cluster, path: str) -> None:
+        if self.now >= seconds:
+            self.succeed(path)
+            return
+        self.pod(path, f"INFO[0000] Retrieving image manifest x\n{REFUSED}\n")
+        self.api.objects[path].update(FAILED)
+
+    return behave
+
+
+def test_a_build_that_the_registry_refuses_is_tried_again(cluster: Cluster) -> None:
+    cluster.behave = refused_until(100)
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    assert 100 <= cluster.now < 110
+    assert any("is tried again, since the image cannot be pushed (error" in line for line in cluster.said), cluster.said
+
+
+def test_a_registry_that_refuses_for_good_ends_the_build(cluster: Cluster) -> None:
+    cluster.behave = refused_until(1000)
+    with pytest.raises(BuildError, match="connection refused"):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert 120 <= cluster.now < 130
+
+
 def test_a_silent_api_server_does_not_end_a_build(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     find = cluster.api.find
 

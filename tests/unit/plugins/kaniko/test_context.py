@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -43,14 +45,67 @@ def test_it_holds_the_paths_alone(root: Path) -> None:
     assert names(pack(root, BUILD).archive) == ["app/Dockerfile", "app/a.py", "common/c.py"]
 
 
-def test_what_tools_leave_behind_is_left_out(root: Path) -> None:
+SERVICES = Path(__file__).parents[4] / "services"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "app/__pycache__/a.cpython-311.pyc",
+        "app/.mypy_cache/x",
+        "app/.git/config",
+        "app/.a.py.swp",  # vim
+        "app/4913",
+        "app/a.py~",  # Emacs
+        "app/#a.py#",
+        "app/a.py.orig",
+        "app/.DS_Store",
+        "common/deep/below/.idea/workspace.xml",
+        "app/requirements.in",
+    ],
+)
+def test_what_tools_and_editors_leave_behind_is_left_out(root: Path, name: str) -> None:
+    shutil.copy(SERVICES / ".dockerignore", root)
     before = pack(root, BUILD)
-    (root / "app/__pycache__").mkdir()
-    (root / "app/__pycache__/a.cpython-311.pyc").write_text("x")
-    (root / "app/.a.py.swp").write_text("x")
-    (root / "app/.mypy_cache").mkdir()
-    (root / "app/.mypy_cache/x").write_text("x")
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("x")
     assert pack(root, BUILD) == before
+    (root / ".dockerignore").unlink()
+    assert pack(root, BUILD) != before
+
+
+def test_an_editors_lock_link_is_left_out(root: Path) -> None:
+    shutil.copy(SERVICES / ".dockerignore", root)
+    before = pack(root, BUILD)
+    (root / "app/.#a.py").symlink_to("somebody@a-machine.4711:1764160000")
+    assert pack(root, BUILD) == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "left"),
+    [
+        ([], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),
+        (["**/secret.env"], "app/a.py app/deep/x.txt"),
+        (["secret.env"], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),  # of the root alone
+        (["app/*.env"], "app/a.py app/deep/secret.env app/deep/x.txt"),
+        (["/app/deep/"], "app/a.py app/secret.env"),
+        (["app/*", "!app/a.py"], "app/a.py"),
+        (["app/deep", "!app/deep/x.txt"], "app/a.py app/deep/x.txt app/secret.env"),
+        (["!app/a.py", "**/*.py"], "app/deep/secret.env app/deep/x.txt app/secret.env"),  # the last one decides
+        (["# **/*.py", "", "   ", ".", "!"], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),
+        (["  app/secret.?nv  ", "app/dee[a-p]/secret.env"], "app/a.py app/deep/x.txt"),
+        (["**"], ""),
+        (["\ufeffapp/deep", "app/[^a]*"], "app/a.py"),
+    ],
+)
+def test_the_ignore_file_is_followed(root: Path, lines: list[str], left: str) -> None:
+    (root / "app/deep").mkdir()
+    for name in ("app/secret.env", "app/deep/secret.env", "app/deep/x.txt"):
+        (root / name).write_text("x")
+    (root / ".dockerignore").write_text("\r\n".join(lines))
+    packed = names(pack(root, replace(BUILD, paths=("app",))).archive)
+    assert [name for name in packed if name != BUILD.dockerfile] == left.split()
+    assert BUILD.dockerfile in packed  # as Docker does, whatever the patterns say
 
 
 def test_dates_and_group_rights_do_not_matter(root: Path) -> None:
@@ -88,15 +143,52 @@ def test_missing_sources_are_named(root: Path, build: Build, message: str) -> No
         pack(root, build)
 
 
-def test_links_are_refused(root: Path) -> None:
-    (root / "app/link.py").symlink_to("a.py")
-    with pytest.raises(ContextError, match=r"link\.py is no plain file"):
+@pytest.mark.parametrize("target", ["a.py", "../common/c.py", "../common", "link-before.py"])
+def test_a_link_within_the_sources_stays_one(root: Path, target: str) -> None:
+    (root / "app/link-before.py").symlink_to("a.py")
+    (root / "app/link.py").symlink_to(target)
+    with tarfile.open(fileobj=io.BytesIO(pack(root, BUILD).archive)) as opened:
+        entry = opened.getmember("app/link.py")
+    assert (entry.issym(), entry.linkname) == (True, target)
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../other/o.py", "../../elsewhere", "nothing", "link.py"])
+def test_a_link_that_leads_elsewhere_is_refused_by_name(root: Path, target: str) -> None:
+    (root / "app/link.py").symlink_to(target)
+    sentence = rf"^istio-games-aleph:0\.1 cannot be built: the link app/link\.py leads to {re.escape(target)}, which is"
+    with pytest.raises(ContextError, match=sentence):
+        pack(root, replace(BUILD, paths=("app/Dockerfile", "app/a.py", "app/link.py", "common")))
+
+
+def test_what_is_no_file_is_refused_by_name(root: Path) -> None:
+    os.mkfifo(root / "app/pipe")
+    with pytest.raises(ContextError, match=r"cannot be built: app/pipe is neither a file nor a link"):
         pack(root, BUILD)
 
 
-def test_too_much_is_refused(root: Path) -> None:
-    (root / "app/big").write_bytes(os.urandom(1024 * 1024))
-    with pytest.raises(ContextError, match="KiB packed, at most 900 KiB go to the cluster"):
+def test_a_name_that_is_not_utf_8_is_refused(root: Path) -> None:
+    Path(os.fsdecode(os.fsencode(root / "app") + b"/caf\xe9")).write_text("x")
+    with pytest.raises(ContextError, match=r"cannot be built: the name of 'app/caf\\udce9' is not UTF-8\."):
+        pack(root, BUILD)
+
+
+@pytest.mark.parametrize(
+    "name", ["app/" + "n" * 200 + ".txt", "app/" + "/".join(["directory"] * 30) + "/x", "app/日本語.txt"]
+)
+def test_long_and_unicode_names_are_taken(root: Path, name: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_text("x")
+    assert name in names(pack(root, BUILD).archive)
+
+
+def test_too_much_is_refused_and_the_largest_are_named(root: Path) -> None:
+    for name, size in {"app/big": 1024, "common/bigger": 2048, "app/biggest": 4096, "app/small": 1}.items():
+        (root / name).write_bytes(os.urandom(size * 1024))
+    with pytest.raises(
+        ContextError,
+        match=r"at most 900 KiB go to the cluster\. The largest are app/biggest \(4096 KiB\), "
+        r"common/bigger \(2048 KiB\), app/big \(1024 KiB\): move away what",
+    ):
         pack(root, BUILD)
 
 
