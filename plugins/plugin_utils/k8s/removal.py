@@ -8,7 +8,7 @@ else uses it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,7 +106,7 @@ class Cluster:
     volumes: Sequence[Object] = ()
 
     @classmethod
-    def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
+    def read(cls, api: Api, room: str, mesh_namespace: str = "istio-system") -> Cluster:
         """Read it; nothing is changed."""
         namespaces = api.items("/api/v1/namespaces")
         found = list(kinds(api))
@@ -122,18 +122,24 @@ class Cluster:
         )
 
 
+def plan_applications(cluster: Cluster, room: str, names: Collection[str], with_others: bool) -> Plan:
+    """Decide what goes with a room's applications alone.
+
+    Args:
+        names: their namespaces.
+        with_others: whether what somebody else has put into them goes as well.
+    """
+    made = Plan()
+    _plan_namespaces(made, cluster, room, names, with_others)
+    made.stays += _kept_volumes(cluster.volumes, made.namespaces)
+    return made
+
+
 def plan(cluster: Cluster, room: str) -> Plan:
     """Decide what goes with a room."""
     made = Plan()
     home = cluster.mesh.namespace["metadata"]["name"] if cluster.mesh.namespace else ""
-    for namespace in cluster.namespaces:
-        name = namespace["metadata"]["name"]
-        if name == home or not is_managed(namespace) or _ends(namespace):
-            continue
-        if (namespace["metadata"].get("labels") or {}).get(ROOM) != room:
-            made.stays.append(f"Namespace {name} stays: it is {owner(namespace)}, not of the room {room}.")
-            continue
-        _plan_namespace(made, name, cluster.contents.get(name, ()), room)
+    _plan_namespaces(made, cluster, room, {item["metadata"]["name"] for item in cluster.namespaces} - {home})
     if home and cluster.mesh.identity(room):
         _plan_mesh(made, cluster, room, home)
     elif cluster.mesh.is_there:
@@ -152,8 +158,7 @@ def carry_out(made: Plan, api: Api, istioctl: Istioctl, waiting: Waiting, timeou
         waiting: waits for the namespaces.
         timeout: seconds that they may take.
     """
-    for found in made.objects:
-        api.delete(found.path)
+    remove_objects(made, api)
     if made.mesh:
         istioctl.uninstall()
         for path in _LEFT_BY_ISTIOCTL:
@@ -165,10 +170,40 @@ def carry_out(made: Plan, api: Api, istioctl: Istioctl, waiting: Waiting, timeou
                 api.delete(f"/api/v1/namespaces/{metadata['namespace']}/configmaps/{metadata['name']}")
     for name in made.definitions:
         api.delete(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+    remove_namespaces(made, api, waiting, timeout)
+
+
+def remove_objects(made: Plan, api: Api) -> None:
+    """Remove what is ours in namespaces that stay."""
+    for found in made.objects:
+        api.delete(found.path)
+
+
+def remove_namespaces(made: Plan, api: Api, waiting: Waiting, timeout: float) -> None:
+    """Remove namespaces, and wait until they are gone.
+
+    Args:
+        timeout: seconds that they may take.
+    """
     for name in made.namespaces:
         api.delete(f"/api/v1/namespaces/{name}")
     if made.namespaces:
         waiting.until(lambda: {f"Namespace {name}": gone(api, name) for name in made.namespaces}, timeout)
+
+
+def _plan_namespaces(
+    made: Plan, cluster: Cluster, room: str, names: Collection[str], with_others: bool = False
+) -> None:
+    for namespace in cluster.namespaces:
+        name = namespace["metadata"]["name"]
+        if name not in names or not is_managed(namespace) or _ends(namespace):
+            continue
+        if (namespace["metadata"].get("labels") or {}).get(ROOM) != room:
+            made.stays.append(f"Namespace {name} stays: it is {owner(namespace)}, not of the room {room}.")
+        elif with_others:
+            made.namespaces.append(name)
+        else:
+            _plan_namespace(made, name, cluster.contents.get(name, ()), room)
 
 
 def _plan_namespace(made: Plan, name: str, contents: Sequence[Found], room: str) -> None:

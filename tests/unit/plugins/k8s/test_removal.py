@@ -16,6 +16,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.removal i
     carry_out,
     kinds,
     plan,
+    plan_applications,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
@@ -69,6 +70,26 @@ def test_namespaces_go_when_all_in_them_is_ours(
     made = plan(Cluster(namespaces=namespaces, contents=contents), "blue")
     assert (made.namespaces, [str(each) for each in made.objects]) == (gone, objects)
     assert len(made.stays) == len(stays)
+    assert all(part in sentence for part, sentence in zip(stays, made.stays, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("names", "with_others", "gone", "objects", "stays"),
+    [
+        (["shop"], True, ["shop"], [], []),
+        (["shop"], False, [], ["Deployment shop/front"], ["stays, for what somebody else has put"]),
+        (["coins"], True, ["coins"], [], []),
+        (["theirs", "legacy", "nowhere"], True, [], [], ["Namespace theirs stays: it is of the room green"]),
+    ],
+)
+def test_applications_go_and_nothing_beside_them(
+    names: list[str], with_others: bool, gone: list[str], objects: list[str], stays: list[str]
+) -> None:
+    namespaces = [SHOP, namespace("coins", "blue"), namespace("theirs", "green"), namespace("legacy"), home()]
+    cluster = Cluster(namespaces=namespaces, contents={"shop": [FRONT, THEIRS]}, mesh=OURS, definitions=DEFINITIONS)
+    made = plan_applications(cluster, "blue", names, with_others)
+    assert (made.namespaces, [str(each) for each in made.objects]) == (gone, objects)
+    assert (made.mesh, made.definitions) == (False, [])
     assert all(part in sentence for part, sentence in zip(stays, made.stays, strict=True))
 
 
