@@ -18,7 +18,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo '  ARGS="-e NAME=VALUE ..." passes settings on to up and down;'
-	@echo '  roles/room/defaults/main/ holds the settings of a room, which it remembers; README.md tells of others.'
+	@echo '  roles/room/defaults/main/ holds the settings of a room, which it remembers; docs/settings.md tells of others.'
 
 up: .prepared-run ## Bring the whole workshop up on this machine (installs what it needs)
 	@$(as_root) ansible-playbook site.yml $(ARGS)

@@ -75,7 +75,7 @@ def _meant(name: str, known: Collection[str]) -> str:
     for guess in _closest(name, known):
         return f"did you mean {guess}?"
     return (
-        f"README.md has them under Settings, {', '.join(sorted(ARGUMENTS))} belong to one run, and a variable of your "
+        f"docs/settings.md has them, {', '.join(sorted(ARGUMENTS))} belong to one run, and a variable of your "
         "own must be in your inventory as well."
     )
 

@@ -207,7 +207,7 @@ def _existing_cluster(settings: Mapping[str, Any]) -> Iterable[str]:
     if lacking:
         yield (
             f"workshop_images has no {', '.join(lacking)}, but with workshop_kubeconfig must name every image as that "
-            "cluster pulls it: give it in a file with -e @existing.yml (README.md, An existing cluster)."
+            "cluster pulls it: give it in a file with -e @existing.yml (docs/nodes.md)."
         )
     proxy = str(images.get("proxyv2", ""))
     if proxy and not uses_existing and settings.get("mesh_plain_envoy") == "" and not KNOWN_PROXY.match(proxy):

@@ -44,7 +44,7 @@ def test_a_mistyped_name_is_told_with_the_one_that_was_meant(typed: str, meant: 
 @pytest.mark.parametrize("name", ["colour", "x", "aleph"])
 def test_a_name_like_no_other_is_told_with_what_there_is(name: str) -> None:
     (said,) = unknown_given([name], KNOWN, ())
-    assert said.startswith(f"{name} is not a setting of this playbook: README.md has them under Settings")
+    assert said.startswith(f"{name} is not a setting of this playbook: docs/settings.md has them")
     assert "service" in said
 
 
@@ -83,6 +83,6 @@ def test_short_names_that_roles_read_are_known() -> None:
     assert read <= set(ARGUMENTS)
 
 
-def test_every_argument_is_in_the_readme() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_every_argument_is_in_the_documentation() -> None:
+    text = (ROOT / "docs/settings.md").read_text()
     assert [name for name in ARGUMENTS if not re.search(rf"\b{name}\b", text)] == []
