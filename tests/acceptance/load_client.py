@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from tests.acceptance.own_client import Failure
@@ -10,6 +11,8 @@ from tests.acceptance.room import Room
 
 # A report shows the first failures alone: how often to ask for those that follow.
 MOST_REPORTS = 12
+# How far this machine's clock and that of the load client's node may be apart: they are one for container nodes.
+CLOCKS_SECONDS = 0.1
 
 
 def load(room: Room, *arguments: str) -> Any:
@@ -25,14 +28,17 @@ def report(room: Room, since: float, until: float | None = None) -> dict[str, An
     return targets
 
 
-def sent_since(room: Room, since: float) -> dict[str, Any]:
-    """The steady requests that were due since then, by target; none may have failed."""
-    targets = report(room, since)
+def sent_since(room: Room, since: float, rate: float) -> dict[str, Any]:
+    """The steady requests that were due since then, by target: as many as at `rate` a second, and none has failed."""
+    until = time.time()
+    targets = report(room, since, until)
     assert set(targets) == {"aleph", "beth"}
     for name, counted in targets.items():
         assert counted["failed"] == 0, (name, counted["failures"])
         assert counted["missing"] == 0, name
-        assert counted["sent"] > 0, name
+        # Request n is due n / rate seconds after the first, so that of this time at most one is uncertain at each end.
+        assert abs(counted["sent"] - rate * (until - since)) <= 2 + CLOCKS_SECONDS * rate, (name, counted["sent"])
+        assert sum(counted["versions"].values()) == counted["sent"], (name, "answers that name no version")
     return targets
 
 

@@ -126,6 +126,8 @@ class Running:
                 os.killpg(leader, number)
 
     def kill(self) -> Played:
-        """End it at once, with everything that it started."""
+        """End it at once, with everything that it started; an AssertionError if it had ended by itself."""
         self.signal(signal.SIGKILL)
-        return self.wait(10)
+        killed = self.wait(10)
+        assert killed.code == -signal.SIGKILL, f"it had ended before it was killed:\n{killed.output[-4000:]}"
+        return killed

@@ -62,6 +62,7 @@ def virtual_service(name: str, namespace: str, spec: dict[str, object]) -> dict[
     return {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": metadata, "spec": spec}
 
 
+@pytest.mark.ci
 def test_1_a_rollback_brings_the_stable_version_up_before_it_leaves_the_new_one(
     room: Room, observer: Observer, own: OwnClient
 ) -> None:
@@ -87,7 +88,11 @@ def test_1_a_baseline_brings_back_a_version_that_has_no_pods(room: Room, observe
     assert {loss.backend for loss in own.losses(begun)} == {"aleph"}, "only where no version was there"
 
 
-@pytest.mark.parametrize("asked", [Asked("promote", "aleph", "0.2"), rollout(20, "0.2")], ids=lambda each: each.stage)
+@pytest.mark.parametrize(
+    "asked",
+    [Asked("promote", "aleph", "0.2"), pytest.param(rollout(20, "0.2"), marks=pytest.mark.ci)],
+    ids=lambda each: each.stage,
+)
 def test_2_a_version_that_fails_under_traffic_is_refused_before_a_user_reaches_it(
     room: Room, observer: Observer, own: OwnClient, asked: Asked
 ) -> None:
@@ -121,6 +126,7 @@ def test_3_the_next_stage_starts_from_the_promoted_version(room: Room, observer:
     assert own.losses(begun) == []
 
 
+@pytest.mark.ci
 def test_3_rollback_knows_the_version_before_the_promotion(room: Room, observer: Observer, own: OwnClient) -> None:
     """Promoted twice, users go back one promotion; a second rollback leaves them where they are."""
     begun = time.time()
@@ -150,7 +156,7 @@ def test_4_what_people_have_scaled_stays(room: Room, own: OwnClient, undo: ExitS
     assert own.losses(begun) == []
 
 
-@pytest.mark.parametrize("delay", [0.3, 1.0, 1.7])
+@pytest.mark.parametrize("delay", [0.3, pytest.param(1.0, marks=pytest.mark.ci), 1.7])
 def test_5_of_two_plays_at_once_one_runs_and_the_other_is_told_who(
     room: Room, observer: Observer, own: OwnClient, delay: float
 ) -> None:
@@ -300,6 +306,7 @@ def test_12_status_says_in_words_what_somebody_has_put_into_a_virtual_service(
     assert "a copy of 100 %" not in said
 
 
+@pytest.mark.ci
 def test_13_a_proxy_in_the_environment_does_not_hide_the_room(room: Room, own: OwnClient) -> None:
     """A classroom's proxy is not asked for a room on this machine, as kubectl does not."""
     proxy = dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY", "https_proxy", "http_proxy"), "http://127.0.0.1:9")
@@ -346,6 +353,7 @@ def test_15_a_clock_that_is_a_minute_off_changes_nothing(room: Room, own: OwnCli
     assert own.losses(begun) == []
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("how", ["name", "home"])
 def test_18_a_room_that_is_not_there_is_one_sentence_with_those_that_are(room: Room, tmp_path: Path, how: str) -> None:
     """A typo in the room's name, or sudo's other home directory: what rooms there are is said."""
@@ -423,6 +431,7 @@ def test_20_status_shows_that_nothing_arrives_without_subsets(room: Room, own: O
     assert own.losses(own.settle()) == []
 
 
+@pytest.mark.ci
 def test_21_a_name_that_is_mistyped_is_told(room: Room, observer: Observer, own: OwnClient) -> None:
     """`sevice=aleph` is not taken for "all services"."""
     played(room, rollout(20))
@@ -434,6 +443,7 @@ def test_21_a_name_that_is_mistyped_is_told(room: Room, observer: Observer, own:
     assert observer.shares("aleph") == {"v01": 80, "v03": 20}
 
 
+@pytest.mark.ci
 def test_a_version_that_breaks_during_its_proof_is_taken_back(room: Room, observer: Observer, own: OwnClient) -> None:
     """0.3 hangs as soon as users have it: they are led back to 0.1, and are told how many requests that cost."""
     running = room.start(*rollout(50).command)

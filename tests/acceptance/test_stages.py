@@ -18,15 +18,18 @@ from tests.acceptance.room import Room, get_json, wait_for
 # Requests a second to each of two backends.
 RATE = 50
 LOADED = ("-e", f"workshop_load_rate={RATE}")
-OLD, NEW = {"0.1"}, {"0.3"}
+OLD, NEW, BOTH = {"0.1"}, {"0.3"}, {"0.1", "0.3"}
+# A stage, and the versions of which each has answered within 3 s of it (at 20 % one is missing once in 10^14 times).
 STAGES: list[tuple[str, tuple[str, ...], set[str]]] = [
     ("playbooks/baseline.yml", (), OLD),
     ("playbooks/dark_launch.yml", (), OLD),
     ("playbooks/mirror.yml", (), OLD),
-    *[("rollout.yml", ("-e", f"weight={weight}"), OLD | NEW) for weight in (1, 20, 40, 60, 80)],
+    *[("rollout.yml", ("-e", f"weight={weight}"), BOTH) for weight in (1, 20, 40, 60, 80)],
     ("rollout.yml", ("-e", "weight=100"), NEW),
     ("playbooks/promote.yml", (), NEW),
 ]
+# Of so few answers the one in a hundred may be missing.
+MAY_BE_MISSING: dict[tuple[str, ...], set[str]] = {("-e", "weight=1"): NEW}
 
 
 def routing(room: Room) -> dict[str, str]:
@@ -64,25 +67,29 @@ def show(what: str, targets: dict[str, Any]) -> None:
 def test_no_request_is_lost_from_the_baseline_to_the_promoted_version(busy: Room) -> None:
     begun = time.time()
     time.sleep(10)
-    show("before", sent_since(busy, begun))
+    show("before", sent_since(busy, begun, RATE))
     during = time.time()
-    for playbook, arguments, allowed in STAGES:
+    for playbook, arguments, answering in STAGES:
         play(busy, playbook, *arguments)
         reached = time.time()
         time.sleep(3)
-        for counted in sent_since(busy, reached).values():
-            assert set(counted["versions"]) <= allowed, playbook
-    show("during", sent_since(busy, during))
+        for counted in sent_since(busy, reached, RATE).values():
+            missing = answering - set(counted["versions"])
+            assert missing <= MAY_BE_MISSING.get(arguments, set()), (playbook, arguments)
+            assert set(counted["versions"]) <= answering, (playbook, arguments)
+    show("during", sent_since(busy, during, RATE))
     after = time.time()
     time.sleep(10)
-    show("after", sent_since(busy, after))
+    show("after", sent_since(busy, after, RATE))
 
 
 @pytest.mark.parametrize(
-    ("playbook", "arguments", "allowed"), STAGES[1:], ids=[" ".join(stage[:1] + stage[1][1:]) for stage in STAGES[1:]]
+    ("playbook", "arguments"),
+    [stage[:2] for stage in STAGES[1:]],
+    ids=[" ".join(stage[:1] + stage[1][1:]) for stage in STAGES[1:]],
 )
 def test_no_request_is_lost_by_a_rollback(
-    busy: Room, observer: Observer, playbook: str, arguments: tuple[str, ...], allowed: set[str]
+    busy: Room, observer: Observer, playbook: str, arguments: tuple[str, ...]
 ) -> None:
     begin(busy, observer)
     begun = time.time()
@@ -90,9 +97,9 @@ def test_no_request_is_lost_by_a_rollback(
     play(busy, "playbooks/rollback.yml")
     reached = time.time()
     time.sleep(2)
-    for counted in sent_since(busy, reached).values():
+    for counted in sent_since(busy, reached, RATE).values():
         assert set(counted["versions"]) == OLD
-    show(f"{playbook} {' '.join(arguments)} and back", sent_since(busy, begun))
+    show(f"{playbook} {' '.join(arguments)} and back", sent_since(busy, begun, RATE))
 
 
 # A Cookie header, and whether it is the developer's.
@@ -142,7 +149,7 @@ def test_as_many_copies_arrive_as_safe_requests_were_sent_and_no_others(room: Ro
     before = received()
     for method, number in (("GET", 300), ("HEAD", 100), ("OPTIONS", 50)):
         counted = load(room, "run", f"--requests={number}", "--target=aleph=http://aleph/name", f"--method={method}")
-        assert set(counted["targets"]["aleph"]["versions"]) <= OLD
+        assert set(counted["targets"]["aleph"]["versions"]) == OLD
     wait_for(lambda: received() == before + 450, 20)
     load(room, "run", "--requests=100", "--target=aleph=http://aleph/devices", "--method=POST")
     load(room, "run", "--requests=100", "--target=aleph=http://aleph/devices/none", "--method=DELETE")
@@ -159,7 +166,7 @@ def test_a_broken_version_under_mirroring_is_reported_and_nobody_sees_it(busy: R
     assert found
     assert int(found[2]) > 0
     assert "Next: ansible-playbook playbooks/rollback.yml" in played.output
-    assert set(sent_since(busy, begun)["aleph"]["versions"]) == OLD
+    assert set(sent_since(busy, begun, RATE)["aleph"]["versions"]) == OLD
     play(busy, "playbooks/rollback.yml")
     assert "aleph-v02" not in busy.kubectl("get", "deployments", "--namespace=staging")
 
@@ -301,7 +308,7 @@ def test_a_change_that_is_killed_can_be_played_again(busy: Room, observer: Obser
     kill(busy, lambda: MOMENTS[moment](observer), "rollout.yml", "-e", "weight=20")
     play(busy, "rollout.yml", "-e", "weight=20")
     assert play(busy, "rollout.yml", "-e", "weight=20").changed == 0
-    sent_since(busy, begun)
+    sent_since(busy, begun, RATE)
 
 
 PROMOTED: dict[str, Callable[[Observer], object]] = {
@@ -319,7 +326,7 @@ def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, observer: Ob
     kill(busy, lambda: PROMOTED[moment](observer), "playbooks/promote.yml")
     play(busy, "playbooks/promote.yml")
     assert play(busy, "playbooks/promote.yml").changed == 0
-    sent_since(busy, begun)
+    sent_since(busy, begun, RATE)
 
 
 def test_a_change_while_istiod_is_killed_converges(busy: Room) -> None:
@@ -327,7 +334,7 @@ def test_a_change_while_istiod_is_killed_converges(busy: Room) -> None:
     begun = time.time()
     busy.kubectl("delete", "pod", "--namespace=istio-system", "--selector=app=istiod", "--grace-period=0", "--force")
     play(busy, "rollout.yml", "-e", "weight=60")
-    sent_since(busy, begun)
+    sent_since(busy, begun, RATE)
 
 
 def test_status_is_a_table_and_json(busy: Room) -> None:

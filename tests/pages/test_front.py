@@ -81,7 +81,7 @@ def test_a_backend_that_is_away_is_shown_where_it_belongs(open_page: OpenPage) -
         kubectl("--namespace=staging", "rollout", "status", "deployment/beth-v01", "--timeout=120s")
 
 
-def test_the_drawn_split_at_fifty_percent_agrees_with_the_load_clients_count(open_page: OpenPage) -> None:
+def test_the_drawn_split_agrees_with_the_load_clients_count(open_page: OpenPage) -> None:
     run(*shlex.split(setting("ROLLOUT")))
     started = int(time.time())  # whole seconds, and no time that is still to come
     page = open_page(f"{setting('FRONT_URL')}/backends", "phone", "dark")
