@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.commands import run
 
-FIREWALLS = ("iptables", "ip6tables")
+# nft's names of their families.
+NFT_FAMILIES = {"iptables": "ip", "ip6tables": "ip6"}
+FIREWALLS = tuple(NFT_FAMILIES)
 # Chains that Podman's network plugin makes, and does not remove with its last network.
 CHAIN_PREFIX = "NETAVARK"
 # Those that keep isolated networks apart; the first of them is reached from FORWARD.
@@ -81,6 +83,16 @@ def empty_tables(saved: str, before: Iterable[str]) -> list[str]:
         elif line.startswith("-A ") or (line.startswith(":") and line.split()[1] != "ACCEPT"):
             tables[table] = False
     return sorted(name for name, empty in tables.items() if empty and name not in kept)
+
+
+def table_removal(command: str, table: str) -> list[str]:
+    """Give the command that removes a table, which iptables itself cannot; one that is not there is no error.
+
+    >>> table_removal("iptables", "nat")
+    ['nft', 'add table ip nat; delete table ip nat']
+    """
+    named = f"table {NFT_FAMILIES[command]} {table}"
+    return ["nft", f"add {named}; delete {named}"]
 
 
 def lost_isolation(saved: str) -> list[list[str]]:

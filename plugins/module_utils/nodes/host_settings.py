@@ -17,7 +17,6 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.commands import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import LABEL, podman_strictly, read
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_record import HostRecord
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.nftables import delete_table
 
 # What the kubelet, kube-proxy and Podman set; most are not namespaced and change for the whole host.
 SET_BY_NODES = {
@@ -201,7 +200,9 @@ class HostSettings:
                 self._act(f"{command} {' '.join(arguments)}", run, command, "-w", *arguments)
             if not self.dry_run:
                 for table in firewall.empty_tables(firewall.saved_firewall(command), before):
-                    self._act(f"remove the empty table {table} of {command}", delete_table, command, table)
+                    self._act(
+                        f"remove the empty table {table} of {command}", run, *firewall.table_removal(command, table)
+                    )
         for place in MOUNTS:
             if place not in record.mounts and place in mountpoints():
                 self._act(f"unmount {place}", run, "umount", place)
