@@ -9,6 +9,8 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed, templates
 
+ROOT_CONNECTIONS = ("local", "containers.podman.podman")
+
 
 class ActionModule(WorkshopAction):
     """Thin: asks `Typed`, and hands Ansible the host as add_host does."""
@@ -22,4 +24,7 @@ class ActionModule(WorkshopAction):
         name = typed.rooms.choose(None if named is None else str(named), "make")
         settings = typed.defaults | templates(typed.record(name).settings) | {"workshop_name": name}
         missing = {key: value for key, value in settings.items() if key not in known}
+        if known.get("ansible_connection") in ROOT_CONNECTIONS:
+            # Root already, and there is no sudo in a container: -b is for machines.
+            missing["ansible_become"] = False
         return {"add_host": {"host_name": host, "groups": [], "host_vars": missing | {"room_is_known": True}}}

@@ -10,12 +10,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages
 
 
-def traffic_callees(services: Sequence[Mapping[str, Any]], service: str = "") -> list[dict[str, Any]]:
-    """Give the services that have stages, or the one of them, with port and callers."""
+def traffic_callees(services: Sequence[Mapping[str, Any]], service: str | Sequence[str] = "") -> list[dict[str, Any]]:
+    """Give the services that have stages, or those of them that are named, with port and callers."""
+    staged = stages.staged_services(services)
     return [
-        {"name": name, "port": int(data["port"]), "callers": list(data["callers"])}
-        for name, data in stages.staged_services(services).items()
-        if not service or name == service
+        {"name": name, "port": int(staged[name]["port"]), "callers": list(staged[name]["callers"])}
+        for name in arguments.named_services(service) or staged
     ]
 
 

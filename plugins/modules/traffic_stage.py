@@ -31,7 +31,7 @@ options:
     choices: [baseline, dark_launch, mirror, rollout, promote, rollback]
     required: true
   service:
-    description: The one service to change; all that have stages unless given.
+    description: The services to change, with commas between; all that have stages unless given.
     type: str
   weight:
     description: Percent of the requests for the new version, 0 to 100, in the stage C(rollout).

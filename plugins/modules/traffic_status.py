@@ -14,7 +14,7 @@ options:
     elements: dict
     default: []
   service:
-    description: The one service that was asked for, which the next command names as well.
+    description: The services that were asked for, which the next command names as well.
     type: str
   show:
     description: Whether to show the table.

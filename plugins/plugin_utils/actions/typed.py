@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import c
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import concerns_room, own_variables
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
 
-COLLECTION = Path(__file__).parents[3]
+COLLECTION = Path(__file__).resolve().parents[3]
 ROLES = COLLECTION / "roles"
 ROOM_INVENTORY = COLLECTION / "inventory" / "room.yml"
 # The nodes of a room that was made without one.
@@ -72,12 +72,36 @@ class Typed:
         lost = [str(source) for source in remembered if "," not in source and not Path(source).exists()]
         if lost:
             return [f"The room's inventory, {lost[0]}, isn't there any more: say with -i where it is now."]
-        if {"controller", "control_plane"} <= set(self.task_vars["groups"]):
-            return []
-        return [
-            "The inventory has no groups controller and control_plane: name one that has with -i, such as "
-            f"-i {ROOM_INVENTORY} (one container node on this machine, or whatever your room has)."
-        ]
+        groups = self.task_vars["groups"]
+        if not {"controller", "control_plane"} <= set(groups):
+            return [
+                "The inventory has no groups controller and control_plane: name one that has with -i, such as "
+                f"-i {ROOM_INVENTORY} (one container node on this machine, or whatever your room has)."
+            ]
+        if len(groups["controller"]) != 1 or self._connection(groups["controller"][0]) != "local":
+            return [
+                f"The inventory's group controller holds {', '.join(groups['controller']) or 'nothing'}, but must hold "
+                "this machine alone: localhost with ansible_connection: local, as in inventory/machines.example.yml."
+            ]
+        parts = {*groups["control_plane"], *groups.get("workers", [])}
+        if astray := sorted(parts ^ set(groups.get("nodes", []))):
+            return [
+                f"{', '.join(astray)} must be in the inventory's group nodes, and there in control_plane or workers: "
+                "compare it with inventory/machines.example.yml."
+            ]
+        return []
+
+    def _connection(self, host: str) -> str:
+        return str(self.variables(host).get("ansible_connection", ""))
+
+    def room_name(self) -> str:
+        """Name the room that is meant, as -e, the inventory and the rooms that are there say, before any task.
+
+        Raises:
+            RoomError: there are several.
+        """
+        named = self.given.get("workshop_name", self.inventory_settings(["workshop_name"]).get("workshop_name"))
+        return self.rooms.choose(None if named is None else str(named), "make")
 
     def variables(self, host: str) -> Mapping[str, Any]:
         """A host's variables, without those of the play."""
@@ -113,11 +137,11 @@ class Typed:
         hosts = self._inventory.get_hosts()
         return {name for host in hosts for name in own_variables(self._inventory, self.loader, host)}
 
-    def inventory_settings(self) -> dict[str, Any]:
-        """Give the settings in the inventory that a room could remember as well, as far as they are values."""
+    def inventory_settings(self, settings: Collection[str] | None = None) -> dict[str, Any]:
+        """Give settings in the inventory, as far as they are values: these, or else all that a room could remember."""
         controller = self._inventory.get_host(self.task_vars["groups"]["controller"][0])
         own = own_variables(self._inventory, self.loader, controller)
-        wanted = changes.remembered_names(self.defaults, self.options)
+        wanted = set(settings or changes.remembered_names(self.defaults, self.options))
         return {name: plain(own[name]) for name in wanted & own.keys() if "{{" not in str(own[name])}
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ ARGUMENTS = {
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
 FOREIGN = ("ansible_", *OTHER_PROGRAMS)
+# What an inventory says of one host.
+OF_ONE_HOST = ("ansible_become", "ansible_connection", "ansible_host")
 SETTING = "workshop_"
 
 
@@ -37,8 +39,8 @@ def role_options(roles: Path) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def unknown_given(given: Iterable[str], known: Collection[str], own: Collection[str]) -> list[str]:
-    """Give a sentence for each name that was given with -e and that nothing reads.
+def unknown_given(given: Collection[str], known: Collection[str], own: Collection[str]) -> list[str]:
+    """Give a sentence for each name that was given with -e and that nothing reads, or that belongs to one host.
 
     Args:
         given: the names.
@@ -46,10 +48,15 @@ def unknown_given(given: Iterable[str], known: Collection[str], own: Collection[
         own: names that the user's inventory defines, which may be overridden.
     """
     allowed = {*known, *ARGUMENTS}
-    return [
+    unread = [
         f"{name} is not a setting of this playbook: {_meant(name, allowed)}"
         for name in sorted(given)
         if name not in allowed and name not in own and not name.startswith(FOREIGN)
+    ]
+    return unread + [
+        f"{name}, given with -e, would hold for this machine and for every node alike: set it in the inventory."
+        for name in OF_ONE_HOST
+        if name in given
     ]
 
 

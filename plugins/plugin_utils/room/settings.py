@@ -172,7 +172,7 @@ def _integer(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
     text = str(value)
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    return int(text) if re.fullmatch(r"0|[1-9][0-9]{0,8}", text) else None
 
 
 def _namespace(value: Any) -> str | None:

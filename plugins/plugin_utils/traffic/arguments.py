@@ -18,7 +18,7 @@ def problems(
 
     Args:
         stage: a name of STAGES.
-        service: the one service to change; empty or None for all.
+        service: the services to change, as a list or text with commas; empty or None for all.
         weight: percent for the new version, None when it was not given; only the stage `rollout` takes one.
         version: the new version's tag, instead of the data's `candidate`; empty or None for that.
         takeover: whether routing that somebody else changed may be overwritten; true or false.
@@ -32,10 +32,11 @@ def problems(
     found = []
     if stage not in STAGES:
         found.append(f"stage is {stage!r}, but must be one of: {', '.join(STAGES)}: for example -e stage=mirror.")
-    if service and service not in staged:
+    named = named_services(service)
+    if set(named) - staged.keys():
         found.append(
-            f"service is {str(service)!r}, but must be one of: {', '.join(staged)}: "
-            f"for example -e service={next(iter(staged))}."
+            f"service is {','.join(named)!r}, but must be one or more of: {', '.join(staged)}: "
+            f"for example -e service={next(iter(staged))} or -e service={','.join(staged)}."
         )
     if stage == "rollout":
         found += _weight_problems(weight)
@@ -46,16 +47,30 @@ def problems(
         )
     if str(takeover).lower() not in ("true", "false"):
         found.append(f"takeover is {str(takeover)!r}, but must be true or false: for example -e takeover=true.")
-    if version and (not service or service in staged):
-        for name in [service] if service else staged:
+    if version and set(named) <= staged.keys():
+        for name in named or staged:
             found += _version_problems(str(version), staged[name])
     return found
+
+
+def named_services(service: Any) -> tuple[str, ...]:
+    """Give the services that were typed, each once; none for all.
+
+    >>> named_services("beth, aleph")
+    ('beth', 'aleph')
+    >>> named_services(["aleph", "aleph"])
+    ('aleph',)
+    """
+    if service in (None, ""):
+        return ()
+    typed = service if isinstance(service, (list, tuple)) else str(service).split(",")
+    return tuple(dict.fromkeys(str(each).strip() for each in typed))
 
 
 def _weight_problems(weight: Any) -> list[str]:
     if weight is None:
         return ["weight is missing: type -e weight=50 to send half of the requests to the new version (0 to 100)."]
-    if isinstance(weight, bool) or not re.fullmatch(r"[0-9]{1,3}", str(weight)) or int(weight) > 100:
+    if isinstance(weight, bool) or not re.fullmatch(r"0|[1-9][0-9]{0,2}", str(weight)) or int(weight) > 100:
         return [
             f"weight is {str(weight)!r}, but must be a whole number from 0 to 100 (percent): for example -e weight=50."
         ]

@@ -15,6 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, plan, stages, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.arguments import named_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import Holder, Lease
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, Version, service_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
@@ -39,7 +40,7 @@ class Asked:
     """What was typed, judged already (arguments.py).
 
     Attributes:
-        service: the one service to change; None is every one that has stages.
+        service: the services to change, with commas between; None is every one that has stages.
         weight: percent of the requests for the new version, in the stage `rollout`.
         version: the new version's tag, instead of the data's `candidate`.
         takeover: whether routing that somebody else has made or changed may be overwritten.
@@ -91,7 +92,7 @@ class Command:
         self._objects = Objects(where.api, where.say)
         self._proxies = Proxies(where.api, where.namespace, where.say)
         staged = stages.staged_services(where.services)
-        self._staged = {name: data for name, data in staged.items() if asked.service in (None, "", name)}
+        self._staged = {name: staged[name] for name in named_services(asked.service) or staged}
         self._callees = [Callee(name, int(data["port"]), tuple(data["callers"])) for name, data in self._staged.items()]
         self.diff: list[dict[str, str]] = []
         self._proxy_seconds: dict[str, float] = {}

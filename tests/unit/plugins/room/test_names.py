@@ -60,6 +60,12 @@ def test_what_is_read_may_be_given(name: str) -> None:
     assert unknown_given([name], KNOWN, ()) == []
 
 
+@pytest.mark.parametrize("name", ["ansible_connection", "ansible_host", "ansible_become"])
+def test_what_belongs_to_one_host_is_not_given_to_all(name: str) -> None:
+    (said,) = unknown_given([name], KNOWN, ())
+    assert said.startswith(f"{name}, given with -e, would hold for this machine and for every node alike")
+
+
 def test_a_variable_of_the_users_own_inventory_may_be_given() -> None:
     assert unknown_given(["colour"], KNOWN, {"colour"}) == []
 
@@ -76,9 +82,9 @@ def test_an_inventorys_mistyped_setting_is_told_once() -> None:
 
 
 def test_short_names_that_roles_read_are_known() -> None:
-    """A role takes NAME from the command line as `NAME | default(...)` in its defaults."""
+    """A role takes NAME from the command line by the lookup `argument` in its defaults."""
     text = "\n".join(path.read_text() for path in ROOT.glob("roles/*/defaults/*.yml"))
-    read = set(re.findall(r"{{ ([a-z]+) \| default\(", text))
+    read = set(re.findall(r"istio_games\.workshop\.argument', '([a-z]+)'", text))
     assert read
     assert read <= set(ARGUMENTS)
 

@@ -66,7 +66,10 @@ def test_allowed(name: str, value: Any) -> None:
     [
         *[("workshop_name", value) for value in ("", "Blue", "a b", "-a", "a-", "a" * 21, "a_b", 7, None)],
         *[("workshop_registry_node_port", value) for value in (99999, "99999", 29999, 32768, "abc", "", -1, "3e4")],
-        *[("workshop_front_node_port", value) for value in ("abc", 80, True, None, 30080.5, "30080 ")],
+        *[
+            ("workshop_front_node_port", value)
+            for value in ("abc", 80, True, None, 30080.5, "30080 ", "030080", "٣٠٠٨٠", "3e4")
+        ],
         *[("workshop_api_port", value) for value in (0, 65536, "x")],
         *[("workshop_listen_address", value) for value in ("localhost", "1.2.3", "::1", "", 5)],
         *[("workshop_namespace", value) for value in ("kube-system", "default", "Staging", "", "a" * 64, 3)],

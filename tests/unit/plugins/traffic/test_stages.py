@@ -24,7 +24,13 @@ def test_a_whole_percentage_is_good(services: list[dict[str, Any]], weight: Any)
     assert problems(services, weight=weight) == []
 
 
-@pytest.mark.parametrize("weight", [-1, "-1", 101, "101", 50.5, "50.5", "abc", "", " 5", "+5", "1e1", True, [50]])
+ODD_WEIGHTS = (
+    *(-1, "-1", 101, "101", 50.5, "50.5", "abc", "", "+5", "1e1", True, [50]),
+    *(" 50", "50 ", "050", "00", "5e1", "0x32", "50%", "1_0", "٥٠", "５０", "½", "50,0"),  # noqa: RUF001
+)
+
+
+@pytest.mark.parametrize("weight", ODD_WEIGHTS)
 def test_another_weight_is_refused_in_one_sentence(services: list[dict[str, Any]], weight: Any) -> None:
     (sentence,) = problems(services, weight=weight)
     assert str(weight) in sentence
@@ -39,10 +45,23 @@ def test_a_missing_weight_says_what_to_type(services: list[dict[str, Any]]) -> N
 
 
 @pytest.mark.parametrize(
+    "service", ["aleph", "beth", "aleph,beth", "beth, aleph", ["aleph"], ["aleph", "beth"], "", None, []]
+)
+def test_services_may_be_a_list(services: list[dict[str, Any]], service: Any) -> None:
+    assert problems(services, service=service) == []
+
+
+@pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ({"service": "gimel"}, "service is 'gimel', but must be one of: aleph, beth"),
-        ({"service": "front"}, "service is 'front', but must be one of: aleph, beth"),
+        ({"service": "gimel"}, "service is 'gimel', but must be one or more of: aleph, beth"),
+        ({"service": "front"}, "service is 'front', but must be one or more of: aleph, beth"),
+        ({"service": "aleph,gimel"}, "service is 'aleph,gimel', but must be one or more of: aleph, beth"),
+        ({"service": ["gimel"]}, "service is 'gimel', but must be one or more of"),
+        ({"service": "aleph,"}, "service is 'aleph,', but must be one or more of"),
+        ({"service": "aleph;beth"}, "service is 'aleph;beth', but must be one or more of"),
+        ({"service": {"aleph": 1}}, "but must be one or more of"),
+        ({"service": "aleph,beth", "version": "0.2"}, "version is '0.2', but for beth must be one of: 0.1, 0.3"),
         ({"stage": "cheese"}, "stage is 'cheese', but must be one of: baseline, dark_launch"),
         ({"stage": "mirror"}, "the stage mirror takes none"),
         ({"service": "aleph", "version": "9.9"}, "version is '9.9', but for aleph must be one of: 0.1, 0.2, 0.3"),
