@@ -32,7 +32,7 @@ test: .prepared-test ## Lint, unit tests, the molecule scenarios and the accepta
 test-all: .prepared-test ## The same, and all of tests/acceptance (hours)
 	@tests/run lint bundle unit molecule acceptance
 
-lint: .python-test ## ansible-lint, yamllint, ruff and mypy
+lint: .python-test ## ansible-lint, yamllint, ruff, mypy, shellcheck, hadolint, links
 	@tests/run lint
 
 format: .python-test ## Format the Python code, and mend what ruff can mend

@@ -4,18 +4,41 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.istio_games.workshop"
-WITH_EXAMPLES = sorted(path for path in ROOT.glob("plugins/**/*.py") if ">>> " in path.read_text())
+SCRIPTS = ("scripts/*", "bench/*", "bench/*/*")
+EVERYWHERE = ("plugins/**/*.py", "services/**/*.py", "tests/**/*.py", *SCRIPTS)
+FILES = {path for pattern in EVERYWHERE for path in ROOT.glob(pattern) if path.is_file() and path != Path(__file__)}
+WITH_EXAMPLES = sorted(path for path in FILES if b">>> " in path.read_bytes())
+
+
+def module(path: Path) -> ModuleType:
+    """A plugin by its full name, anything else from its file."""
+    relative = path.relative_to(ROOT)
+    if relative.parts[0] == "plugins":
+        return importlib.import_module(".".join([PLUGINS, *relative.with_suffix("").parts]))
+    if relative.parts[0] == "tests":
+        return importlib.import_module(".".join(relative.with_suffix("").parts))
+    if relative.parts[0] == "services":
+        parts = relative.with_suffix("").parts
+        return importlib.import_module(".".join(parts[2 if parts[1] == "common" else 3 :]))
+    loader = SourceFileLoader(path.stem, str(path))
+    spec = spec_from_loader(path.stem, loader)
+    assert spec
+    loaded = module_from_spec(spec)
+    loader.exec_module(loaded)
+    return loaded
 
 
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples(path: Path) -> None:
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    result = doctest.testmod(importlib.import_module(f"{PLUGINS}.{name}"))
+    result = doctest.testmod(module(path))
     assert result.attempted > 0
     assert result.failed == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import importlib.machinery
 import importlib.util
 import json
@@ -94,7 +93,3 @@ def test_every_proof_is_there(script: Any) -> None:
             text = (ROOT / path).read_text()
             found = rf"^def {name}\(" if path.endswith(".py") else rf"- (name|title): (Verify \| )?{re.escape(name)}$"
             assert re.search(found, text, re.MULTILINE), proof
-
-
-def test_examples(script: Any) -> None:
-    assert doctest.testmod(script).failed == 0
