@@ -132,11 +132,13 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
 
     running = deployed_tags(service, live.deployments, {*known, *goal.tags})
     answering = [tag for tag, deployment in running.items() if answers(deployment)]
-    old = [tag for tag in running if tag not in goal.tags and is_managed(running[tag])]
+    record = read_record(current_routes) if current_routes and is_ours(current_routes) else None
+    # Versions of its stages are the service's own, also where somebody has taken our label off.
+    own = {*record.tags, *record.previous} if record else set()
+    old = [tag for tag in running if tag not in goal.tags and (is_managed(running[tag]) or tag in own)]
     missing = [tag for tag in goal.tags if tag not in answering or Version(service, tag).deployment in changed]
 
     carrying = subsets_in_use(current_routes, current_subsets)
-    record = read_record(current_routes) if current_routes and is_ours(current_routes) else None
     pin: list[Item] = []
     before: Item | None = current_routes
     if answering and (carrying is None or governed) and (missing or current_routes is None):

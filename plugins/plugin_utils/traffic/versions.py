@@ -59,12 +59,12 @@ class Versions:
 
     def differing(self) -> list[str]:
         """Name the Deployments that are there and not as they must be, by what the API server would make of them."""
-        return [
-            name
-            for name, live in self._live.items()
-            if name in self._manifests
-            and self._objects.apply(self._wanted(name), dry_run=True).get("spec") != live.get("spec")
-        ]
+        return [name for name, live in self._live.items() if name in self._manifests and self._differs(name, live)]
+
+    def _differs(self, name: str, live: Item) -> bool:
+        written = self._objects.apply(self._wanted(name), dry_run=True)
+        labels = [item["metadata"].get("labels") or {} for item in (written, live)]
+        return bool(written.get("spec") != live.get("spec") or labels[0] != labels[1])
 
     def bring(self, versions: Sequence[Version]) -> None:
         """Apply the Deployments of some versions, beside what there is of them by now."""

@@ -281,6 +281,20 @@ def test_a_deployment_that_is_not_ours_is_not_retired() -> None:
     assert planned.retire == []
 
 
+@pytest.mark.parametrize(
+    ("began", "to"), [(("mirror",), "promote"), (("rollout", 50), "baseline"), (("promote",), "promote")]
+)
+def test_a_version_of_the_services_stages_is_retired_also_without_our_label(began: tuple[Any, ...], to: str) -> None:
+    """Somebody has taken the label off; that the version was a stage's is recorded."""
+    live = at(*began)
+    deployments = [deployment("0.1"), deployment("0.3")]
+    for each in deployments:
+        del each["metadata"]["labels"]["app.kubernetes.io/managed-by"]
+    known = {"aleph": ["0.1", "0.2", "0.3"]}
+    (planned,) = plan([goal(to)], replace(live, deployments=deployments), False, known).services
+    assert [version.tag for version in planned.retire] == ["0.1" if to == "promote" else "0.3"]
+
+
 def test_routes_that_leave_a_request_to_chance_pin_nothing() -> None:
     rule = destination_rule("aleph", "staging", ["0.1", "0.3"])
     whole = virtual_service(goal("dark_launch"))

@@ -141,6 +141,15 @@ def test_a_deployment_that_is_not_as_it_must_be_differs(make: Any, applied: Appl
     assert applied.dry == [True]
 
 
+def test_a_deployment_without_our_label_differs(make: Any) -> None:
+    there = live()
+    there["spec"] = manifest("0.1")["spec"]
+    there["spec"]["template"]["spec"]["containers"][0]["image"] = NOTED
+    assert make(there).differing() == []
+    there["metadata"]["labels"].pop("app.kubernetes.io/managed-by")
+    assert make(there).differing() == ["aleph-v01"]
+
+
 def test_what_is_not_asked_for_does_not_differ(make: Any, applied: Applied) -> None:
     assert make(deployment("0.3")).differing() == []
     assert applied.manifests == []
