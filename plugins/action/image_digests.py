@@ -8,24 +8,21 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
     RESTART_SECONDS,
-    MissingImageError,
     Registry,
     RegistryError,
-    digests,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images, MissingImageError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 
 
 class ActionModule(WorkshopAction):
-    """Thin: arguments in, `digests`, result out."""
+    """Thin: arguments in, `Images`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        registry = Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS)
         try:
-            return {
-                "digests": digests(
-                    Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS), given["images"]
-                )
-            }
+            return {"digests": Images(Records(self.api, given["build_namespace"]), registry).digests(given["images"])}
         except (MissingImageError, RegistryError) as error:
             if not self.check_mode:
                 raise

@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build
@@ -27,6 +29,8 @@ class ActionModule(WorkshopAction):
             template=labelled(given["job"], self.room),
             push_address=given["push_address"],
             parallel=given["parallel"],
+            records=Records(self.api, given["namespace"], self.room),
+            store=Store(self.api, given["registry_namespace"], say),
             say=say,
         )
         builds = [Build(**{**build, "paths": tuple(build["paths"])}) for build in given["builds"]]

@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
@@ -31,7 +33,10 @@ class ActionModule(WorkshopAction):
             given["namespace"],
             given["services"],
             given["deployments"],
-            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
+            Images(
+                Records(self.api, given["build_namespace"]),
+                Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
+            ),
             Path(given["copies"]),
             given["timeout"],
             self.room,

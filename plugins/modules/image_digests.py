@@ -3,9 +3,11 @@
 
 DOCUMENTATION = r"""
 module: image_digests
-short_description: Look images up in a registry
+short_description: Look up which images were built
 description:
-  - Gives each image's digest, so that a Deployment changes exactly when its image's contents do.
+  - Gives each image's digest, so that a Deployment changes exactly when its image's contents do. It is the one that was
+    written down when the image was built (M(istio_games.workshop.kaniko_build)), whatever the registry's tag names by
+    now; of an image that was not built here, the registry's.
   - Fails when a tag does not exist, and names those that do. Runs on the controller.
 options:
   registry:
@@ -17,6 +19,12 @@ options:
     type: list
     elements: str
     required: true
+  build_namespace:
+    description: Where images are built, and what was built is written down.
+    type: str
+    default: build
+extends_documentation_fragment:
+  - istio_games.workshop.cluster
 attributes:
   check_mode:
     support: full
@@ -27,6 +35,7 @@ author: The workshop's maintainers
 EXAMPLES = r"""
 - name: Look the images up
   istio_games.workshop.image_digests:
+    kubeconfig: ~/.kube/config
     registry: http://127.0.0.1:32000
     images: ["istio-games-aleph:0.1"]
 """

@@ -5,8 +5,9 @@ DOCUMENTATION = r"""
 module: kaniko_build
 short_description: Build images inside the cluster with kaniko
 description:
-  - Builds each image whose sources, arguments or base image differ from what the registry holds, one Job for each tag,
-    and shows kaniko's progress. The sources' digest is a label of the image.
+  - Builds each image whose sources, arguments or base image differ from what was built, or which the registry does not
+    hold any more as it was built, one Job for each tag, and shows kaniko's progress.
+  - What was built is written down in the ConfigMap C(images) of the builds' namespace, with the digest of its sources.
   - Fails at once when a build fails, with the end of kaniko's log. A Job that an interrupted run has left is followed
     or replaced. Runs on the controller.
 options:
@@ -16,6 +17,10 @@ options:
     required: true
   push_address:
     description: The registry's HOST:PORT as pods reach it.
+    type: str
+    required: true
+  registry_namespace:
+    description: Where the registry runs; it is restarted when something broken is in the way of a push.
     type: str
     required: true
   namespace:
@@ -76,6 +81,7 @@ EXAMPLES = r"""
     kubeconfig: ~/.kube/config
     registry: http://127.0.0.1:32000
     push_address: registry.registry.svc:5000
+    registry_namespace: registry
     namespace: build
     source: services
     builds:

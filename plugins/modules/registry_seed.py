@@ -27,6 +27,18 @@ options:
     description: Whether the registry's storage was made just now, so that its catalog must be empty at first.
     type: bool
     default: false
+  login:
+    description: The registry's C(user) and C(password), which a push needs.
+    type: dict
+    suboptions:
+      user:
+        description: The user's name.
+        type: str
+        required: true
+      password:
+        description: The password.
+        type: str
+        required: true
   namespace:
     description: containerd's namespace.
     type: str
@@ -74,13 +86,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.modules import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.seed import Seed, SeedError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.seed import Seed, SeedError, hosts_directory
 
 ARGUMENTS = {
     "registry": {"type": "str", "required": True},
     "images": {"type": "list", "elements": "str", "default": []},
     "expect": {"type": "list", "elements": "str", "default": []},
     "fresh": {"type": "bool", "default": False},
+    "login": {
+        "type": "dict",
+        "options": {
+            "user": {"type": "str", "required": True},
+            "password": {"type": "str", "required": True, "no_log": True},
+        },
+    },
     "namespace": {"type": "str", "default": "k8s.io"},
     "timeout": {"type": "int", "default": 60},
 }
@@ -97,8 +116,10 @@ def act(module: AnsibleModule, result: dict[str, Any]) -> None:
             raise SeedError(f"ctr {' '.join(arguments)} failed: {(errors or output).strip()[-400:]}")
         return str(output)
 
-    seed = Seed(Registry(f"http://{given['registry']}"), ctr, given["timeout"], dry_run=module.check_mode)
-    done = seed.push(given["images"], fresh=given["fresh"])
+    login = (given["login"]["user"], given["login"]["password"]) if given["login"] else None
+    with hosts_directory(given["registry"], login) as hosts:
+        seed = Seed(Registry(f"http://{given['registry']}"), ctr, hosts, given["timeout"], dry_run=module.check_mode)
+        done = seed.push(given["images"], fresh=given["fresh"])
     result |= {"changed": bool(done.pushed), "before": done.before, "pushed": done.pushed, "catalog": done.before}
     if done.answered:
         result["catalog"] = seed.catalog(given["expect"])

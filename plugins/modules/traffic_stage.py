@@ -25,6 +25,10 @@ options:
     description: The registry's URL as the controller asks it, for the digests of images that are not deployed yet.
     type: str
     required: true
+  build_namespace:
+    description: Where images are built, and what was built is written down.
+    type: str
+    default: build
   stage:
     description: The stage.
     type: str

@@ -31,7 +31,13 @@ class Compose:
         conf.write_text(f"{engine}[containers]\ndefault_ulimits = [{limits}]\n")
         self.registry = f"127.0.0.1:{room.registry_port}"
         images = {name: f"localhost/workshop/{image}" for name, image in BUNDLED.items()}
-        settings = {"CONTAINERS_CONF": str(conf), "REGISTRY": self.registry, "TAG": "composed"}
+        login = room.state / "registry/config.json"
+        settings = {
+            "CONTAINERS_CONF": str(conf),
+            "REGISTRY": self.registry,
+            "TAG": "composed",
+            "REGISTRY_AUTH_FILE": str(login),
+        }
         self.environ = os.environ | images | PORTS | settings
         for image in BUNDLED.values():
             source = f"oci:{(room.state / 'bundle').resolve()}/images:{image}"

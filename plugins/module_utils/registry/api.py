@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,14 +38,19 @@ class UnansweredError(RegistryError):
     """Nobody answers, or not yet."""
 
 
+class FailingError(RegistryError):
+    """The registry answers that it fails (500)."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """A registry's answer that is no failure; `found` tells 200 from 404."""
+    """A registry's answer that is no failure; `found` tells 200 from 404, `size` is the body's in bytes."""
 
     url: str
     found: bool
-    digest: str
-    body: bytes
+    digest: str = ""
+    body: bytes = b""
+    size: int = 0
 
     def json(self) -> dict[str, Any]:
         """Give the body as JSON; raise RegistryError for anything else, such as another program's page."""
@@ -56,6 +62,20 @@ class Answer:
                 "at that port?"
             ) from error
         return data if isinstance(data, dict) else {}
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is wrong with an image in a registry.
+
+    Attributes:
+        sentence: for people, without a full stop.
+        broken: something is there that is not what it should be, and must go before it is pushed again; else it is
+            merely missing.
+    """
+
+    sentence: str
+    broken: bool = False
 
 
 class Registry:
@@ -70,6 +90,8 @@ class Registry:
         self.url = url.rstrip("/")
         self._patience = patience
         self._sleep = sleep
+        # Blobs that were read and are whole: images share layers.
+        self._whole: set[str] = set()
         # No proxy: the registry is a node of ours.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -81,24 +103,55 @@ class Registry:
         """Name a repository's tags, sorted; none when there is no such repository."""
         return sorted(self._get(f"/v2/{name}/tags/list?n={PAGE}").json().get("tags") or [])
 
-    def digest(self, name: str, tag: str) -> str | None:
-        """Give the digest of NAME:TAG's manifest, or None when there is no such tag."""
-        answer = self._get(f"/v2/{name}/manifests/{tag}", method="HEAD")
+    def digest(self, name: str, reference: str) -> str | None:
+        """Give the digest of a manifest by its tag or digest, or None when there is none."""
+        answer = self._get(f"/v2/{name}/manifests/{reference}", method="HEAD")
         return answer.digest if answer.found else None
 
-    def labels(self, name: str, tag: str) -> dict[str, str] | None:
-        """Give the labels of NAME:TAG, or None when there is no such tag."""
-        manifest = self._get(f"/v2/{name}/manifests/{tag}")
-        if not manifest.found:
-            return None
-        blob = (manifest.json().get("config") or {}).get("digest")
-        if not blob:  # an index of several platforms: not built by us
-            return {}
-        return ((self._get(f"/v2/{name}/blobs/{blob}").json().get("config") or {}).get("Labels")) or {}
+    def damages(self) -> dict[str, Damage]:
+        """Read everything, and give what is wrong by NAME:TAG."""
+        references = [(name, tag) for name in self.catalog() for tag in self.tags(name)]
+        return {f"{name}:{tag}": found for name, tag in references if (found := self.damage(name, tag))}
+
+    def damage(self, name: str, reference: str, digest: str = "") -> Damage | None:
+        """Read an image with everything that belongs to it, and give the first thing that is wrong.
+
+        Args:
+            reference: its tag, or a digest.
+            digest: what it must be; empty: whatever the reference names.
+        """
+        try:
+            answer = self._get(f"/v2/{name}/manifests/{reference}")
+        except FailingError as error:
+            return Damage(f"its manifest cannot be read ({error})".replace(".)", ")"), broken=True)
+        if not answer.found:
+            return Damage("there is no such tag" if ":" not in reference else f"its manifest {reference} is missing")
+        if _sha256(answer.body) != answer.digest:
+            return Damage(f"its manifest {answer.digest} is broken", broken=True)
+        if digest and answer.digest != digest:
+            return Damage(f"its tag names {answer.digest}, and {digest} was pushed")
+        for part in answer.json().get("manifests") or []:  # several platforms
+            found = self.damage(name, str(part["digest"]))
+            if found:
+                return found
+        return next((found for part in _blobs(answer.json()) if (found := self._blob_damage(name, part))), None)
+
+    def _blob_damage(self, name: str, part: Mapping[str, Any]) -> Damage | None:
+        digest, size = str(part["digest"]), int(part["size"])
+        path = f"/v2/{name}/blobs/{digest}"
+        there = self._get(path, method="HEAD")
+        if not there.found:
+            return Damage(f"its blob {digest} is missing")
+        if there.size != size:
+            return Damage(f"its blob {digest} has {there.size} of {size} bytes", broken=True)
+        if digest not in self._whole and _sha256(self._get(path).body) != digest:
+            return Damage(f"its blob {digest} is broken", broken=True)
+        self._whole.add(digest)
+        return None
 
     def wait(self, seconds: float) -> None:
         """Return when the registry answers; raise RegistryError when it does not within `seconds`."""
-        Registry(self.url, seconds, self._sleep)._get("/v2/")
+        Registry(self.url, seconds, self._sleep)._get("/v2/_catalog?n=1")
 
     def _get(self, path: str, method: str = "GET") -> Answer:
         deadline = time.monotonic() + self._patience
@@ -114,34 +167,29 @@ class Registry:
         request = urllib.request.Request(self.url + path, headers={"Accept": ACCEPT}, method=method)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
-                return Answer(self.url, True, response.headers.get("Docker-Content-Digest", ""), response.read())
+                size = int(response.headers.get("Content-Length") or 0)
+                return Answer(self.url, True, response.headers.get("Docker-Content-Digest", ""), response.read(), size)
         except urllib.error.HTTPError as error:
             if error.code == 404:
-                return Answer(self.url, False, "", b"")
-            kind = UnansweredError if error.code in (502, 503, 504) else RegistryError
-            raise kind(f"The registry at {self.url} answers {error.code} to {method} {path}.") from error
+                return Answer(self.url, False)
+            raise _ERRORS.get(error.code, RegistryError)(
+                f"The registry at {self.url} answers {error.code} to {method} {path}."
+            ) from error
         except (OSError, ValueError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             tried = f"; asked for {self._patience:g} s" if self._patience else ""
             raise UnansweredError(f"The registry at {self.url} cannot be reached ({reason}{tried}).") from error
 
 
-class MissingImageError(WorkshopError):
-    """An image is not in the registry. The message says which tags are."""
+_ERRORS = {500: FailingError, 502: UnansweredError, 503: UnansweredError, 504: UnansweredError}
 
 
-def digests(registry: Registry, references: Sequence[str]) -> dict[str, str]:
-    """Give each NAME:TAG's digest; raise MissingImageError for the first that does not exist."""
-    found = {}
-    for reference in references:
-        name, _, tag = reference.rpartition(":")
-        digest = registry.digest(name, tag)
-        if not digest:
-            tags = registry.tags(name)
-            there = f"it has {name} with the tags {', '.join(tags)}" if tags else f"it has no {name} at all"
-            raise MissingImageError(
-                f"{reference} is not in the registry at {registry.url}: {there}. Build it (ansible-playbook "
-                "playbooks/build.yml), or name a tag that exists in workshop_apps or with -e app_versions."
-            )
-        found[reference] = digest
-    return found
+def _sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def _blobs(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Give what an image's manifest says is stored: its configuration and its layers."""
+    parts = [manifest.get("config"), *(manifest.get("layers") or [])]
+    # A layer with URLs of its own is stored elsewhere.
+    yield from (part for part in parts if part and not part.get("urls"))

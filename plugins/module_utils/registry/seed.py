@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+import base64
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
@@ -32,6 +36,7 @@ class Seed:
     Args:
         registry: the registry, as this node reaches it.
         ctr: runs containerd's `ctr` with some arguments, and gives what it prints; raises SeedError when it fails.
+        hosts: directory that tells `ctr` how to talk to the registry.
         timeout: seconds that the registry may take to answer, and to list what was pushed.
         dry_run: whether nothing is pushed, and nothing waited for.
     """
@@ -40,6 +45,7 @@ class Seed:
         self,
         registry: Registry,
         ctr: Callable[..., str],
+        hosts: Path,
         timeout: float,
         *,
         dry_run: bool = False,
@@ -49,6 +55,7 @@ class Seed:
         self._registry = registry
         self._address = registry.url.partition("://")[2]
         self._ctr = ctr
+        self._hosts = hosts
         self._timeout = timeout
         self._dry_run = dry_run
         self._sleep = sleep
@@ -87,10 +94,14 @@ class Seed:
 
     def _push(self, image: str) -> bool:
         name, _, tag = short(image).rpartition(":")
-        if self._registry.digest(name, tag) == self._local_digest(image):
+        if self._registry.damage(name, tag, self._local_digest(image)) is None:
             return False
         if not self._dry_run:
-            self._ctr("images", "push", "--plain-http", f"{self._address}/{short(image)}", image)
+            self._ctr(
+                *("images", "push", "--local", "--hosts-dir", str(self._hosts)),
+                f"{self._address}/{short(image)}",
+                image,
+            )
         return True
 
     def _local_digest(self, image: str) -> str:
@@ -100,6 +111,27 @@ class Seed:
             if words and words[0] == image:
                 return words[2]
         raise SeedError(f"The node has no image {image}: ansible-playbook playbooks/nodes.yml preloads it.")
+
+
+@contextmanager
+def hosts_directory(address: str, login: tuple[str, str] | None) -> Iterator[Path]:
+    """Tell `ctr` how to talk to a registry, in a directory that is gone afterwards.
+
+    A password in a file of our own stands in no list of processes.
+
+    Args:
+        address: HOST:PORT.
+        login: the user's name and password, for who pushes.
+    """
+    lines = [f'[host."http://{address}"]', 'capabilities = ["pull", "resolve", "push"]']
+    if login:
+        token = base64.b64encode(":".join(login).encode()).decode()
+        lines += [f'[host."http://{address}".header]', f'Authorization = "Basic {token}"']
+    with tempfile.TemporaryDirectory(prefix="registry-") as directory:  # for its owner alone
+        file = Path(directory) / address / "hosts.toml"
+        file.parent.mkdir()
+        file.write_text("\n".join([f'server = "http://{address}"', *lines, ""]))
+        yield Path(directory)
 
 
 def short(image: str) -> str:

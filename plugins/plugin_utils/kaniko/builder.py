@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Build what the registry does not hold yet, some images at a time, and stop at the first failure.
+"""Build what the registry does not hold, or not as it was built; some images at a time, and stop at the first failure.
 
 Versions of one image are built one after the other: each finds the layers of the one before it in kaniko's cache.
 Different images are built side by side.
@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
+    Damage,
+    Registry,
+    RegistryError,
+    UnansweredError,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Record, Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import trouble
@@ -50,9 +58,13 @@ class BuildError(WorkshopError):
     """A build failed; the message names the image, the reason and the end of kaniko's log."""
 
 
+class BaseImageError(BuildError, RegistryError):
+    """The registry lacks a build's base image."""
+
+
 @dataclass
 class Planned:
-    """A build that the registry does not hold yet."""
+    """A build that is to be done."""
 
     build: Build
     context: Context
@@ -92,7 +104,16 @@ class Result:
 
 
 class Builder:
-    """Builds images of one source directory."""
+    """Builds images of one source directory.
+
+    Args:
+        template: of the Job.
+        push_address: the registry's HOST:PORT, as pods reach it.
+        parallel: how many images are built side by side.
+        records: of what was built.
+        store: the registry's storage, where something broken is in the way of a push.
+        say: tells a person how far it is.
+    """
 
     def __init__(
         self,
@@ -104,6 +125,8 @@ class Builder:
         template: Mapping[str, Any],
         push_address: str,
         parallel: int,
+        records: Records,
+        store: Store,
         say: Callable[[str], None],
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -115,49 +138,73 @@ class Builder:
         self._template = template
         self._push_address = push_address
         self._parallel = parallel
+        self._records = records
+        self._store = store
         self._say = say
         self._clock = clock
         self._waiting = Waiting(api, say, sleep, clock)
 
     def ensure(self, builds: Sequence[Build], check_mode: bool = False) -> Result:
-        """Build what is missing or out of date."""
+        """Build what is missing, out of date or damaged."""
         result = Result()
         planned: list[Planned] = []
-        for build in builds:
+        broken = False
+        for wanted in builds:
+            build = self._on_base(wanted, check_mode)
             context = pack(self._source, build)
-            digest = source_digest(context, build, self._bases(build))
-            if self._is_built(build, digest, check_mode):
-                result.up_to_date.append(build.reference)
-            else:
+            digest = source_digest(context, build)
+            record = self._record(build, digest)
+            damage = self._damage(build, record, check_mode) if record else None
+            if damage:
+                self._say(f"{build.reference} is built again: {damage.sentence}")
+                broken = broken or damage.broken
+            if damage or not record:
                 planned.append(Planned(build, context, digest))
+            else:
+                result.up_to_date.append(build.reference)
         if check_mode:
             result.built = {item.build.reference: 0.0 for item in planned}
             return result
+        if broken:
+            self._store.clear_up()
         if planned:
             self._remove_leftovers()
             self._run(planned, result)
         return result
 
-    def _is_built(self, build: Build, digest: str, check_mode: bool) -> bool:
-        try:
-            labels = self._registry.labels(build.image, build.tag)
-        except RegistryError:
-            if check_mode:  # there is no registry yet
-                return False
-            raise
-        return labels is not None and labels.get(jobs.SOURCE_LABEL) == digest
+    def _record(self, build: Build, digest: str) -> Record | None:
+        """Give what is written of an image that was built of just these sources."""
+        record = self._records.find(build.image, build.tag)
+        return record if record and record.source == digest else None
 
-    def _bases(self, build: Build) -> str:
-        """Add the digest of what our own registry serves as a base: its tag may stay while its contents change."""
-        own = [value for value in build.build_args.values() if value.startswith(self._push_address + "/")]
-        digests = []
-        for reference in own:
-            name, _, tag = reference.removeprefix(self._push_address + "/").rpartition(":")
-            try:
-                digests.append(f"{reference}@{self._registry.digest(name, tag)}")
-            except RegistryError:
-                digests.append(reference)
-        return " ".join(digests)
+    def _damage(self, build: Build, record: Record, check_mode: bool) -> Damage | None:
+        try:
+            return self._registry.damage(build.image, build.tag, record.digest)
+        except UnansweredError:
+            if check_mode:  # the registry is to be made again
+                return Damage("the registry does not answer")
+            raise
+
+    def _on_base(self, build: Build, check_mode: bool) -> Build:
+        """Name by its digest what our own registry serves as a base: its tag may stay while its contents change."""
+        named = dict(build.build_args)
+        for name, value in build.build_args.items():
+            if value.startswith(self._push_address + "/") and "@" not in value:
+                with suppress(RegistryError) if check_mode else nullcontext():  # there is no registry yet
+                    named[name] = f"{value}@{self._base_digest(build, value)}"
+        return replace(build, build_args=named)
+
+    def _base_digest(self, build: Build, reference: str) -> str:
+        name, _, tag = reference.removeprefix(self._push_address + "/").rpartition(":")
+        damage = self._registry.damage(name, tag)
+        digest = None if damage else self._registry.digest(name, tag)
+        if digest is None:
+            why = damage.sentence if damage else "there is no such tag"
+            raise BaseImageError(
+                f"{build.reference} cannot be built: its base image {name}:{tag} cannot be had from the registry "
+                f"({why}). ansible-playbook playbooks/registry.yml pushes the room's own again."
+            )
+        return digest
 
     def _remove_leftovers(self) -> None:
         """Remove contexts that a run which was killed at the wrong moment has left without their Job."""
@@ -279,7 +326,7 @@ class Builder:
         job_object = self._api.find(self._path("apis/batch/v1", "jobs", name))
         if job_object is None:
             # Another run, or what a killed one has left behind, may have ended it.
-            if self._is_built(item.planned.build, item.planned.digest, check_mode=False):
+            if self._record(item.planned.build, item.planned.digest):
                 return self._built(item)
             raise BuildError(f"{item.reference} was not built: somebody deleted its Job {name}.")
         ended = jobs.outcome(job_object)
@@ -291,6 +338,7 @@ class Builder:
         for step in steps:
             self._say(f"{item.reference}: {step}")
         if ended == "complete":
+            self._write_down(item, jobs.pushed_digest(pods[-1]) if pods else None)
             # Leaves nothing behind; the context goes with its Job.
             self._api.delete(self._path("apis/batch/v1", "jobs", name))
             return self._built(item)
@@ -320,6 +368,21 @@ class Builder:
         self._make(item.planned)
         item.log, item.seen = "", 0
         return True
+
+    def _write_down(self, item: _Running, digest: str | None) -> None:
+        """Record what a build has pushed, once the registry is seen to hold it."""
+        if digest is None:
+            raise BuildError(
+                f"{item.reference} was built, but its pod does not say what it pushed: run the same command again."
+            )
+        build = item.planned.build
+        damage = self._registry.damage(build.image, build.tag, digest)
+        if damage:
+            raise BuildError(
+                f"{item.reference} was built and pushed, but the registry does not hold it: {damage.sentence}. Run the "
+                "same command again; if that does not help, look at the registry's storage."
+            )
+        self._records.write(build.image, build.tag, Record(digest, item.planned.digest))
 
     def _built(self, item: _Running) -> Look:
         return Look(True, f"built and pushed in {round(self._clock() - item.started, 1):g} s")

@@ -86,15 +86,9 @@ def pack(root: Path, build: Build) -> Context:
     return Context(packed, hashlib.sha256(tar.getvalue()).hexdigest())
 
 
-def source_digest(context: Context, build: Build, base: str) -> str:
-    """Give the digest of everything that an image is made of.
-
-    Args:
-        context: the packed sources.
-        build: what is built of them.
-        base: the base image, with its digest where that is known.
-    """
-    inputs = {"context": context.digest, "dockerfile": build.dockerfile, "args": dict(build.build_args), "base": base}
+def source_digest(context: Context, build: Build) -> str:
+    """Give the digest of everything that an image is made of: its sources and its arguments, the base among them."""
+    inputs = {"context": context.digest, "dockerfile": build.dockerfile, "args": dict(build.build_args)}
     return "sha256:" + hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build, Context
 
+# What a container writes here stands in its pod's status.
+DIGEST_FILE = "/dev/termination-log"
 # In the image's configuration: which sources it was built from.
 SOURCE_LABEL = "workshop.source-digest"
 IMAGE_LABEL, TAG_LABEL = "workshop.istio-games/image", "workshop.istio-games/tag"
@@ -36,6 +38,7 @@ def arguments(build: Build, digest: str, push_address: str) -> list[str]:
         f"--dockerfile={build.dockerfile}",
         f"--destination={push_address}/{build.reference}",
         f"--label={SOURCE_LABEL}={digest}",
+        f"--digest-file={DIGEST_FILE}",
         *(f"--build-arg={name}={value}" for name, value in sorted(build.build_args.items())),
     ]
 
@@ -75,6 +78,19 @@ def owned_by(job_object: Mapping[str, Any]) -> dict[str, Any]:
     metadata = job_object["metadata"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": metadata["name"], "uid": metadata["uid"]}
     return {"metadata": {"ownerReferences": [owner]}}
+
+
+def pushed_digest(pod: Mapping[str, Any]) -> str | None:
+    """Give the digest that a build's pod has pushed, as kaniko itself says.
+
+    >>> pushed_digest({"status": {"containerStatuses": [{"state": {"terminated": {"message": "sha256:" + "0" * 64}}}]}})
+    'sha256:0000000000000000000000000000000000000000000000000000000000000000'
+    """
+    for container in (pod.get("status") or {}).get("containerStatuses") or []:
+        message = ((container.get("state") or {}).get("terminated") or {}).get("message") or ""
+        if re.fullmatch(r"sha256:[0-9a-f]{64}", message.strip()):
+            return str(message.strip())
+    return None
 
 
 def outcome(job_object: Mapping[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
@@ -61,6 +61,7 @@ class Surroundings:
         lease_api: another connection: a thread uses it, while exec and port-forward change the first one's requests.
         services: the application's services, as in `workshop_apps`.
         manifests: the Deployments of their versions, with images by tag.
+        images: which image a tag means.
         copies: directory for copies of what is taken over.
         timeout: seconds that the proxies may take.
         room: the room's name, which every object of ours bears.
@@ -71,7 +72,7 @@ class Surroundings:
     namespace: str
     services: Sequence[Mapping[str, Any]]
     manifests: Sequence[Mapping[str, Any]]
-    registry: Registry
+    images: Images
     copies: Path
     timeout: float
     room: str
@@ -120,7 +121,7 @@ class Command:
         versions = Versions(
             where.api,
             self._objects,
-            where.registry,
+            where.images,
             where.namespace,
             [labelled(item, where.room) for item in where.manifests if item["metadata"]["name"] in wanted],
             live.deployments,

@@ -2,7 +2,7 @@
 """The Deployments of a service's versions: brought to what the data says, and no further; removed.
 
 What others own of a Deployment stays: its number of pods (unless that is 0), annotations, environment. Its image is the
-one that it was left with; only a new Deployment, or one whose image somebody has changed, asks the registry.
+one that it was left with; only a new Deployment, or one whose image somebody has changed, gets what was built.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import keep_replicas
@@ -37,7 +37,7 @@ class Versions:
         self,
         api: Api,
         objects: Objects,
-        registry: Registry,
+        images: Images,
         namespace: str,
         manifests: Sequence[Item],
         live: Sequence[Item],
@@ -48,7 +48,7 @@ class Versions:
     ) -> None:
         self._api = api
         self._objects = objects
-        self._registry = registry
+        self._images = images
         self._namespace = namespace
         self._manifests = {str(item["metadata"]["name"]): item for item in manifests}
         self._live = {str(item["metadata"]["name"]): item for item in live}
@@ -101,20 +101,14 @@ class Versions:
         return wanted
 
     def _image(self, wanted: str, live: Item | None) -> str:
-        """Give the image with its digest: the one that it was left with, else the registry's."""
+        """Give the image with its digest: the one that it was left with, else what was built."""
         if live:
             noted = (live["metadata"].get("annotations") or {}).get(IMAGE)
             for left in (noted, None if noted else _container(live).get("image")):
                 if left and str(left).split("@")[0] == wanted and "@" in str(left):
                     return str(left)
         name, _, tag = wanted.partition("/")[2].rpartition(":")
-        digest = self._registry.digest(name, tag)
-        if digest is None:
-            raise WorkshopError(
-                f"The registry at {self._registry.url} has no image {name}:{tag}: build it with ansible-playbook "
-                "playbooks/build.yml."
-            )
-        return f"{wanted}@{digest}"
+        return f"{wanted}@{self._images.digest(name, tag)}"
 
 
 def _container(deployment: Item) -> dict[str, Any]:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
 from typing import cast
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Registry, RegistryError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.seed import Seed, SeedError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
+    Damage,
+    Registry,
+    RegistryError,
+)
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.seed import (
+    Seed,
+    SeedError,
+    hosts_directory,
+)
 
 BUSYBOX = "localhost/workshop/busybox:1.35.0"
 
@@ -32,19 +42,22 @@ class Node:
         self.looks_left -= 1
         return [] if self.looks_left >= 0 else sorted({name.partition(":")[0] for name in self.images})
 
-    def digest(self, name: str, tag: str) -> str | None:
-        return self.images.get(f"{name}:{tag}")
+    def damage(self, name: str, tag: str, digest: str) -> Damage | None:
+        return None if self.images.get(f"{name}:{tag}") == digest else Damage("its tag names something else")
 
     def ctr(self, *arguments: str) -> str:
         if arguments[1] == "push":
-            self.images[arguments[3].partition("/")[2]] = self.local[arguments[4]]
+            assert arguments[2:5] == ("--local", "--hosts-dir", "/hosts")
+            self.images[arguments[5].partition("/")[2]] = self.local[arguments[6]]
         return "".join(f"{name} application/manifest {digest} 1 MiB\n" for name, digest in self.local.items())
 
     def seed(self, *, dry_run: bool = False) -> Seed:
         def sleep(seconds: float) -> None:
             self.now += seconds
 
-        return Seed(cast(Registry, self), self.ctr, 60, dry_run=dry_run, sleep=sleep, clock=lambda: self.now)
+        return Seed(
+            cast(Registry, self), self.ctr, Path("/hosts"), 60, dry_run=dry_run, sleep=sleep, clock=lambda: self.now
+        )
 
 
 def test_what_the_registry_lacks_is_pushed_once() -> None:
@@ -99,3 +112,18 @@ def test_a_registry_that_does_not_answer_is_told() -> None:
     node.answers = False
     with pytest.raises(RegistryError):
         node.seed().push([BUSYBOX], fresh=False)
+
+
+def test_a_password_stands_in_a_file_of_the_runs_own() -> None:
+    with hosts_directory("127.0.0.1:32000", ("workshop", "secret")) as directory:
+        written = tomllib.loads((directory / "127.0.0.1:32000/hosts.toml").read_text())
+        assert directory.stat().st_mode & 0o077 == 0
+    assert not directory.exists()
+    host = written["host"]["http://127.0.0.1:32000"]
+    assert host["capabilities"] == ["pull", "resolve", "push"]
+    assert host["header"] == {"Authorization": "Basic d29ya3Nob3A6c2VjcmV0"}
+
+
+def test_who_only_reads_needs_none() -> None:
+    with hosts_directory("127.0.0.1:32000", None) as directory:
+        assert "header" not in (directory / "127.0.0.1:32000/hosts.toml").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Damage, UnansweredError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 # What is empty, instead of unknown, when there is none.
@@ -20,6 +20,14 @@ LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "events"}
 def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:
     labels = item["metadata"].get("labels") or {}
     return all(key in labels and (not equals or labels[key] == value) for key, equals, value in selector)
+
+
+def _merge(item: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            _merge(item.setdefault(key, {}), value)
+        else:
+            item[key] = value
 
 
 class FakeApi(Api):
@@ -47,14 +55,7 @@ class FakeApi(Api):
         if path in self.objects:
             return copy.deepcopy(self.objects[path])
         found = [item for key, item in self.objects.items() if key.rpartition("/")[0] == path]
-        if not found and path.rpartition("/")[2] not in (
-            "pods",
-            "jobs",
-            "configmaps",
-            "replicasets",
-            "deployments",
-            "events",
-        ):
+        if not found and path.rpartition("/")[2] not in LISTS:
             raise KubernetesError(f"{path} not found", 404)
         selector = [part.partition("=") for part in query.get("labelSelector", "").split(",") if part]
         return {"items": [copy.deepcopy(item) for item in found if _selected(item, selector)]}
@@ -72,7 +73,7 @@ class FakeApi(Api):
         return copy.deepcopy(made)
 
     def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        self.objects[path]["metadata"].update(body["metadata"])
+        _merge(self.objects[path], body)
         return self.objects[path]
 
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
@@ -87,23 +88,30 @@ class FakeApi(Api):
 
 
 class FakeRegistry:
-    """Holds labels and digests by NAME:TAG."""
+    """Holds digests by NAME:TAG, and what is wrong with some of them."""
 
     url = "http://registry.example:32000"
 
     def __init__(self) -> None:
-        self.images: dict[str, dict[str, str]] = {}
+        self.images: dict[str, str] = {}
+        self.damaged: dict[str, Damage] = {}
         self.unreachable = False
 
-    def labels(self, name: str, tag: str) -> dict[str, str] | None:
+    def digest(self, name: str, reference: str) -> str | None:
         if self.unreachable:
-            raise RegistryError("The registry cannot be reached.")
-        return self.images.get(f"{name}:{tag}")
+            raise UnansweredError("The registry cannot be reached.")
+        if ":" in reference:
+            there = any(key.startswith(f"{name}:") and value == reference for key, value in self.images.items())
+            return reference if there else None
+        return self.images.get(f"{name}:{reference}")
 
-    def digest(self, name: str, tag: str) -> str | None:
-        if self.unreachable:
-            raise RegistryError("The registry cannot be reached.")
-        return f"sha256:{name}-{tag}" if f"{name}:{tag}" in self.images else None
+    def damage(self, name: str, reference: str, digest: str = "") -> Damage | None:
+        found = self.digest(name, reference)
+        if found is None:
+            return Damage("there is no such tag")
+        if digest and found != digest:
+            return Damage(f"its tag names {found}")
+        return self.damaged.get(f"{name}:{reference}")
 
     def tags(self, name: str) -> list[str]:
         return sorted(key.partition(":")[2] for key in self.images if key.partition(":")[0] == name)

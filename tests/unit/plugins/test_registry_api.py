@@ -2,42 +2,64 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
-    MissingImageError,
+    Damage,
     Registry,
     RegistryError,
-    digests,
 )
 
-MANIFEST = {"config": {"digest": "sha256:c"}}
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def encoded(answer: Any) -> bytes:
+    return answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+
+
+CONFIG, LAYER = b'{"config": {}}', b"a layer" * 1000
+MANIFEST = {
+    "config": {"digest": digest_of(CONFIG), "size": len(CONFIG)},
+    "layers": [
+        {"digest": digest_of(LAYER), "size": len(LAYER)},
+        {"digest": "sha256:elsewhere", "size": 1, "urls": ["https://elsewhere.example"]},
+    ],
+}
+INDEX = {"manifests": [{"digest": digest_of(json.dumps(MANIFEST).encode())}]}
 ANSWERS: dict[str, Any] = {
-    "/v2/": {},
     "/v2/_catalog": {"repositories": ["python", "busybox"]},
     "/v2/aleph/tags/list": {"tags": ["0.3", "0.1"]},
     "/v2/gone/tags/list": {"tags": None},
     "/v2/aleph/manifests/0.1": MANIFEST,
-    "/v2/aleph/blobs/sha256:c": {"config": {"Labels": {"a": "b"}}},
-    "/v2/plain/manifests/1": {"config": {"digest": "sha256:d"}},
-    "/v2/plain/blobs/sha256:d": {"config": {}},
-    "/v2/many/manifests/1": {"manifests": []},
+    "/v2/aleph/manifests/many": INDEX,
+    f"/v2/aleph/manifests/{digest_of(json.dumps(MANIFEST).encode())}": MANIFEST,
+    f"/v2/aleph/blobs/{digest_of(CONFIG)}": CONFIG,
+    f"/v2/aleph/blobs/{digest_of(LAYER)}": LAYER,
 }
 
 
 class Handler(BaseHTTPRequestHandler):
+    answers: ClassVar[dict[str, Any]] = ANSWERS
+    asked: ClassVar[list[str]] = []
+
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        status = 500 if "broken" in path else 200 if path in ANSWERS or "page" in path else 404
-        body = b"<html>" if "page" in path else json.dumps(ANSWERS.get(path, {})).encode()
+        answer = self.answers.get(path)
+        status = 500 if "broken" in path or answer == 500 else 200 if answer is not None or "page" in path else 404
+        body = b"<html>" if "page" in path else encoded(answer)
+        type(self).asked.append(f"{self.command} {path}")
         self.send_response(status)
-        self.send_header("Docker-Content-Digest", f"sha256:{len(path)}")
+        self.send_header("Docker-Content-Digest", digest_of(encoded(ANSWERS.get(path))))
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command == "GET":
@@ -64,29 +86,63 @@ def test_catalog_and_tags_are_sorted(registry: Registry) -> None:
     assert registry.tags("gone") == registry.tags("never") == []
 
 
-def test_labels_of_an_image(registry: Registry) -> None:
-    assert registry.labels("aleph", "0.1") == {"a": "b"}
-    assert registry.labels("aleph", "9") is None
-    assert registry.labels("plain", "1") == {}
-    assert registry.labels("many", "1") == {}
+def test_digests(registry: Registry) -> None:
+    digest = digest_of(json.dumps(MANIFEST).encode())
+    assert registry.digest("aleph", "0.1") == registry.digest("aleph", digest) == digest
+    assert registry.digest("aleph", "9") is None
 
 
-def test_digests_by_image(registry: Registry) -> None:
-    assert digests(registry, ["aleph:0.1"]) == {"aleph:0.1": f"sha256:{len('/v2/aleph/manifests/0.1')}"}
+class TestDamage:
+    """Every part of an image can be damaged; each is found, and said."""
 
+    @pytest.fixture(autouse=True)
+    def own_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Handler, "answers", dict(ANSWERS))
+        monkeypatch.setattr(Handler, "asked", [])
 
-@pytest.mark.parametrize(
-    ("reference", "sentence"),
-    [
-        ("aleph:0.9", "it has aleph with the tags 0.1, 0.3. Build it"),
-        ("never:1", "it has no never at all. Build it"),
-    ],
-)
-def test_a_missing_tag_is_answered_with_those_that_exist(registry: Registry, reference: str, sentence: str) -> None:
-    with pytest.raises(MissingImageError) as missing:
-        digests(registry, [reference])
-    assert str(missing.value).startswith(f"{reference} is not in the registry at {registry.url}: ")
-    assert sentence in str(missing.value)
+    @pytest.mark.parametrize("tag", ["0.1", "many"])
+    def test_there_is_none(self, registry: Registry, tag: str) -> None:
+        assert Registry(registry.url).damage("aleph", tag) is None
+
+    @pytest.mark.parametrize(
+        ("path", "answer", "sentence", "broken"),
+        [
+            ("manifests/0.1", None, "there is no such tag", False),
+            ("manifests/0.1", 500, "its manifest cannot be read", True),
+            ("manifests/0.1", b"", "its manifest sha256:.* is broken", True),
+            ("manifests/0.1", {**MANIFEST, "more": 1}, "its manifest sha256:.* is broken", True),
+            (f"blobs/{digest_of(CONFIG)}", None, f"its blob {digest_of(CONFIG)} is missing", False),
+            (f"blobs/{digest_of(CONFIG)}", b"{}", "has 2 of 14 bytes", True),
+            (f"blobs/{digest_of(LAYER)}", None, f"its blob {digest_of(LAYER)} is missing", False),
+            (f"blobs/{digest_of(LAYER)}", b"", "has 0 of 7000 bytes", True),
+            (f"blobs/{digest_of(LAYER)}", LAYER[:3000], "has 3000 of 7000 bytes", True),
+            (f"blobs/{digest_of(LAYER)}", LAYER[::-1], f"its blob {digest_of(LAYER)} is broken", True),
+        ],
+    )
+    def test_is_found(self, registry: Registry, path: str, answer: Any, sentence: str, broken: bool) -> None:
+        Handler.answers[f"/v2/aleph/{path}"] = answer
+        found = Registry(registry.url).damage("aleph", "0.1")
+        assert found
+        assert re.search(sentence, found.sentence)
+        assert found.broken == broken
+
+    def test_of_one_platform_is_found(self, registry: Registry) -> None:
+        digest = digest_of(json.dumps(MANIFEST).encode())
+        del Handler.answers[f"/v2/aleph/manifests/{digest}"]
+        assert Registry(registry.url).damage("aleph", "many") == Damage(f"its manifest {digest} is missing")
+
+    def test_is_another_image_under_the_tag(self, registry: Registry) -> None:
+        digest = digest_of(json.dumps(MANIFEST).encode())
+        assert Registry(registry.url).damage("aleph", "0.1", digest) is None
+        found = Registry(registry.url).damage("aleph", "0.1", "sha256:pushed")
+        assert found == Damage(f"its tag names {digest}, and sha256:pushed was pushed")
+
+    def test_of_what_was_read_already_is_not_looked_for_again(self, registry: Registry) -> None:
+        fresh = Registry(registry.url)
+        for _ in range(2):
+            assert fresh.damage("aleph", "0.1") is None
+        assert Handler.asked.count(f"GET /v2/aleph/blobs/{digest_of(LAYER)}") == 1
+        assert Handler.asked.count(f"HEAD /v2/aleph/blobs/{digest_of(LAYER)}") == 2
 
 
 def test_an_error_of_the_registry_is_said(registry: Registry) -> None:

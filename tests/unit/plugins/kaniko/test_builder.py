@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import Damage, RegistryError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Record, Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder, BuildError
@@ -34,6 +36,8 @@ class Cluster:
         self.now = 0.0
         self.most_running = 0
         self.order: list[str] = []
+        self.pushed = "sha256:" + "a" * 64
+        self.cleared: list[str] = []
         self.behave: Callable[[Cluster, str], None] = Cluster.succeed
         (root / "app").mkdir()
         (root / "app/Dockerfile").write_text("FROM x\n")
@@ -48,10 +52,16 @@ class Cluster:
             template=TEMPLATE,
             push_address=PUSH,
             parallel=parallel,
+            records=Records(self.api, "build", "blue"),
+            store=cast(Store, self),
             say=self.said.append,
             sleep=self.sleep,
             clock=lambda: self.now,
         )
+
+    def clear_up(self) -> None:
+        """As Store does: what is broken is gone then."""
+        self.cleared += [name for name, damage in self.registry.damaged.items() if damage.broken]
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -70,11 +80,11 @@ class Cluster:
         item = self.api.objects[path]
         arguments = item["spec"]["template"]["spec"]["containers"][0]["args"]
         reference = next(a for a in arguments if a.startswith("--destination=")).rpartition("/")[2]
-        label = next(a for a in arguments if a.startswith("--label=")).removeprefix("--label=")
-        key, _, value = label.partition("=")
-        self.registry.images[reference] = {key: value}
+        self.registry.images[reference] = self.pushed
+        self.registry.damaged.pop(reference, None)
         self.order.append(reference)
-        self.pod(path, "INFO[0001] RUN pip install\nINFO[0002] RUN pip install\n")
+        ended = {"name": "kaniko", "state": {"terminated": {"exitCode": 0, "message": self.pushed}}}
+        self.pod(path, "INFO[0001] RUN pip install\nINFO[0002] RUN pip install\n", containerStatuses=[ended])
         item.update(COMPLETE)
 
     def fail(self, path: str) -> None:
@@ -107,12 +117,88 @@ def test_a_changed_source_is_built_again_and_another_image_is_not(cluster: Clust
     assert result.up_to_date == ["beth:0.1"]
 
 
-def test_a_changed_base_under_the_same_tag_is_built_again(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = [build("aleph", "0.1", base=f"{PUSH}/python:3")]
+def test_a_base_of_our_own_is_named_by_its_digest(cluster: Cluster) -> None:
+    wanted = [build("aleph", "0.1", base=f"{PUSH}/python:3"), build("beth", "0.1", base="python:3")]
+    cluster.registry.images["python:3"] = "sha256:base"
+    bases: list[str] = []
+
+    def note(self: Cluster, path: str) -> None:
+        arguments = self.api.objects[path]["spec"]["template"]["spec"]["containers"][0]["args"]
+        bases.append(next(a for a in arguments if "PYTHON_BASE" in a).rpartition("=")[2])
+        self.succeed(path)
+
+    cluster.behave = note
     cluster.builder().ensure(wanted)
+    assert sorted(bases) == ["python:3", f"{PUSH}/python:3@sha256:base"]
     assert cluster.builder().ensure(wanted).built == {}
-    monkeypatch.setattr(cluster.registry, "digest", lambda name, tag: "sha256:other")
+    cluster.registry.images["python:3"] = "sha256:newer"
     assert list(cluster.builder().ensure(wanted).built) == ["aleph:0.1"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_base_that_cannot_be_had_is_told_before_anything_is_built(cluster: Cluster, there: bool) -> None:
+    if there:
+        cluster.registry.images["python:3"] = "sha256:base"
+        cluster.registry.damaged["python:3"] = Damage("its blob sha256:b is missing")
+    why = "its blob sha256:b is missing" if there else "there is no such tag"
+    sentence = rf"aleph:0\.1 cannot be built: its base image python:3 cannot be had .* \({why}\)\. .*registry\.yml"
+    wanted = [build("aleph", "0.1", base=f"{PUSH}/python:3")]
+    with pytest.raises(BuildError, match=sentence):
+        cluster.builder().ensure(wanted)
+    assert cluster.api.requests == []
+    assert list(cluster.builder().ensure(wanted, check_mode=True).built) == ["aleph:0.1"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "cleared"),
+    [
+        (Damage("its blob sha256:b has 0 of 5 bytes", broken=True), ["aleph:0.1"]),
+        (Damage("its blob sha256:b is missing"), []),
+    ],
+)
+def test_an_image_that_is_damaged_is_built_again(cluster: Cluster, damage: Damage, cleared: list[str]) -> None:
+    wanted = [build("aleph", "0.1"), build("aleph", "0.3")]
+    cluster.builder().ensure(wanted)
+    cluster.registry.damaged["aleph:0.1"] = damage
+    assert list(cluster.builder().ensure(wanted, check_mode=True).built) == ["aleph:0.1"]
+    assert cluster.cleared == []
+    assert list(cluster.builder().ensure(wanted).built) == ["aleph:0.1"]
+    assert cluster.cleared == cleared
+    assert f"aleph:0.1 is built again: {damage.sentence}" in cluster.said
+    assert cluster.builder().ensure(wanted).built == {}
+
+
+def test_an_image_that_somebody_else_has_pushed_under_our_tag_is_built_again(cluster: Cluster) -> None:
+    cluster.builder().ensure([build("aleph", "0.1")])
+    cluster.registry.images["aleph:0.1"] = "sha256:somebodys"
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    cluster.registry.images.clear()
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+
+
+def test_what_was_pushed_is_written_down_when_the_registry_holds_it(cluster: Cluster) -> None:
+    def broken(self: Cluster, path: str) -> None:
+        self.succeed(path)
+        self.registry.damaged["aleph:0.1"] = Damage("its blob sha256:b has 0 of 5 bytes", broken=True)
+
+    cluster.behave = broken
+    with pytest.raises(
+        BuildError, match=r"aleph:0\.1 was built and pushed, but the registry does not hold it: its blob"
+    ):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert Records(cluster.api, "build").find("aleph", "0.1") is None
+    cluster.behave = Cluster.succeed
+    cluster.builder().ensure([build("aleph", "0.1")])
+    written = Records(cluster.api, "build").find("aleph", "0.1")
+    assert written
+    assert written.digest == cluster.pushed
+
+
+@pytest.mark.parametrize("message", ["", "sha256:short", "oops"])
+def test_a_pod_that_does_not_say_what_it_pushed_is_told(cluster: Cluster, message: str) -> None:
+    cluster.pushed = message
+    with pytest.raises(BuildError, match="its pod does not say what it pushed: run the same command again"):
+        cluster.builder().ensure([build("aleph", "0.1")])
 
 
 def test_tags_of_one_image_follow_each_other_and_images_run_side_by_side(cluster: Cluster) -> None:
@@ -131,6 +217,7 @@ def test_progress_is_said_once(cluster: Cluster) -> None:
 def test_check_mode_makes_nothing(cluster: Cluster) -> None:
     assert list(cluster.builder().ensure([build("aleph", "0.1")], check_mode=True).built) == ["aleph:0.1"]
     assert cluster.api.requests == []
+    cluster.builder().ensure([build("aleph", "0.1")])
     cluster.registry.unreachable = True
     assert list(cluster.builder().ensure([build("aleph", "0.1")], check_mode=True).built) == ["aleph:0.1"]
     with pytest.raises(RegistryError):
@@ -170,7 +257,7 @@ def test_an_interrupted_runs_job_is_followed(cluster: Cluster) -> None:
     interrupted(cluster)
     cluster.api.requests.clear()
     assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
-    assert [request for request in cluster.api.requests if request[0] == "create"] == []
+    assert [path for verb, path in cluster.api.requests if verb == "create" and path.startswith(JOBS)] == []
     assert "aleph:0.1: is being built by a run before this one, which it follows" in cluster.said
 
 
@@ -195,7 +282,15 @@ def test_a_context_without_its_job_is_removed(cluster: Cluster) -> None:
 def test_a_job_that_another_run_has_ended_is_done(cluster: Cluster) -> None:
     def end(self: Cluster, path: str) -> None:
         self.succeed(path)
-        del self.api.objects[path]
+        name = path.rpartition("/")[2]
+        source = next(
+            argument.partition("source-digest=")[2]
+            for argument in self.api.objects[path]["spec"]["template"]["spec"]["containers"][0]["args"]
+            if argument.startswith("--label=")
+        )
+        Records(self.api, "build").write("aleph", "0.1", Record(self.pushed, source))
+        self.api.delete(path)
+        self.api.delete(f"{PODS}/{name}")
 
     cluster.behave = end
     assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
@@ -334,6 +429,7 @@ def test_a_job_has_its_builds_own_arguments_beside_the_roles() -> None:
         "--dockerfile=app/Dockerfile",
         f"--destination={PUSH}/aleph:0.1",
         "--label=workshop.source-digest=sha256:abc",
+        "--digest-file=/dev/termination-log",
         "--build-arg=PYTHON_BASE=python:3",
         "--build-arg=VERSION=0.1",
     ]

@@ -10,6 +10,8 @@ import pytest
 from tests.unit.plugins.traffic.conftest import deployment
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import versions as module
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Version
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import IMAGE, Versions
@@ -18,7 +20,8 @@ OLD, NEW = Version("aleph", "0.1"), Version("aleph", "0.3")
 PATH = "/apis/apps/v1/namespaces/staging/deployments"
 NAME = "127.0.0.1:32000/istio-games-aleph"
 NOTED = f"{NAME}:0.1@sha256:as-it-was-left"
-FRESH = f"{NAME}:0.1@sha256:istio-games-aleph-0.1"
+BUILT = "sha256:as-it-was-built"
+FRESH = f"{NAME}:0.1@{BUILT}"
 
 
 def manifest(tag: str) -> dict[str, Any]:
@@ -67,7 +70,8 @@ def make(api: Any, registry: Any, applied: Applied) -> Any:
         for item in there:
             api.put(f"{PATH}/{item['metadata']['name']}", **copy.deepcopy(item))
         objects: Any = applied
-        return Versions(api, objects, registry, "staging", [manifest("0.1")], there, print, check_mode=check_mode)
+        images = Images(Records(api, "build"), registry)
+        return Versions(api, objects, images, "staging", [manifest("0.1")], there, print, check_mode=check_mode)
 
     return of
 
@@ -94,9 +98,9 @@ def test_the_image_is_the_one_that_it_was_left_with(
 ) -> None:
     versions = make(*([there] if there else []))
     if asked:
-        with pytest.raises(WorkshopError, match=r"has no image istio-games-aleph:0.1: build it with"):
+        with pytest.raises(WorkshopError, match=r"istio-games-aleph:0\.1 is not in the registry at .*\. Build it"):
             versions.bring([OLD])
-    registry.images["istio-games-aleph:0.1"] = {}
+    registry.images["istio-games-aleph:0.1"] = BUILT
     registry.unreachable = not asked
     versions.bring([OLD])
     assert applied.image == image
@@ -119,7 +123,7 @@ def test_the_image_is_the_one_that_it_was_left_with(
 def test_the_number_of_pods_is_its_owners(
     make: Any, registry: Any, applied: Applied, there: Any, replicas: int | None
 ) -> None:
-    registry.images["istio-games-aleph:0.1"] = {}
+    registry.images["istio-games-aleph:0.1"] = BUILT
     make(*([there] if there else [])).bring([OLD])
     assert applied.manifests[-1]["spec"].get("replicas") == replicas
 
