@@ -86,14 +86,15 @@ class DeviceStore:
             return self._devices().delete_one({"_id": name}).deleted_count == 1
 
     def _devices(self) -> Collection[dict[str, Any]]:
-        # Connected on first use: after gunicorn's fork, and with no database at start.
+        # Connected on first use: it starts without its database too.
         with self._lock:
             if self._client is None:
                 self._client = MongoClient(
                     self._url,
                     serverSelectionTimeoutMS=FIND_SERVER_MS,
                     connectTimeoutMS=FIND_SERVER_MS,
-                    socketTimeoutMS=ANSWER_MS,
+                    # For all of an operation, with its wait for a connection; also when the answer comes in drips.
+                    timeoutMS=ANSWER_MS,
                 )
             return self._client[self._database]["devices"]
 
@@ -113,7 +114,8 @@ class _TranslatedErrors:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, DuplicateKeyError):
             raise DeviceExistsError from None
-        if isinstance(error, ConnectionFailure):  # unknown host, refused, time-out, lost
+        late = isinstance(error, PyMongoError) and error.timeout
+        if late or isinstance(error, ConnectionFailure):  # unknown host, refused, lost
             reason = str(error).partition(" (configured timeouts")[0][:200]
             log.error("database unavailable", extra={"fields": {"database": self._address, "reason": reason}})
             raise DatabaseUnavailableError(

@@ -9,7 +9,7 @@ import sys
 
 from workshop_service.application import service_of
 from workshop_service.logs import log, logging_config
-from workshop_service.server import Server
+from workshop_service.server import serve
 from workshop_service.settings import ConfigurationError
 
 USAGE = "usage: python -m workshop_service MODULE:FACTORY, for example aleph:create_app"
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     logging.config.dictConfig(logging_config(service.identity))
     faults = sorted(service.settings.faults)
     log.info("starting on port %d", service.settings.port, extra={"fields": {"faults": faults}})
-    Server(app).run()
+    serve(app)
     return 0
 
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from flask import Flask, Response
 from prometheus_client import CollectorRegistry
 
-from workshop_service.drain import Drain
 from workshop_service.errors import ErrorPage, install_errors
 from workshop_service.faults import install_faults
+from workshop_service.limits import MAX_BODY_BYTES
 from workshop_service.logs import install_request_log
 from workshop_service.metrics import install_metrics
+from workshop_service.overload import install_overload
 from workshop_service.probes import probes
 from workshop_service.settings import Settings
 from workshop_service.tracing import REQUEST_ID, install_tracing, trace_headers
 
 EXTENSION = "workshop_service"
-# No service takes more than a small form or a JSON object.
-MAX_BODY_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Service:
 
     settings: Settings
     identity: dict[str, str]
-    drain: Drain
+    draining: threading.Event
     registry: CollectorRegistry
 
 
@@ -47,15 +47,16 @@ def create_service(settings: Settings, import_name: str, error_page: ErrorPage |
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     identity = settings.identity
-    drain = Drain()
+    draining = threading.Event()
     # before_request runs in this order: clocks first, so that a fault's delay is logged and measured.
     install_tracing(app)
     install_request_log(app)
     registry = install_metrics(app, identity)
     install_errors(app, error_page)
-    app.register_blueprint(probes(identity, drain))
+    install_overload(app, settings.threads, registry)
+    app.register_blueprint(probes(identity, draining))
     install_faults(app, settings.faults)
-    app.extensions[EXTENSION] = Service(settings, identity, drain, registry)
+    app.extensions[EXTENSION] = Service(settings, identity, draining, registry)
 
     @app.after_request
     def name_request(response: Response) -> Response:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Flask, jsonify, request
+from flask import Flask, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, NotFound
 
+from workshop_service.limits import MAX_BODY_BYTES, TOO_LARGE
 from workshop_service.logs import log
 from workshop_service.tracing import REQUEST_ID, trace_headers
+
+# In a request's WSGI environment when the server refuses it: its status and its reason (server.py).
+REFUSAL = "workshop.refusal"
 
 ErrorPage = Callable[[int, str], ResponseReturnValue]
 
@@ -20,11 +24,18 @@ def install_errors(app: Flask, error_page: ErrorPage | None = None) -> None:
     def answer(status: int, reason: str) -> ResponseReturnValue:
         return error_page(status, reason) if error_page else (jsonify(error=reason), status)
 
+    @app.before_request
+    def refuse() -> None:
+        if REFUSAL in request.environ:
+            abort(*request.environ[REFUSAL])
+        if (request.content_length or 0) > MAX_BODY_BYTES:  # also of chunks, which the server has put together
+            abort(413)
+
     @app.errorhandler(HTTPException)
     def refused(error: HTTPException) -> ResponseReturnValue:
         if error.response is not None or error.code is None or error.code < 400:
             return error.get_response()  # a redirect
-        reason = error.description or error.name
+        reason = TOO_LARGE.get(error.code) or error.description or error.name
         if reason == NotFound.description:  # werkzeug's talks to a browser's user
             reason = f"There is nothing at {request.path[:100]}."
         response = app.make_response(answer(error.code, reason))

@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_config(identity: dict[str, str]) -> dict[str, Any]:
-    """Configure the standard library's logging, gunicorn's own messages included."""
+    """Configure the standard library's logging, the server's own messages included."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -49,9 +49,8 @@ def logging_config(identity: dict[str, str]) -> dict[str, Any]:
         "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
         "root": {"level": "INFO", "handlers": ["stdout"]},
         "loggers": {
-            "gunicorn.error": {"level": "INFO", "handlers": [], "propagate": True},
-            # Our own line for each request knows more (route, trace, user).
-            "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+            # How many wait for one of the threads; those that refuse are idle again at once.
+            "waitress.queue": {"level": "CRITICAL"},
         },
     }
 

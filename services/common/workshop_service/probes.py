@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Blueprint, Response
-
-from workshop_service.drain import Drain
 
 # Paths that machines ask on a timer: neither traffic (faults) nor worth a log line each.
 PROBE_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def probes(identity: dict[str, str], drain: Drain) -> Blueprint:
+def probes(identity: dict[str, str], draining: threading.Event) -> Blueprint:
     """Make /healthz, /readyz and /version for the service of the given identity."""
     blueprint = Blueprint("probes", __name__)
 
@@ -24,7 +24,7 @@ def probes(identity: dict[str, str], drain: Drain) -> Blueprint:
     @blueprint.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
         """Tell whether to send traffic here: not to a process that is about to stop."""
-        if drain.active:
+        if draining.is_set():
             return {"status": "draining"}, 503
         return {"status": "ready"}, 200
 
@@ -43,3 +43,16 @@ def probes(identity: dict[str, str], drain: Drain) -> Blueprint:
         return response
 
     return blueprint
+
+
+def only_probes(application: Any) -> Any:
+    """Wrap a WSGI application so that it answers probes alone."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] in PROBE_PATHS:
+            answered: Iterable[bytes] = application(environ, start_response)
+            return answered
+        start_response("404 Not Found", [("Content-Type", "application/json")])
+        return [b'{"error": "Here are /healthz, /readyz and /metrics alone."}\n']
+
+    return answer

@@ -97,8 +97,28 @@ def _ferretdb_binary() -> Path | None:
     return Path(named) if named else _bundle_file("go ferretdb", "ferretdb")
 
 
+class Stoppable:
+    """A server that a test may stop as hard as a node's failure does, or have hang."""
+
+    process: subprocess.Popen[bytes] | None
+
+    def stop(self) -> None:
+        if self.process:
+            self.process.kill()
+            self.process.wait(5)
+
+    def hang(self) -> None:
+        """Stop answering without closing anything; what is sent meanwhile waits."""
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+
 @dataclass
-class RedisServer:
+class RedisServer(Stoppable):
     """A redis server that a test may stop and start again; it keeps nothing."""
 
     root: Path
@@ -119,11 +139,6 @@ class RedisServer:
         environ = {"LD_LIBRARY_PATH": libraries}
         self.process = subprocess.Popen(command, cwd=self.root, env=environ, stdout=subprocess.DEVNULL)
         wait_for_port(self.port, self.process)
-
-    def stop(self) -> None:
-        if self.process:
-            self.process.kill()
-            self.process.wait(5)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +165,7 @@ def redis_server(redis_root: Path, free_port: Callable[[], int]) -> Iterator[Red
 
 
 @dataclass
-class Database:
+class Database(Stoppable):
     """A FerretDB process that a test may stop and start again over the same data."""
 
     binary: Path
@@ -169,12 +184,6 @@ class Database:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
         wait_for_port(self.port, self.process)
 
-    def stop(self) -> None:
-        """Stop it as hard as a node's failure does."""
-        if self.process:
-            self.process.kill()
-            self.process.wait(5)
-
 
 @pytest.fixture
 def ferretdb(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Database]:
@@ -190,16 +199,24 @@ def ferretdb(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Database]
 
 @dataclass
 class RunningService:
-    """A service under gunicorn, as in its container."""
+    """A service as in its container."""
 
     process: subprocess.Popen[bytes]
     port: int
+    probe_port: int
     log: Path
 
     def get(self, path: str, headers: Environ | None = None, timeout: float = 10) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        return self._get(self.port, path, headers or {}, timeout)
+
+    def probe(self, path: str) -> tuple[int, bytes]:
+        """Ask on the probes' own port."""
+        return self._get(self.probe_port, path, {}, 10)
+
+    def _get(self, port: int, path: str, headers: Environ, timeout: float) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         try:
-            connection.request("GET", path, headers=headers or {})
+            connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             return response.status, response.read()
         finally:
@@ -212,9 +229,10 @@ def run_service(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callab
     running: list[RunningService] = []
 
     def run(service: str, **environ: str) -> RunningService:
-        port, log = free_port(), tmp_path / f"{service}-{len(running)}.log"
+        port, probe_port, log = free_port(), free_port(), tmp_path / f"{service}-{len(running)}.log"
         path = os.pathsep.join(map(str, SOURCES))
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "PORT": str(port), "VERSION": "0.3"} | environ
+        ports = {"PORT": str(port), "PROBE_PORT": str(probe_port)}
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "VERSION": "0.3"} | ports | environ
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "workshop_service", f"{service}:create_app"],
@@ -223,11 +241,11 @@ def run_service(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callab
                 env=env,
                 cwd=tmp_path,
             )
-        running.append(RunningService(process, port, log))
+        running.append(RunningService(process, port, probe_port, log))
         wait_for_port(port, process)
         return running[-1]
 
     yield run
     for service in running:
-        service.process.send_signal(signal.SIGQUIT)  # the worker too, at once
+        service.process.send_signal(signal.SIGQUIT)  # at once
         service.process.wait(10)

@@ -28,7 +28,7 @@ def test_healthy_and_ready_without_a_database(backend: FlaskClient) -> None:
 
 def test_not_ready_but_serving_while_draining(make_backend: Callable[..., Flask]) -> None:
     app = make_backend()
-    service_of(app).drain.begin()
+    service_of(app).draining.set()
     client = app.test_client()
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200

@@ -1,4 +1,4 @@
-"""A service under gunicorn: on SIGTERM it loses no request, and it needs nowhere to write."""
+"""A service as it runs: on SIGTERM it loses no request."""
 
 from __future__ import annotations
 

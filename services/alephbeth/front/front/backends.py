@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import urllib3
 from prometheus_client import CollectorRegistry, Histogram
 from urllib3.exceptions import HTTPError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import TimeoutError as RequestTimeout
 
+from deadline_http import deadline_pool
 from front.settings import BackendSettings
 from workshop_service.metrics import SECONDS_BUCKETS
 
@@ -61,7 +61,7 @@ class Backends:
         self._settings = settings
         # "close": no kept connection that the other side may have closed. No retries: what fails is shown.
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", "Connection": "close"}
-        self._http = urllib3.PoolManager(num_pools=len(settings.urls), maxsize=64, retries=False)
+        self._http = deadline_pool(settings.timeout, 64)
         self._durations = Histogram(
             "backend_request_duration_seconds",
             "Time until a backend answered or failed.",
@@ -104,11 +104,8 @@ class Backends:
         return Answer(name, data["title"], data["version"], data["pod"], route, milliseconds, None)
 
     def _fetch(self, url: str, headers: Mapping[str, str]) -> tuple[int, bytes, str | None]:
-        timeout = urllib3.Timeout(total=self._settings.timeout)
         try:
-            response = self._http.request(
-                "GET", url, headers=headers, timeout=timeout, redirect=False, preload_content=False
-            )
+            response = self._http.request("GET", url, headers=headers, redirect=False, preload_content=False)
             try:
                 return response.status, response.read(MAX_ANSWER_BYTES + 1), response.headers.get(ROUTE_HEADER)
             finally:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 import time
 
-import urllib3
-from redis import Redis, RedisError
+from prometheus_client import CollectorRegistry, Counter
 from urllib3.exceptions import HTTPError
 
+from coin_store import Batch, CoinStore, StoreError
+from deadline_http import deadline_pool
 from worker.settings import WorkerSettings
 from workshop_service.logs import log
 
 UNIT_BYTES = 32
+# Far more than rng and hasher answer.
+MAX_ANSWER_BYTES = 1024
 REPORT_SECONDS = 1.0
-# In redis, as webui reads them: the units done, and the coins (hash: bytes).
-HASHES, WALLET = "hashes", "wallet"
 
 
 class RefusedError(Exception):
@@ -25,33 +26,36 @@ class RefusedError(Exception):
 class Miner:
     """One worker. What it has done and could not count yet is counted once redis is back."""
 
-    def __init__(self, settings: WorkerSettings, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: WorkerSettings, store: CoinStore, stop: threading.Event, registry: CollectorRegistry
+    ) -> None:
         self._settings = settings
+        self._store = store
         self._stop = stop
-        # No retries here: after an error, everything waits.
-        self._http = urllib3.PoolManager(timeout=settings.timeout, retries=False)
-        self._redis = Redis(
-            settings.redis_host,
-            settings.redis_port,
-            socket_timeout=settings.timeout,
-            socket_connect_timeout=settings.timeout,
-        )
-        self._uncounted = 0
+        self._http = deadline_pool(settings.timeout, 1)
+        # What is being done, and what is done and was sent to redis, perhaps in vain. Nothing is added to the latter:
+        # redis may have counted it already.
+        self._doing = Batch()
+        self._done: Batch | None = None
+        self._units = Counter("worker_units", "Units of work done.", registry=registry)
+        self._coins = Counter("worker_coins", "Coins found.", registry=registry)
+        self._errors = Counter("worker_errors", "Times that the work stopped for an error.", registry=registry)
 
     def run(self) -> None:
         """Work until `stop` is set; after any error wait, and begin again."""
         while not self._stop.is_set():
             try:
                 self._work()
-            except (HTTPError, RedisError, RefusedError, OSError) as error:
+            except (HTTPError, StoreError, RefusedError, OSError) as error:
+                self._errors.inc()
                 log.error("%s; waiting %g s", error, self._settings.retry_seconds)
                 self._stop.wait(self._settings.retry_seconds)
 
     def _work(self) -> None:
+        self._count()
         reported = time.monotonic()
         while not self._stop.is_set():
             self._unit()
-            self._uncounted += 1
             if (elapsed := time.monotonic() - reported) >= REPORT_SECONDS:
                 self._report(elapsed)
                 reported += elapsed
@@ -60,23 +64,40 @@ class Miner:
     def _unit(self) -> None:
         """Do one unit of work: a hash whose first digit is 0 is a coin."""
         data = self._ask("GET", f"{self._settings.rng_url}/{UNIT_BYTES}")
-        digest = self._ask("POST", f"{self._settings.hasher_url}/", data).decode().strip()
+        digest = self._ask("POST", f"{self._settings.hasher_url}/", data).decode(errors="replace").strip()
         self._stop.wait(self._settings.work_seconds)
+        self._doing.units += 1
+        self._units.inc()
         if digest.startswith("0"):
-            self._redis.hset(WALLET, digest, data)
+            self._doing.coins[digest] = data
+            self._coins.inc()
             log.info("coin found: %s...", digest[:8])
 
     def _report(self, seconds: float) -> None:
-        total = self._redis.incrby(HASHES, self._uncounted)
+        units = self._doing.units
+        self._done, self._doing = self._doing, Batch()
+        total = self._count()
         log.info(
             "%d units of work done in %.1f s, %s in all",
-            *(self._uncounted, seconds, total),
-            extra={"fields": {"units": self._uncounted, "units_per_second": round(self._uncounted / seconds, 2)}},
+            *(units, seconds, total),
+            extra={"fields": {"units": units, "units_per_second": round(units / seconds, 2)}},
         )
-        self._uncounted = 0
+
+    def _count(self) -> int | None:
+        """Count what is done; return the units of all workers, or None when there was nothing to count."""
+        if self._done is None:
+            return None
+        total = self._store.count(self._done)
+        self._done = None
+        return total
 
     def _ask(self, method: str, url: str, body: bytes | None = None) -> bytes:
-        answer = self._http.request(method, url, body=body)
-        if answer.status != 200:
-            raise RefusedError(f"{method} {url} was answered with {answer.status}")
-        return answer.data
+        answer = self._http.request(
+            method, url, body=body, headers={"Connection": "close"}, preload_content=False, redirect=False
+        )
+        try:
+            if answer.status != 200:
+                raise RefusedError(f"{method} {url} was answered with {answer.status}")
+            return answer.read(MAX_ANSWER_BYTES)
+        finally:
+            answer.close()

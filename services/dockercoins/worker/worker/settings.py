@@ -14,20 +14,16 @@ class WorkerSettings:
 
     rng_url: str
     hasher_url: str
-    redis_host: str
-    redis_port: int
     work_seconds: float
     timeout: float
     retry_seconds: float
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> WorkerSettings:
-        """Read RNG_URL, HASHER_URL, REDIS_HOST, REDIS_PORT, WORK_SECONDS, REQUEST_TIMEOUT and RETRY_SECONDS."""
+        """Read RNG_URL, HASHER_URL, WORK_SECONDS, REQUEST_TIMEOUT and RETRY_SECONDS."""
         return cls(
             rng_url=address(environ, "RNG_URL", "http://rng"),
             hasher_url=address(environ, "HASHER_URL", "http://hasher"),
-            redis_host=environ.get("REDIS_HOST", "").strip() or "redis",
-            redis_port=int(number(environ, "REDIS_PORT", 6379, low=1, high=65535, integer=True)),
             work_seconds=work_seconds(environ),
             timeout=number(environ, "REQUEST_TIMEOUT", 10, low=0.1, high=60),
             retry_seconds=number(environ, "RETRY_SECONDS", 10, low=0.1, high=60),
