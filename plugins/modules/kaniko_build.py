@@ -87,8 +87,9 @@ EXAMPLES = r"""
     builds:
       - image: istio-games-aleph
         tag: "0.3"
-        dockerfile: alephbeth/aleph/Dockerfile
-        paths: [alephbeth/aleph, common]
+        dockerfile: Dockerfile
+        paths: [Dockerfile, alephbeth/aleph, common]
+        build_args: {SERVICE: alephbeth/aleph}
     job: "{{ lookup('ansible.builtin.template', 'job.yml.j2') | from_yaml }}"
 """
 

@@ -16,7 +16,7 @@ DEFAULT_RESOURCES = {
     "requests": {"cpu": "20m", "memory": "64Mi"},
     "limits": {"cpu": "1", "memory": "256Mi"},
 }
-# The user of the images that we build (services/*/*/Dockerfile).
+# The user of the images that we build (services/Dockerfile).
 DEFAULT_USER = 10001
 OUTSIDE = "outside"
 # Characters of a version in a label: with a service's name and a ReplicaSet's suffix it must fit into a DNS label.
@@ -73,7 +73,7 @@ def builds(services: Sequence[Service], base: str, extra_args: Mapping[str, Any]
                 "PYTHON_BASE": base,
                 "VERSION": str(version["tag"]),
                 "FAULTS": ",".join(version.get("faults", [])),
-                **{name: str(value) for name, value in extra_args.items()},
+                **{name: str(value) for name, value in {**service["build"].get("args", {}), **extra_args}.items()},
             },
         }
         for service in services
@@ -125,6 +125,9 @@ def _deployment(service: Service, name: str, image: str, label: str | None, tag:
         "args": [str(argument) for argument in service.get("args", [])],
         "env": {key: str(value) for key, value in service.get("env", {}).items()},
         "port": int(service["container_port"]) if "container_port" in service else None,
+        # What answers probes; `metrics` where Prometheus is answered too.
+        "probe_port": int(service.get("probe_port", service.get("container_port", 0))) or None,
+        "metrics": "probe_port" in service,
         "readiness": service.get("readiness"),
         "liveness": service.get("liveness"),
         "resources": service.get("resources", DEFAULT_RESOURCES),

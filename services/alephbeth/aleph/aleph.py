@@ -1,10 +1,17 @@
 """aleph: a backend of alephbeth."""
 
+import sys
+
 from flask import Flask
 
 from device_backend import create_backend
+from workshop_service import run
 
 
 def create_app() -> Flask:
     """Make the application from the environment (services/README.md)."""
     return create_backend("aleph")
+
+
+if __name__ == "__main__":
+    sys.exit(run("aleph", create_app))

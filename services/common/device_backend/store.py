@@ -17,8 +17,7 @@ from workshop_service.logs import log
 
 DEFAULT_URL = "mongodb://mongo:27017/"
 # Shorter than the 10 s that front waits: the reason arrives instead of a time-out.
-FIND_SERVER_MS = 2000
-ANSWER_MS = 5000
+ANSWER_MS = 3000
 
 
 class DatabaseUnavailableError(Exception):
@@ -91,10 +90,12 @@ class DeviceStore:
             if self._client is None:
                 self._client = MongoClient(
                     self._url,
-                    serverSelectionTimeoutMS=FIND_SERVER_MS,
-                    connectTimeoutMS=FIND_SERVER_MS,
-                    # For all of an operation, with its wait for a connection; also when the answer comes in drips.
+                    # For all of an operation: finding the server, connecting, and an answer that comes in drips.
                     timeoutMS=ANSWER_MS,
+                    connectTimeoutMS=ANSWER_MS,
+                    # Nothing is tried twice unseen.
+                    retryReads=False,
+                    retryWrites=False,
                 )
             return self._client[self._database]["devices"]
 

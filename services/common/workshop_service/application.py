@@ -50,7 +50,7 @@ def create_service(settings: Settings, import_name: str, error_page: ErrorPage |
     draining = threading.Event()
     # before_request runs in this order: clocks first, so that a fault's delay is logged and measured.
     install_tracing(app)
-    install_request_log(app)
+    install_request_log(app, settings.room)
     registry = install_metrics(app, identity)
     install_errors(app, error_page)
     install_overload(app, settings.threads, registry)

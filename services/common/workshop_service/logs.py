@@ -34,7 +34,8 @@ class JsonFormatter(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if has_request_context():
-            line.update(trace_headers())
+            # Baggage is whatever others have packed: passed on, and not read.
+            line.update({name: value for name, value in trace_headers().items() if name != "baggage"})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)
@@ -55,7 +56,7 @@ def logging_config(identity: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def install_request_log(app: Flask) -> None:
+def install_request_log(app: Flask, room: str) -> None:
     """Log each request once it is answered; probes only when they fail."""
 
     @app.before_request
@@ -66,7 +67,7 @@ def install_request_log(app: Flask) -> None:
     def write(response: Response) -> Response:
         if request.path in PROBE_PATHS and response.status_code < 400:
             return response
-        users = user_cookies(request.headers.get("Cookie", ""))
+        users = user_cookies(request.headers.get("Cookie", ""), room)
         fields = {
             "method": request.method,
             "path": request.path,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from workshop_service.faults import FAULTS
 
+ROOM_PATTERN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 VERSION_PATTERN = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,31}")
 
 
@@ -27,6 +28,8 @@ class Settings:
     version: str
     pod: str
     faults: frozenset[str] = frozenset()
+    # The room's name: it makes the cookie the room's own. Empty without a room.
+    room: str = ""
     port: int = 8080
     probe_port: int = 8081
     threads: int = 64
@@ -48,6 +51,7 @@ class Settings:
             version=_version(env),
             pod=env.get("POD_NAME") or socket.gethostname(),
             faults=_faults(env),
+            room=_room(env),
             port=int(number(env, "PORT", 8080, low=1, high=65535, integer=True)),
             probe_port=int(number(env, "PROBE_PORT", 8081, low=1, high=65535, integer=True)),
             threads=int(number(env, "THREADS", 64, low=1, high=512, integer=True)),
@@ -108,6 +112,16 @@ def _version(env: Mapping[str, str]) -> str:
             "or build the image with --build-arg VERSION=0.3."
         )
     return version
+
+
+def _room(env: Mapping[str, str]) -> str:
+    room = env.get("ROOM", "").strip()
+    if room and ROOM_PATTERN.fullmatch(room) is None:
+        raise ConfigurationError(
+            f"ROOM is {room[:60]!r}, but must be 1 to 63 lower-case letters, digits or hyphens: set the room's name, "
+            "or leave it out."
+        )
+    return room
 
 
 def _faults(env: Mapping[str, str]) -> frozenset[str]:

@@ -7,8 +7,11 @@ import uuid
 from flask import Flask, g, request
 
 REQUEST_ID = "x-request-id"
+# A longer id is no id; ours are 36 characters.
+MAX_ID = 128
 TRACE_HEADERS = (
     REQUEST_ID,
+    "b3",
     "x-b3-traceid",
     "x-b3-spanid",
     "x-b3-parentspanid",
@@ -16,6 +19,7 @@ TRACE_HEADERS = (
     "x-b3-flags",
     "traceparent",
     "tracestate",
+    "baggage",
     "x-ot-span-context",
 )
 
@@ -26,7 +30,8 @@ def install_tracing(app: Flask) -> None:
     @app.before_request
     def name_request() -> None:
         g.trace = {name: value for name in TRACE_HEADERS if (value := request.headers.get(name))}
-        g.trace.setdefault(REQUEST_ID, str(uuid.uuid4()))
+        if len(g.trace.get(REQUEST_ID, "")) not in range(1, MAX_ID + 1):
+            g.trace[REQUEST_ID] = str(uuid.uuid4())
 
 
 def trace_headers() -> dict[str, str]:

@@ -14,11 +14,24 @@ def valid_user(name: str) -> bool:
     return USER_PATTERN.fullmatch(name) is not None
 
 
-def user_cookies(header: str) -> list[str]:
-    """Give the valid values of every cookie called exactly `user`, in their order.
+def cookie_name(room: str) -> str:
+    """Name the cookie that a room's page sets: cookies ignore ports, so that two rooms of a machine share theirs.
+
+    >>> cookie_name("blue"), cookie_name("")
+    ('user-blue', 'user')
+    """
+    return f"{COOKIE}-{room}" if room else COOKIE
+
+
+def user_cookies(header: str, room: str = "") -> list[str]:
+    """Give the valid values of the room's own cookies, or, without one, of those called exactly `user`, in their order.
 
     The raw header is read on purpose. A parser that unquotes, or picks one of two, would make the mesh
     behind us route otherwise than the mesh in front of us.
     """
-    pairs = (pair.strip().partition("=") for pair in header.split(";"))
-    return [value for name, _, value in pairs if name == COOKIE and valid_user(value)]
+    pairs = [pair.strip().partition("=") for pair in header.split(";")]
+    for cookie in (cookie_name(room), COOKIE):
+        users = [value for name, _, value in pairs if name == cookie and valid_user(value)]
+        if users:
+            return users
+    return []

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from time import sleep
 
 from flask import Flask, Response, request
 
-from workshop_service import Settings, create_service
+from workshop_service import Settings, create_service, run
 from workshop_service.settings import work_seconds
 
 
@@ -33,3 +34,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         return Response(hashlib.sha256(body).hexdigest() + "\n", mimetype="text/plain")
 
     return app
+
+
+if __name__ == "__main__":
+    sys.exit(run("hasher", create_app))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from time import sleep
 
 from flask import Flask, Response, abort
 
-from workshop_service import Settings, create_service
+from workshop_service import Settings, create_service, run
 from workshop_service.settings import work_seconds
 
 MAX_BYTES = 1024 * 1024
@@ -39,3 +40,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
         return Response(os.urandom(count), mimetype="application/octet-stream")
 
     return app
+
+
+if __name__ == "__main__":
+    sys.exit(run("rng", create_app))

@@ -90,6 +90,7 @@ def test_all_versions_are_built_deployed_or_not() -> None:
         "PYTHON_BASE": "base:1",
         "VERSION": "0.2",
         "FAULTS": "fails-under-traffic",
+        "SERVICE": "alephbeth/aleph",
         "EXTRA": "x",
     }
 
@@ -131,6 +132,7 @@ def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         "__app_claims": app_services.claims(services),
         "__app_services": app_services.kubernetes_services(services),
         "__app_annotations": {},
+        "__app_metrics_ports": [8081],
         "__app_labels": {"app.kubernetes.io/part-of": "trial"},
         "__app_deployments": app_services.deployments(services, {}, REGISTRY, {}),
     }
@@ -195,9 +197,29 @@ def test_what_listens_nowhere_has_no_service_no_policy_and_no_probe() -> None:
             if item["metadata"]["name"] == name
         )
         (container,) = pod["containers"]
-        assert not {"ports", "startupProbe", "readinessProbe", "livenessProbe"} & set(container)
+        assert not {"startupProbe", "readinessProbe", "livenessProbe"} & set(container)
+        # Only Prometheus asks load anything.
+        assert container.get("ports") == ([{"containerPort": 8081}] if name == "load" else None)
         made = [*render(services, "service.yml.j2"), *render(services, "networkpolicy.yml.j2")]
         assert not {name, f"{name}-callers"} & {item["metadata"]["name"] for item in made}
+
+
+def test_probes_and_prometheus_have_a_port_that_no_request_keeps_busy() -> None:
+    pods = {item["metadata"]["name"]: item["spec"]["template"] for item in render(alephbeth(), "deployment.yml.j2")}
+    (front,) = pods["front-v03"]["spec"]["containers"]
+    assert front["ports"] == [{"containerPort": 8080}, {"containerPort": 8081}]
+    for probe, path in (("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")):
+        assert front[probe]["httpGet"] == {"path": path, "port": 8081}
+    (mongo,) = pods["mongo"]["spec"]["containers"]
+    assert mongo["readinessProbe"]["tcpSocket"] == {"port": 27017}
+    assert "livenessProbe" not in mongo
+    for name in ("front-v03", "aleph-v01", "load"):
+        assert pods[name]["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": "8081",
+            "prometheus.io/path": "/metrics",
+        }
+    assert pods["mongo"]["metadata"]["annotations"] == {}
 
 
 def test_services_are_exposed_as_the_data_says() -> None:
@@ -218,6 +240,13 @@ def test_everything_is_refused_but_the_callers() -> None:
         }
     ]
     assert policies["front-callers"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": 8080}]}]
+    prometheus = {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
+    assert policies["metrics"]["ingress"] == [
+        {
+            "ports": [{"protocol": "TCP", "port": 8081}],
+            "from": [{"namespaceSelector": {}, "podSelector": prometheus}],
+        }
+    ]
 
 
 def test_the_namespace_enforces_the_restricted_standard() -> None:

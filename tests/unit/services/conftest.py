@@ -235,7 +235,7 @@ def run_service(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Callab
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "VERSION": "0.3"} | ports | environ
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "workshop_service", f"{service}:create_app"],
+                [sys.executable, "-m", service],
                 stdout=output,
                 stderr=output,
                 env=env,

@@ -104,6 +104,11 @@ def test_a_request_without_an_id_gets_one(backend: FlaskClient) -> None:
     assert backend.get("/version", headers={"x-request-id": "mine"}).headers["x-request-id"] == "mine"
 
 
+def test_an_id_that_is_none_is_not_repeated(backend: FlaskClient) -> None:
+    assert backend.get("/version", headers={"x-request-id": "x" * 128}).headers["x-request-id"] == "x" * 128
+    assert len(backend.get("/version", headers={"x-request-id": "x" * 129}).headers["x-request-id"]) == 36
+
+
 def test_errors_say_their_reason_as_json(backend: FlaskClient) -> None:
     assert backend.get("/nope").json == {"error": "There is nothing at /nope."}
     refused = backend.post("/version")
@@ -113,9 +118,16 @@ def test_errors_say_their_reason_as_json(backend: FlaskClient) -> None:
     assert refused.json["error"]
 
 
-def test_a_failure_answers_500_and_hides_its_cause(make_backend: Callable[..., Flask]) -> None:
+def test_a_failure_answers_500_and_hides_its_cause(
+    make_backend: Callable[..., Flask], caplog: pytest.LogCaptureFixture
+) -> None:
     app = make_backend()
     app.add_url_rule("/broken", view_func=lambda: str(1 // 0))
     answer = app.test_client().get("/broken", headers={"x-request-id": "r-2"})
     assert answer.status_code == 500
     assert answer.json == {"error": "This service failed; look in its log for x-request-id r-2."}
+    cause, line = caplog.records
+    assert cause.exc_info is not None
+    assert cause.exc_info[0] is ZeroDivisionError
+    assert "ZeroDivisionError: " in JsonFormatter({}).format(cause)
+    assert (cause.levelname, line.levelname, line.getMessage()) == ("ERROR", "ERROR", "GET /broken 500")

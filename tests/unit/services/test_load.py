@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from load import client, records
 from load.client import Client, Limits, Outcome, Request, Target
+from load.metrics import Metered
 from load.records import Reader, Records, RecordsError, report
 from load.summary import Summary, in_words, percentile
 
@@ -65,9 +67,16 @@ class Answer(BaseHTTPRequestHandler):
             self.server.together.wait(5)
         if self.path == "/slow":
             time.sleep(0.5)
-        self.send_response(500 if self.path == "/fail" else 200)
+        self.send_response({"/fail": 500, "/moved": 302}.get(self.path, 200))
         self.send_header("X-Service-Version", "0.3")
         self.send_header("Content-Length", "5")
+        while self.path == "/endless":
+            self.send_header("X-More", "and more")
+            try:
+                self.flush_headers()
+            except ConnectionError:
+                return
+            time.sleep(0.05)
         self.end_headers()
         for letter in "okay" if self.path == "/cut" else "okay!":
             with contextlib.suppress(ConnectionError):
@@ -113,6 +122,8 @@ class Kept:
     [
         ("/ok", 200, None),
         ("/fail", 500, None),
+        ("/moved", 302, None),
+        ("/endless", None, "no answer within 0.3 s"),
         ("/slow", None, "no answer within 0.3 s"),
         ("/drip", None, "no answer within 0.3 s"),
         ("/reset", None, "connection closed before the answer"),
@@ -394,7 +405,11 @@ def start(tmp_path: Path, *words: str, **environ: str) -> subprocess.Popen[str]:
 
 
 def start_python(tmp_path: Path, words: list[str], environ: dict[str, str]) -> subprocess.Popen[str]:
-    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SERVICES / "alephbeth/load"), "TMPDIR": str(tmp_path)}
+    path = os.pathsep.join(str(SERVICES / name) for name in ("alephbeth/load", "common"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": path, "TMPDIR": str(tmp_path), "PROBE_PORT": str(port)}
     command = [sys.executable, *words]
     return subprocess.Popen(command, env=env | environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -500,6 +515,26 @@ def test_at_rate_0_nothing_is_sent_and_a_report_says_so(tmp_path: Path) -> None:
     assert json.loads(output)["message"] == "idle: LOAD_RATE is 0"
 
 
+def test_it_is_measured_by_prometheus_too(server: Server) -> None:
+    registry, summary = CollectorRegistry(), Summary(["aleph", "beth"])
+    targets = [server.target("/fail", "aleph"), server.target("/ok", "beth")]
+    Client(targets, Metered(summary, registry)).as_answered(1, NEVER, Limits(requests=3))
+    assert summary.result(0, 1)["targets"]["beth"]["answered"] == 3
+    counted = {
+        (name, target): registry.get_sample_value(f"load_{name}_total", {"target": target})
+        for name in ("requests", "failures")
+        for target in ("aleph", "beth")
+    }
+    assert counted == {
+        ("requests", "aleph"): 3,
+        ("requests", "beth"): 3,
+        ("failures", "aleph"): 3,
+        ("failures", "beth"): None,
+    }
+    labels = {"target": "beth", "version": "0.3"}
+    assert registry.get_sample_value("load_latency_seconds_count", labels) == 3
+
+
 def test_run_sends_its_own_headers_path_and_method(tmp_path: Path, server: Server) -> None:
     words = [f"--target=aleph=http://{server.place}/fail", f"--target=beth=http://{server.place}", "--requests=5"]
     words += ["--header=Cookie: user=developer", "--header=Cookie: a=1", "--path=/ok?x=1", "--method=POST"]
@@ -530,7 +565,6 @@ GOOD = "--target=aleph=http://aleph/name"
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "arguments are required: command"),
         (["walk"], "invalid choice: 'walk'"),
         (["report"], "required: --since"),
         (["report", "--since=yesterday"], "'yesterday' is given, but it must be a time in seconds since 1970"),

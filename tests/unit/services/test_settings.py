@@ -40,6 +40,7 @@ def test_faults_are_a_list_of_known_names() -> None:
         ("DRAIN_SECONDS", "-1", "DRAIN_SECONDS is '-1'"),
         ("DRAIN_SECONDS", "nan", "DRAIN_SECONDS is 'nan'"),
         ("GRACEFUL_SECONDS", "0", "GRACEFUL_SECONDS is '0'"),
+        ("ROOM", "Blue Room", "ROOM is 'Blue Room'"),
         ("SERVICE_TITLE", "x" * 51, "SERVICE_TITLE is"),
     ],
 )
@@ -75,7 +76,7 @@ def test_a_bad_backend_address_is_refused(url: str) -> None:
 def test_the_process_ends_with_the_sentence_and_no_traceback() -> None:
     path = f"{SERVICES / 'common'}:{SERVICES / 'alephbeth/beth'}"
     ended = subprocess.run(
-        [sys.executable, "-m", "workshop_service", "beth:create_app"],
+        [sys.executable, "-m", "beth"],
         env={"PYTHONPATH": path, "VERSION": "0.1", "FAULTS": "slow"},
         capture_output=True,
         text=True,

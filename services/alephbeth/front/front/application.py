@@ -16,7 +16,7 @@ from workshop_page import error_page, install_page
 from workshop_service import Settings, create_service
 from workshop_service.application import service_of
 from workshop_service.tracing import trace_headers
-from workshop_service.user import COOKIE, user_cookies, valid_user
+from workshop_service.user import COOKIE, cookie_name, user_cookies, valid_user
 
 COOKIE_SECONDS = 12 * 3600
 
@@ -28,6 +28,19 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     backend_settings = BackendSettings.from_environ(env)
     app = create_service(settings, __name__, error_page=_error_page)
     install_page(app)
+    own_cookie = cookie_name(settings.room)
+
+    def users() -> list[str]:
+        return user_cookies(request.headers.get("Cookie", ""), settings.room)
+
+    def user() -> str | None:
+        return next(iter(users()), None)
+
+    def forwarded() -> dict[str, str]:
+        """Give the headers that the backends may see: the trace, and who the user is."""
+        cookie = {"Cookie": "; ".join(f"{COOKIE}={name}" for name in users())} if users() else {}
+        return {**trace_headers(), **cookie}
+
     backends = Backends(backend_settings, f"workshop-front/{settings.version}", service_of(app).registry)
 
     @app.get("/")
@@ -38,11 +51,11 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     @app.get("/backends")
     def show_backends() -> ResponseReturnValue:
         """Show which version of each backend answered: a page for browsers, JSON for programs and curl."""
-        answers = backends.ask(_forwarded())
+        answers = backends.ask(forwarded())
         if _wants_page():
             response = app.make_response(render_template("backends.html", answers=answers))
         else:
-            response = jsonify(user=_user(), backends=[answer.as_dict() for answer in answers])
+            response = jsonify(user=user(), backends=[answer.as_dict() for answer in answers])
         response.vary.add("Accept")
         response.vary.add("Cookie")
         return response
@@ -50,7 +63,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     @app.get("/login")
     def login_form() -> str:
         """Ask for a name."""
-        return render_template("login.html", reason=None, given=_user() or "developer")
+        return render_template("login.html", reason=None, given=user() or "developer")
 
     @app.post("/login")
     def login() -> ResponseReturnValue:
@@ -66,34 +79,28 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
             return jsonify(error=f"user is {name[:32]!r}. {reason} For example: curl -d user=developer"), 400
         response = redirect("/backends", 303)
         response.set_cookie(
-            COOKIE, name, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
+            own_cookie, name, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
         )
         return response
 
-    @app.route("/logout", methods=["GET", "POST"])
+    @app.get("/logout")
+    def logout_form() -> str:
+        """Ask whether to log out: a link that is followed, or fetched ahead, changes nothing."""
+        return render_template("logout.html")
+
+    @app.post("/logout")
     def logout() -> ResponseReturnValue:
         """Clear the cookie."""
+        _refuse_other_sites()
         response = redirect("/", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="Lax", secure=request.is_secure)
+        response.delete_cookie(own_cookie, httponly=True, samesite="Lax", secure=request.is_secure)
         return response
 
     @app.context_processor
     def page_values() -> dict[str, Any]:
-        return {"user": _user()}
+        return {"user": user()}
 
     return app
-
-
-def _forwarded() -> dict[str, str]:
-    """Give the headers that the backends may see: the trace, and of the cookies only `user`."""
-    users = user_cookies(request.headers.get("Cookie", ""))
-    cookie = {"Cookie": "; ".join(f"{COOKIE}={user}" for user in users)} if users else {}
-    return {**trace_headers(), **cookie}
-
-
-def _user() -> str | None:
-    users = user_cookies(request.headers.get("Cookie", ""))
-    return users[0] if users else None
 
 
 def _wants_page() -> bool:
@@ -109,5 +116,15 @@ def _error_page(status: int, reason: str) -> ResponseReturnValue:
 
 
 def _refuse_other_sites() -> None:
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Forbidden("This form was sent by another site's page; use the one at /login.")
+    """Refuse a form that another site's page sent.
+
+    Browsers say so in Sec-Fetch-Site, but to https:// and to their own machine alone; elsewhere Origin tells.
+    curl sends neither, and has no cookies that somebody else could use.
+    """
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    else:
+        own = origin is None or origin.partition("://")[2] == request.host
+    if not own:
+        raise Forbidden(f"This form was sent by another site's page; use the one at {request.path}.")

@@ -15,7 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from waitress import serve as serve_wsgi
+
 from load.client import Client, Limits, Target, new_run
+from load.metrics import Metered
 from load.records import DIRECTORY, Records, RecordsError, present, report
 from load.summary import Summary, in_words
 
@@ -165,9 +169,13 @@ def serve(environ: Mapping[str, str]) -> int:
 
     rate = setting("LOAD_RATE", "5", number(0, 500, 5))
     timeout = setting("LOAD_TIMEOUT", "10", number(0.1, MOST_SECONDS, 10))
+    port = setting("PROBE_PORT", "8081", number(1, 65535, 8081, whole=True))
     asked = setting("LOAD_TARGETS", DEFAULT_TARGETS, targets) if rate else []
     run = new_run()
     records = Records(DIRECTORY, [each.name for each in asked], run, timeout)
+    registry = CollectorRegistry()
+    page = {"host": "0.0.0.0", "port": port, "threads": 1}
+    threading.Thread(target=serve_wsgi, args=(make_wsgi_app(registry),), kwargs=page, daemon=True).start()
     if not rate:
         log("idle: LOAD_RATE is 0")
         signal.sigwait(ENDINGS)
@@ -190,7 +198,7 @@ def serve(environ: Mapping[str, str]) -> int:
     log(f"starting: {rate:g} requests a second to each of {', '.join(each.name for each in asked)}", run=run)
     logger = threading.Thread(target=keep_logging, daemon=True)
     logger.start()
-    client = Client(asked, records, timeout=timeout, run=run)
+    client = Client(asked, Metered(records, registry), timeout=timeout, run=run)
     attend(lambda: client.at_rate(rate, stop), stop)
     if not stop.is_set():
         return 1  # sending has failed, and its traceback is in the log
@@ -245,4 +253,4 @@ def main(words: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:] or ["serve"]))

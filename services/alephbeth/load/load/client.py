@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import uuid4
 
+from deadline_socket import DeadlineSocket
+
 # In an open loop, requests to one target that may wait for their answers at once; one more is a failure.
 MOST_IN_FLIGHT = 256
 # A Service keeps its address; asking DNS for every request would load the cluster more than the requests do.
@@ -173,9 +175,9 @@ class Client:
     def _exchange(self, target: Target, request: Request) -> tuple[int, str | None]:
         """Give an answer's status and version."""
         deadline = time.monotonic() + self._timeout
-        with socket.create_connection((self._address(target.host), target.port), self._timeout) as connected:
+        plain = socket.create_connection((self._address(target.host), target.port), self._timeout)
+        with DeadlineSocket.over(plain, deadline - time.monotonic()) as connected:
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            connected.settimeout(max(0.001, deadline - time.monotonic()))
             connection = http.client.HTTPConnection(target.host, target.port)
             connection.sock = connected
             connection.putrequest(self._method, target.path, skip_accept_encoding=True)
@@ -185,8 +187,6 @@ class Client:
             connection.endheaders()
             with connection.getresponse() as response:
                 response.read()
-        if time.monotonic() > deadline:  # it came in pieces, none of them late
-            raise TimeoutError
         return response.status, response.headers.get(VERSION_HEADER)
 
     def _address(self, host: str) -> str:

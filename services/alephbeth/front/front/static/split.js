@@ -1,8 +1,10 @@
 // Asks /backends a hundred times, and draws which versions answered while the answers come.
 
 const REQUESTS = 100;
-// At once: enough to be quick with a slow version, few enough for one pod.
-const SENDERS = 10;
+// At once: enough to be quick with a slow version, few enough for a class that asks one pod.
+const SENDERS = 4;
+// front gives a request up after 10 s.
+const MOST_SECONDS = 15;
 const SVG = "http://www.w3.org/2000/svg";
 
 const ask = document.getElementById("ask");
@@ -78,8 +80,18 @@ const add = (answers, seen) => {
   }
 };
 
+const seconds = (count) => new Promise((resolve) => setTimeout(resolve, 1000 * count));
+
 const askOnce = async (signal) => {
-  const response = await fetch("/backends", { headers: { Accept: "application/json" }, signal, cache: "no-store" });
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(1000 * MOST_SECONDS)]);
+  const response = await fetch("/backends", { headers: { Accept: "application/json" }, signal: limit, cache: "no-store" });
+  // front has too much to do, and has asked nobody: later, and not all of the class at the same moment.
+  const later = Number(response.headers.get("Retry-After"));
+  if (response.status === 503 && later > 0) {
+    await seconds(later * (1 + Math.random()));
+    signal.throwIfAborted();
+    return askOnce(signal);
+  }
   if (!response.ok) throw new Error(`front answered ${response.status}`);
   return (await response.json()).backends;
 };
@@ -123,7 +135,7 @@ const run = async () => {
   const lost = failed ? ` ${failed} of them failed before a backend was asked: ${reason}.` : "";
   said.classList.toggle("reason", failed > 0);
   said.textContent = `${mine.signal.aborted ? "Stopped" : "Done"}: ${done} requests.${lost}`;
-  ask.focus();
+  if (document.activeElement === document.body) ask.focus(); // the button that was pressed is gone
 };
 
 ask.addEventListener("click", run);

@@ -1,7 +1,6 @@
-// Asks /json every second, and draws the speed: the difference of two counts by the difference of their times.
+// Asks /json every second, and draws the speed that it answers (webui/speed.py).
 
 const SHOWN = 120; // seconds
-const SMOOTHED = 5; // a worker counts once a second, so that a shorter time would only show its rhythm
 const AVERAGED = 60;
 const SVG = "http://www.w3.org/2000/svg";
 const FRAME = { left: 44, right: 590, top: 14, bottom: 212 };
@@ -65,15 +64,15 @@ const draw = (newest) => {
   element("chart").setAttribute("aria-label", found);
 };
 
-const take = ({ coins, hashes, now }) => {
+const take = ({ coins, hashes, now, speed }) => {
   // Somebody emptied redis: what came before says nothing about the speed.
   if (samples.length && hashes < last().hashes) {
     samples = [];
     line.push({ now, speed: null });
   }
   samples = [...samples, { now, hashes }].filter((sample) => sample.now >= now - AVERAGED - 1);
-  line = [...line, { now, speed: speedOver(SMOOTHED) }].filter((point) => point.now >= now - SHOWN);
-  element("speed").textContent = shown(speedOver(SMOOTHED));
+  line = [...line, { now, speed }].filter((point) => point.now >= now - SHOWN);
+  element("speed").textContent = shown(speed);
   element("average").textContent = shown(speedOver(AVERAGED));
   const span = Math.round(now - samples[0].now);
   element("span").textContent = span >= AVERAGED - 1 ? "over the last minute" : `over ${span} seconds`;
