@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify, request, send_from_directory
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, UnsupportedMediaType
 
@@ -20,11 +21,17 @@ def devices(store: DeviceStore) -> Blueprint:
     """Make the resource over a store."""
     blueprint = Blueprint("devices", __name__)
 
+    @blueprint.get("/openapi.json")
+    def describe() -> ResponseReturnValue:
+        """Describe the interface."""
+        return send_from_directory(Path(__file__).parent, "openapi.json")
+
     @blueprint.get("/devices")
     def read_all() -> dict[str, Any]:
         """List devices by name, a page at a time; `next` is the `after` of the next page."""
         limit = _limit(request.args.get("limit", str(PAGE)))
-        found = store.list(request.args.get("after", ""), limit + 1)
+        after = request.args.get("after", "")
+        found = store.list(after and parse_name(after), limit + 1)
         page = found[:limit]
         return {
             "devices": [device.as_dict() for device in page],

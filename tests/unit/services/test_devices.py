@@ -120,6 +120,8 @@ def test_refusals_need_no_database(backend: FlaskClient) -> None:
     assert backend.put("/devices/lamp", json=LAMP | {"name": "other"}).status_code == 400
     assert backend.get("/devices/" + "x" * 51).status_code == 400
     assert backend.get("/devices?limit=0").status_code == 400
+    assert backend.get("/devices?after=%00").status_code == 400
+    assert backend.get("/devices?after=" + "x" * 51).status_code == 400
     assert backend.post("/devices", data=b"x=1").status_code == 415
     assert backend.post("/devices", data=b"x" * 20_000, content_type="application/json").status_code == 413
     assert time.monotonic() - started < 1
