@@ -3,7 +3,15 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help up down test test-all lint format unit molecule venv deps
 
-export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Administrators' commands, such as iptables, are not in everybody's path.
+export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+# Ansible takes a UTF-8 locale alone, and one that this machine has.
+ifneq ($(shell locale charmap 2>&1),UTF-8)
+export LC_ALL := C.UTF-8
+endif
+# By itself it reads none in a directory that anybody may write to.
+up down: export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 # What ansible-playbook gets besides, e.g. ARGS="-e workshop_name=blue".
 ARGS ?=
@@ -11,8 +19,9 @@ ARGS ?=
 SCENARIO ?= default
 
 # Container nodes need root: they load kernel settings and run privileged.
-# -E keeps the proxy and package index settings, -H puts caches and state into root's home.
-as_root := $(if $(filter-out 0,$(shell id -u)),sudo -E -H env PATH="$(PATH)" PYTHONDONTWRITEBYTECODE=1)
+# -E keeps the proxy and package index settings; -H, and no XDG directory, put caches and state into root's home.
+of_user := XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_RUNTIME_DIR XDG_STATE_HOME
+as_root := $(if $(filter-out 0,$(shell id -u)),sudo -E -H env $(of_user:%=-u %) PATH="$(PATH)" PYTHONDONTWRITEBYTECODE=1)
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

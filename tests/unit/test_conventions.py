@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -87,3 +88,22 @@ def test_root_playbooks_only_import() -> None:
 def test_playbook_names_are_snake_case() -> None:
     names = [path.name for path in (ROOT / "playbooks").glob("*")]
     assert [name for name in names if not re.fullmatch(r"[a-z][a-z_]*\.yml", name)] == []
+
+
+def test_a_checkout_on_windows_has_the_lines_of_unix(tmp_path: Path) -> None:
+    """Git turns line ends into its own there (core.autocrlf), and a shell refuses them."""
+    git = ("git", "-C", str(tmp_path), "-c", "core.autocrlf=true")
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    for name in ("script", "play.yml", "template.j2"):
+        (tmp_path / name).write_bytes(b"#!/bin/sh\nexit\n")
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "add", "."], check=True, capture_output=True)
+    for path in tmp_path.iterdir():
+        if path.is_file():
+            path.unlink()
+    subprocess.run([*git, "checkout", "--quiet", "."], check=True)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file() and b"\r" in path.read_bytes()] == [
+        "picture.png"
+    ]
+    assert (tmp_path / "picture.png").read_bytes() == b"\x89PNG\r\n\x1a\n"

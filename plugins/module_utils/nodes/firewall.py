@@ -26,6 +26,13 @@ def saved_firewall(command: str) -> str:
     return ""
 
 
+def netavark_table() -> str:
+    """What newer versions of Podman's network plugin tell the kernel without iptables; nothing where there is none."""
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return run("nft", "list", "table", "inet", "netavark").stdout
+    return ""
+
+
 def rules(saved: str) -> Iterator[tuple[str, list[str]]]:
     """Give each rule with its table, as iptables' arguments after -A: the chain first."""
     table = ""
@@ -117,3 +124,51 @@ def keep_rooms_apart(*, dry_run: bool = False) -> list[str]:
             if not dry_run:
                 run(command, "-w", *arguments)
     return done
+
+
+def allowances(saved: str, room: str, bridge: str) -> list[list[str]]:
+    """Arguments of iptables that let a room's traffic through where FORWARD drops what nobody allows (Docker, ufw).
+
+    Podman allows what its network's own addresses send. Packets between pods of two nodes have the pods' addresses, and
+    those to a published port another machine's. Appended: what others refuse by a rule of theirs stays refused.
+    """
+    mark = ["-m", "comment", "--comment", room_mark(room)]
+    wanted = (
+        ["-i", bridge, "-o", bridge, *mark, "-j", "ACCEPT"],
+        ["-o", bridge, "-m", "conntrack", "--ctstate", "DNAT", *mark, "-j", "ACCEPT"],
+    )
+    there = [arguments for table, arguments in rules(saved) if table == "filter"]
+    return [["-t", "filter", "-A", "FORWARD", *rule] for rule in wanted if ["FORWARD", *rule] not in there]
+
+
+def room_mark(room: str) -> str:
+    """The comment of a room's own rules."""
+    return f"istio-workshop room {room}"
+
+
+def allowance_removals(saved: str, room: str) -> list[list[str]]:
+    """Arguments of iptables that remove a room's own rules."""
+    return [["-t", table, "-D", *arguments] for table, arguments in rules(saved) if room_mark(room) in arguments]
+
+
+def has_rules(saved: str, address: str, subnet: str, *, publishes: bool) -> bool:
+    """Tell whether Podman's rules for a running container are there; a firewall that is reloaded takes them away.
+
+    Args:
+        saved: what iptables-save prints.
+        address: the container's.
+        subnet: its network's.
+        publishes: whether it has ports on this machine.
+    """
+    found = [(table, arguments) for table, arguments in rules(saved)]
+    jumps = {target(arguments) for _, arguments in found}
+    translated = [arguments for table, arguments in found if table == "nat" and target(arguments) == "DNAT"]
+    reached = {
+        arguments[-1].partition(":")[0] for arguments in translated if arguments[0] in jumps
+    }  # `--to-destination ADDRESS:PORT` comes last
+    forwarded = any(
+        table == "filter" and arguments[:3] == ["NETAVARK_FORWARD", "-s", subnet] and "NETAVARK_FORWARD" in jumps
+        for table, arguments in found
+    )
+    leaves = any(table == "nat" and arguments[:3] == ["POSTROUTING", "-s", subnet] for table, arguments in found)
+    return forwarded and leaves and (address in reached or not publishes)

@@ -52,6 +52,7 @@ class Host:
     addresses: frozenset[str]
     routes: tuple[str, ...]
     mtu: int
+    routed: tuple[str, ...] = ()
     listeners: tuple[Listener, ...] = ()
     foreign: tuple[str, ...] = ()
     present: frozenset[str] = frozenset()
@@ -166,6 +167,9 @@ def _commands(host: Host, needs: Needs) -> Iterable[str]:
 
 
 def _network(host: Host, needs: Needs) -> Iterable[str]:
+    outer = [own for own in map(ipaddress.ip_address, host.addresses) if not own.is_loopback]
+    if not needs.containers and outer and all(own.version == 6 for own in outer):
+        yield "This machine has IPv6 addresses alone, but a node needs one of IPv4 that others reach: give it one."
     if needs.ports and needs.listen_address != "0.0.0.0" and needs.listen_address not in host.addresses:
         yield (
             f"workshop_listen_address is {needs.listen_address}, which is not an address of this machine: it has "
@@ -186,6 +190,12 @@ def _network(host: Host, needs: Needs) -> Iterable[str]:
                 yield (
                     f"{variable} ({value}) overlaps the network {route} that this machine is connected to: choose "
                     f"another one with -e {variable}=NETWORK."
+                )
+        for route in host.routed:
+            if ipaddress.IPv4Network(route).subnet_of(network):
+                yield (
+                    f"{variable} ({value}) holds the network {route}, which this machine reaches through a router (ip "
+                    f"route): choose another one with -e {variable}=NETWORK."
                 )
 
 

@@ -27,6 +27,8 @@ LABEL = "istio-workshop"
 # Where administrators' commands are; a user's PATH often lacks them.
 COMMAND_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 NO_LIMIT = 2**31
+# The protocol that its routes bear (`ip route`).
+KUBE_ROUTER = "17"
 
 
 def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
@@ -64,6 +66,7 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
         commands=found,
         addresses=frozenset(read_addresses(json_output("ip", "-json", "address", "show"))),
         routes=tuple(connected_networks(routes)),
+        routed=tuple(routed_networks(routes)),
         mtu=uplink_mtu(routes),
         listeners=tuple(find_listeners(needs.listen_address, ports, containers)),
         foreign=tuple(find_foreign(names, containers)) if with_podman else (),
@@ -165,7 +168,17 @@ def connected_networks(routes: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         destination = route.get("dst", "default")
         if destination == "default" or route.get("type") == "unreachable" or "gateway" in route:
             continue
-        if route.get("dev") != "kube-bridge":
+        network = destination if "/" in destination else f"{destination}/32"
+        # A private network that takes the whole way out has two halves of everything.
+        if route.get("dev") != "kube-bridge" and int(network.partition("/")[2]) > 1:
+            yield network
+
+
+def routed_networks(routes: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """Networks that this machine reaches through a router, besides those of pods on other nodes."""
+    for route in routes:
+        destination = route.get("dst", "default")
+        if "gateway" in route and destination != "default" and route.get("protocol") != KUBE_ROUTER:
             yield destination if "/" in destination else f"{destination}/32"
 
 

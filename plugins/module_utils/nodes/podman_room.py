@@ -10,7 +10,11 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.commands import run
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.firewall import keep_rooms_apart
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.firewall import (
+    allowance_removals,
+    keep_rooms_apart,
+    saved_firewall,
+)
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.host_reader import LABEL, podman_strictly
 
 ROOM_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,18}[a-z0-9])?")
@@ -54,6 +58,10 @@ class PodmanRoom:
             found = [name_of(item) for item in podman_strictly(*listing, "--filter", f"label={LABEL}={self.name}")]
             self._podman(*removal, names=found)
             removed += [f"{kind} {name}" for name in found]
+        for arguments in allowance_removals(saved_firewall("iptables"), self.name):
+            removed.append(f"rule iptables {' '.join(arguments)}")
+            if not self.dry_run:
+                run("iptables", "-w", *arguments)
         # This room's networks are gone; those of others must stay apart.
         removed += keep_rooms_apart(dry_run=self.dry_run)
         seed = podman_strictly("image", "ls", "--filter", f"reference={SEED_IMAGE}:{self.name}")

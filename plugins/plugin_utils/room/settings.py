@@ -149,11 +149,11 @@ def _address(value: Any) -> str | None:
 
 
 def _node_address(value: Any, settings: Mapping[str, Any]) -> str | None:
-    if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z.:-]+", value):
+    if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z.-]+", value):
         return None
     if settings.get("workshop_kubeconfig"):
-        return "the address of a node of the cluster that workshop_kubeconfig names"
-    return "the address of a node as this machine reaches it"
+        return "the IPv4 address (or name) of a node of the cluster that workshop_kubeconfig names"
+    return "the IPv4 address (or name) of a node as this machine reaches it"
 
 
 def _port(value: Any, low: int, high: int, kind: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes import firewall
@@ -83,3 +85,60 @@ COMMIT
 )
 def test_isolated_networks_that_are_left_stay_isolated(saved: str, commands: list[str]) -> None:
     assert [" ".join(arguments) for arguments in firewall.lost_isolation(saved)] == commands
+
+
+# A room of two nodes, of which the first publishes its ports.
+ROOM = """*filter
+:FORWARD DROP [0:0]
+:NETAVARK_FORWARD - [0:0]
+-A FORWARD -m comment --comment "netavark firewall plugin rules" -j NETAVARK_FORWARD
+-A NETAVARK_FORWARD -d 10.89.2.0/24 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A NETAVARK_FORWARD -s 10.89.2.0/24 -j ACCEPT
+COMMIT
+*nat
+:NETAVARK-1D18767B3119A - [0:0]
+:NETAVARK-DN-1D18767B3119A - [0:0]
+:NETAVARK-HOSTPORT-DNAT - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j NETAVARK-HOSTPORT-DNAT
+-A POSTROUTING -s 10.89.2.0/24 -j NETAVARK-1D18767B3119A
+-A NETAVARK-DN-1D18767B3119A -d 127.0.0.1/32 -p tcp -m tcp --dport 32600 -j DNAT --to-destination 10.89.2.10:32600
+-A NETAVARK-HOSTPORT-DNAT -d 127.0.0.1/32 -p tcp -m comment --comment "dnat" -j NETAVARK-DN-1D18767B3119A
+COMMIT
+"""
+
+
+def without(words: str) -> str:
+    return "\n".join(line for line in ROOM.splitlines() if words not in line)
+
+
+@pytest.mark.parametrize(
+    ("saved", "control_plane", "worker"),
+    [
+        (ROOM, True, True),
+        ("", False, False),
+        (without("DNAT --to"), False, True),
+        (without("-j NETAVARK-DN"), False, True),
+        (without("-A POSTROUTING"), False, False),
+        (without("-A FORWARD"), False, False),
+        (without("-A NETAVARK_FORWARD -s"), False, False),
+    ],
+)
+def test_rules_that_a_reloaded_firewall_took_away_are_missed(saved: str, control_plane: bool, worker: bool) -> None:
+    assert firewall.has_rules(saved, "10.89.2.10", "10.89.2.0/24", publishes=True) == control_plane
+    assert firewall.has_rules(saved, "10.89.2.11", "10.89.2.0/24", publishes=False) == worker
+
+
+def test_a_rooms_own_rules_are_appended_once_and_go_with_it() -> None:
+    wanted = firewall.allowances(ROOM, "blue", "podman3")
+    assert [" ".join(arguments) for arguments in wanted] == [
+        "-t filter -A FORWARD -i podman3 -o podman3 -m comment --comment istio-workshop room blue -j ACCEPT",
+        "-t filter -A FORWARD -o podman3 -m conntrack --ctstate DNAT -m comment --comment istio-workshop room blue "
+        "-j ACCEPT",
+    ]
+    written = [shlex.join(arguments[2:]).replace("'", '"') for arguments in wanted]
+    saved = ROOM.replace("COMMIT", "\n".join([*written, "COMMIT"]), 1)
+    assert firewall.allowances(saved, "blue", "podman3") == []
+    assert firewall.allowance_removals(saved, "green") == []
+    assert [arguments[:4] for arguments in firewall.allowance_removals(saved, "blue")] == [
+        ["-t", "filter", "-D", "FORWARD"]
+    ] * 2

@@ -82,6 +82,10 @@ def test_a_machine_as_a_node_must_be_of_the_debian_family() -> None:
             replace(GOOD, routes=("10.244.3.0/24",)),
             "workshop_pod_subnet (10.244.0.0/16) overlaps the network 10.244.3.0/24",
         ),
+        (
+            replace(GOOD, routed=("10.244.9.0/24", "10.0.0.0/8", "192.0.2.7/32")),
+            "workshop_pod_subnet (10.244.0.0/16) holds the network 10.244.9.0/24, which this machine reaches through",
+        ),
         (replace(GOOD, foreign=("The network istio-workshop-workshop",)), "is not ours: remove or rename it"),
         (
             replace(GOOD, listeners=(Listener(32000, "nginx (process 7)"),)),
@@ -132,3 +136,19 @@ def test_limits_are_never_above_what_the_host_may_give() -> None:
 )
 def test_runc_where_crun_refuses(mode: str, commands: set[str], chosen: str) -> None:
     assert runtime(replace(GOOD, cgroup_mode=mode, commands=frozenset(commands))) == chosen
+
+
+@pytest.mark.parametrize(
+    ("addresses", "wrong"),
+    [
+        (("127.0.0.1", "192.0.2.2"), 0),
+        (("127.0.0.1",), 0),
+        (("127.0.0.1", "::1", "2001:db8::2"), 1),
+        (("127.0.0.1", "2001:db8::2", "10.0.0.2"), 0),
+    ],
+)
+def test_a_machine_with_ipv6_alone_is_no_node(addresses: tuple[str, ...], wrong: int) -> None:
+    host = replace(GOOD, addresses=frozenset(addresses), commands=frozenset({"dpkg-query"}))
+    found = problems(host, replace(NEEDS, containers=False, commands={}, listen_address="0.0.0.0"))
+    assert [sentence.startswith("This machine has IPv6 addresses alone") for sentence in found] == [True] * wrong
+    assert problems(replace(GOOD, addresses=frozenset({"127.0.0.1", "2001:db8::2"})), NEEDS) == []

@@ -39,12 +39,17 @@ def test_networks_behind_a_gateway_or_of_pods_are_not_connected() -> None:
     routes = [
         {"dst": "default", "gateway": "192.0.2.1", "dev": "eth0"},
         {"dst": "192.0.2.0/24", "dev": "eth0"},
-        {"dst": "10.244.1.0/24", "gateway": "192.0.2.11", "dev": "eth0"},
+        {"dst": "10.244.1.0/24", "gateway": "192.0.2.11", "dev": "eth0", "protocol": "17"},
+        {"dst": "10.244.9.0/24", "gateway": "192.0.2.1", "dev": "eth0", "protocol": "static"},
+        {"dst": "203.0.113.7", "gateway": "192.0.2.1", "dev": "eth0", "protocol": "dhcp"},
+        {"dst": "0.0.0.0/1", "dev": "tun0"},
+        {"dst": "128.0.0.0/1", "dev": "tun0"},
         {"dst": "10.244.0.0/24", "dev": "kube-bridge"},
         {"type": "unreachable", "dst": "10.244.0.0/16"},
         {"dst": "10.8.0.1", "dev": "tun0"},
     ]
     assert list(host_reader.connected_networks(routes)) == ["192.0.2.0/24", "10.8.0.1/32"]
+    assert list(host_reader.routed_networks(routes)) == ["10.244.9.0/24", "203.0.113.7/32"]
 
 
 def test_link_local_addresses_are_of_no_use() -> None:

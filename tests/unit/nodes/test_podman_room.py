@@ -31,6 +31,7 @@ def test_everything_with_the_label_goes_containers_first(monkeypatch: pytest.Mon
     monkeypatch.setattr(podman_room, "podman_strictly", podman)
     monkeypatch.setattr(podman_room, "run", lambda *command: commands.append(list(command)))
     monkeypatch.setattr(podman_room, "keep_rooms_apart", lambda dry_run: [])
+    monkeypatch.setattr(podman_room, "saved_firewall", lambda command: "")
     removed = PodmanRoom("blue", dry_run=False).remove()
     assert removed == ["container blue-control-plane", "volume blue-control-plane", "network istio-workshop-blue"]
     assert [command[1] for command in commands] == ["rm", "volume", "network"]
@@ -57,6 +58,7 @@ def test_an_image_that_another_room_uses_is_neither_removed_nor_said_to_be(
     monkeypatch.setattr(podman_room, "podman_strictly", podman)
     monkeypatch.setattr(podman_room, "run", lambda *command: None)
     monkeypatch.setattr(podman_room, "keep_rooms_apart", lambda dry_run: [])
+    monkeypatch.setattr(podman_room, "saved_firewall", lambda command: "")
     assert PodmanRoom("blue", dry_run=dry_run).remove() == ["container blue-control-plane", "image old"]
 
 
