@@ -11,7 +11,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from workshop_service.probes import PROBE_PATHS
 
-RETRY_SECONDS = 1
+RETRY_SECONDS = 2
 
 
 def install_overload(app: Flask, threads: int, registry: CollectorRegistry) -> None:

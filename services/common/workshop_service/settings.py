@@ -32,7 +32,7 @@ class Settings:
     room: str = ""
     port: int = 8080
     probe_port: int = 8081
-    threads: int = 64
+    threads: int = 128
     drain_seconds: float = 5.0
     graceful_seconds: int = 20
 
@@ -54,7 +54,7 @@ class Settings:
             room=_room(env),
             port=int(number(env, "PORT", 8080, low=1, high=65535, integer=True)),
             probe_port=int(number(env, "PROBE_PORT", 8081, low=1, high=65535, integer=True)),
-            threads=int(number(env, "THREADS", 64, low=1, high=512, integer=True)),
+            threads=int(number(env, "THREADS", 128, low=1, high=512, integer=True)),
             drain_seconds=number(env, "DRAIN_SECONDS", 5, low=0, high=60),
             graceful_seconds=int(number(env, "GRACEFUL_SECONDS", 20, low=1, high=300, integer=True)),
         )

@@ -35,9 +35,9 @@ def test_a_route_takes_three_places_in_four_and_leaves_the_others(make_backend: 
         for _ in waiting:
             inside.acquire()
         refused = app.test_client().get("/wait")
-        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
         assert refused.json == {
-            "error": "3 requests are being worked on, which is all that this pod can do: try again in 1 s."
+            "error": "3 requests are being worked on, which is all that this pod can do: try again in 2 s."
         }
         assert app.test_client().get("/name").status_code == 200
         assert "http_requests_in_flight 3.0" in app.test_client().get("/metrics").text
