@@ -30,5 +30,5 @@ class ActionModule(WorkshopAction):
         if broken and not self.check_mode:
             Store(self.api, given["namespace"], say).clear_up()
         damaged = {reference: damage.sentence for reference, damage in found.items()}
-        warnings = [f"{reference} in the registry is damaged: {sentence}" for reference, sentence in damaged.items()]
-        return {"changed": broken, "damaged": damaged, "warnings": warnings}
+        told = [f"{reference} in the registry is damaged: {sentence}." for reference, sentence in damaged.items()]
+        return {"changed": broken, "damaged": damaged, "warnings": told, "msg": " ".join(told)}

@@ -65,6 +65,8 @@ class Login:
                 unfinished = path.with_name(f".{path.name}.{os.getpid()}")
                 unfinished.touch(0o600)
                 unfinished.write_text(config)
+                for made in (path.parent, unfinished):  # by root, for who has typed sudo
+                    os.chown(made, int(os.environ.get("SUDO_UID") or -1), -1)
                 unfinished.rename(path)
         except OSError as error:
             raise WorkshopError(f"The registry's login cannot be written to {path}: {error.strerror}.") from error
