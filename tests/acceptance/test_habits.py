@@ -192,6 +192,9 @@ def test_certificates_that_have_ended_are_renewed(room: Room) -> None:
     played = room.must("site.yml")
     assert "Renew certificates that are about to end" in played.output
     assert room.kubectl("get", "nodes").count(" Ready") == 2
+    # Each of the control plane has read the new ones: a scheduler with an old one binds no pod.
+    room.kubectl("delete", "pod", "--namespace=staging", "--selector=app=front")
+    assert wait_for(lambda: room.front("/backends"), 180) >= 0
     assert room.must("site.yml").changed == 0
 
 
