@@ -15,4 +15,7 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"unbound_claims": explained(manifests.unbound_claims)}
+        return {
+            "manifest_faults": explained(manifests.faults),
+            "unbound_claims": explained(manifests.unbound_claims),
+        }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.request import getproxies
@@ -14,6 +15,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.kubeconfig import no_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, labelled
 
+# What the API server counts.
+COUNTED_FIELDS = {"metadata.generation", "metadata.resourceVersion"}
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
 
@@ -117,6 +120,44 @@ def differences(applied: Mapping[str, Any]) -> list[dict[str, Any]]:
         difference = item.get("diff") or {"before": "", "after": f"{name} (new)\n"}
         found.append({"before_header": name, "after_header": name, **difference})
     return found
+
+
+def faults(applied: Mapping[str, Any]) -> list[str]:
+    """Say of each object that a run in check mode would make or change what is wrong with it, in a sentence."""
+    return [
+        f"{each['after_header']} is not there."
+        if not each.get("before")
+        else f"{each['after_header']} is not as it was deployed: {'; '.join(changes(each['before'], each['after']))}."
+        for each in differences(applied)
+    ]
+
+
+def changes(before: Any, after: Any, path: str = "") -> list[str]:
+    """Give the leaves that differ, each with what it is and what it was deployed as.
+
+    >>> changes({"spec": {"mode": "PERMISSIVE"}}, {"spec": {"mode": "STRICT"}, "metadata": {"generation": 2}})
+    ['spec.mode is "PERMISSIVE", not "STRICT"']
+    >>> changes({}, {"labels": {"a": "b"}})
+    ['labels.a is missing (it was "b")']
+    """
+    if before == after or path in COUNTED_FIELDS:
+        return []
+    if isinstance(before, dict | None) and isinstance(after, dict | None):
+        keys = sorted({*(before or {}), *(after or {})})
+        inner = ((key, f"{path}.{key}".lstrip(".")) for key in keys)
+        return [
+            sentence
+            for key, place in inner
+            for sentence in changes((before or {}).get(key), (after or {}).get(key), place)
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = enumerate(zip(before, after, strict=True))
+        return [each for index, (old, new) in pairs for each in changes(old, new, f"{path}[{index}]")]
+    if before is None:
+        return [f"{path} is missing (it was {json.dumps(after)})"]
+    if after is None:
+        return [f"{path} is {json.dumps(before)}, and was not there"]
+    return [f"{path} is {json.dumps(before)}, not {json.dumps(after)}"]
 
 
 def unbound_claims(applied: Mapping[str, Any]) -> list[str]:

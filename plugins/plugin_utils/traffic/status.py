@@ -80,6 +80,41 @@ def service_status(
     }
 
 
+def faults(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say what keeps services from being where their stage has led them, a sentence each.
+
+    Args:
+        services: what `service_status` says of each.
+    """
+    found = []
+    for each in services:
+        name = each["service"]
+        if each["stage"] is None:
+            found.append(f"{name} is at no stage: its routes are missing, or are not the workshop's.")
+        found += [f"{name}: {sentence}" for sentence in (*each["warnings"], *each["silent"])]
+        found += [f"{name}: {other['sentence']}" for other in each["others"] if other["counts"]]
+        found += [sentence for version in each["versions"] for sentence in _version_faults(each, version)]
+    return found
+
+
+def _version_faults(service: Mapping[str, Any], version: Mapping[str, Any]) -> list[str]:
+    what, asked = f"{service['service']} {version['version']}", version["asked"]
+    found = []
+    # What only gets copies may break: that is what mirroring is for.
+    if (asked or service["stage"] != "mirror") and not 0 < version["ready"] >= version["pods"]:
+        found.append(f"{what} has {version['ready']} of {version['pods']} pods ready.")
+    if asked is not None:
+        part = f"{what} is to get {_shown(asked)} of the requests"
+        if version["configured"] != asked:
+            found.append(f"{part}, and its routes give it {_shown(version['configured'])}.")
+        found += [
+            f"{part}, and from {pod} {_shown(share)} arrive."
+            for pod, share in version["arrives"].items()
+            if share != asked
+        ]
+    return found
+
+
 def _versions(
     service: str,
     live: Live,

@@ -11,6 +11,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests
     arguments,
     differences,
     errors,
+    faults,
     unbound_claims,
 )
 
@@ -122,3 +123,39 @@ def test_differences_are_those_of_each_object() -> None:
     assert [each["after_header"] for each in shown] == ["Deployment/staging/front", "Namespace/staging"]
     assert shown[0]["after"] == {"replicas": 2}
     assert shown[1]["after"] == "Namespace/staging (new)\n"
+
+
+def compared(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, Any]:
+    diff = {"diff": {"before": before, "after": after}} if before is not None else {}
+    made = {"kind": "Service", "metadata": {"name": "aleph", "namespace": "staging"}}
+    return {"changed": True, **diff, "result": made}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        (None, {}, "Service/staging/aleph is not there."),
+        ({}, {"kind": "Service"}, "Service/staging/aleph is not there."),
+        (
+            {"metadata": {"generation": 1}, "spec": {"selector": {"app": "gimel"}}},
+            {"metadata": {"generation": 2}, "spec": {"selector": {"app": "aleph"}}},
+            'Service/staging/aleph is not as it was deployed: spec.selector.app is "gimel", not "aleph".',
+        ),
+        (
+            {"spec": {"ports": [{"port": 80, "nodePort": 1}], "type": "NodePort"}},
+            {"spec": {"ports": [{"port": 80, "nodePort": 2}]}},
+            "Service/staging/aleph is not as it was deployed: spec.ports[0].nodePort is 1, not 2; "
+            'spec.type is "NodePort", and was not there.',
+        ),
+        (
+            {"metadata": {"resourceVersion": "1"}, "spec": {"ports": []}},
+            {"metadata": {"labels": {"a": "b"}, "resourceVersion": "2"}, "spec": {"ports": [1]}},
+            'Service/staging/aleph is not as it was deployed: metadata.labels.a is missing (it was "b"); '
+            "spec.ports is [], not [1].",
+        ),
+    ],
+)
+def test_what_is_not_as_it_was_deployed_is_a_sentence(
+    before: dict[str, Any] | None, after: dict[str, Any], sentence: str
+) -> None:
+    assert faults(several(compared(before, after), {"changed": False})) == [sentence]

@@ -276,3 +276,59 @@ def test_the_page_that_documents_the_data_names_each_field() -> None:
     whole = {"schema", "namespace", "services", "next"}
     assert described == {*whole, *found, *found["versions"][0], *found["rules"][0], "object", "counts"}
     assert json.loads(json.dumps(found)) == found
+
+
+def faults(live: Live, seen: dict[str, dict[str, View]]) -> list[str]:
+    return status.faults([shown(live, seen)])
+
+
+def test_a_stage_as_it_should_be_has_no_faults() -> None:
+    for stage, weight in (("baseline", None), ("dark_launch", None), ("mirror", None), ("rollout", 20)):
+        assert faults(at(stage, weight), views(stage, weight)) == [], stage
+
+
+def test_each_fault_is_a_sentence() -> None:
+    asked = at("rollout", 20)
+    assert faults(replace(asked, virtual_services=[]), views("rollout", 20)) == [
+        "aleph is at no stage: its routes are missing, or are not the workshop's."
+    ]
+    assert "aleph 0.1 is to get 80 % of the requests, and from load-1 100 % arrive." in faults(
+        asked, views("rollout", 20, "front-1") | views("baseline", None, "load-1")
+    )
+    assert any(
+        "from front-1 0 % arrive" in each for each in faults(asked, views("rollout", 20, subsets={"v01": EMPTY}))
+    )
+
+
+def test_a_version_without_pods_is_a_fault_unless_it_only_gets_copies() -> None:
+    def without_pods(stage: str, weight: int | None, version: str) -> list[str]:
+        said = shown(at(stage, weight), views(stage, weight))
+        for each in said["versions"]:
+            if each["version"] == version:
+                each["ready"] = 0
+        return status.faults([said])
+
+    assert without_pods("rollout", 20, "0.3") == ["aleph 0.3 has 0 of 1 pods ready."]
+    assert without_pods("dark_launch", None, "0.3") == ["aleph 0.3 has 0 of 1 pods ready."]
+    assert without_pods("mirror", None, "0.1") == ["aleph 0.1 has 0 of 1 pods ready."]
+    assert without_pods("mirror", None, "0.3") == []
+
+
+def test_what_others_say_of_it_is_a_fault_where_it_counts() -> None:
+    said = shown(at("baseline"), views("baseline"))
+    said["others"] = [
+        {"object": "VirtualService staging/mine", "counts": True, "sentence": "mine routes aleph."},
+        {"object": "DestinationRule istio-system/default", "counts": False, "sentence": "does not hold."},
+    ]
+    said["warnings"], said["silent"] = ["it was changed by kubectl."], ["front-1 did not answer."]
+    assert status.faults([said]) == [
+        "aleph: it was changed by kubectl.",
+        "aleph: front-1 did not answer.",
+        "aleph: mine routes aleph.",
+    ]
+
+
+def test_a_share_that_is_not_configured_is_a_fault() -> None:
+    said = shown(at("rollout", 20), views("rollout", 20))
+    said["versions"][1]["configured"] = 30
+    assert status.faults([said]) == ["aleph 0.3 is to get 20 % of the requests, and its routes give it 30 %."]
