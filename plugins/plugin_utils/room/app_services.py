@@ -35,9 +35,9 @@ def version_label(tag: str) -> str:
     >>> version_label("1.0-RC1")
     'v1-0-rc1-9ea1e2'
     """
-    if re.fullmatch(r"\d\.\d", tag):
+    if re.fullmatch(r"[0-9]\.[0-9]", tag):
         return "v" + tag.replace(".", "")
-    if re.fullmatch(r"\d+(\.\d+)+", tag) and len(tag) <= MAX_LABEL:
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)+", tag) and len(tag) <= MAX_LABEL:
         return "v" + tag.replace(".", "-")
     # Upper case, other characters and length are lost: the digest keeps what they tell apart.
     words = re.sub(r"[^a-z0-9]+", "-", tag.lower()).strip("-")[:MAX_LABEL]
