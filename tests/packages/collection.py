@@ -36,12 +36,20 @@ class Installed:
         done = self.run(*command)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def run(self, *command: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-        """Type a command in the empty directory."""
+    def run(
+        self, *command: str, timeout: float = 300, directory: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Type a command, in the empty directory unless another one is named."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE", "XDG"))}
         environment |= {"HOME": str(self.home), "ANSIBLE_COLLECTIONS_PATH": str(self.collections), "NO_COLOR": "1"}
         return subprocess.run(
-            command, cwd=self.empty, env=environment, capture_output=True, text=True, check=False, timeout=timeout
+            command,
+            cwd=directory or self.empty,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
         )
 
     def play(self, playbook: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:

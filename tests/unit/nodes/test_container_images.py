@@ -60,5 +60,7 @@ def test_what_containerd_has_is_read_with_its_digests() -> None:
     output = (
         "REF TYPE DIGEST SIZE PLATFORMS LABELS\n"
         "localhost/workshop/busybox:1.35.0 application/vnd.oci.image.manifest.v1+json sha256:11 1.0 MiB linux/amd64 -\n"
+        "cut\n"
+        "\n"
     )
     assert images.listed_images(output) == {"localhost/workshop/busybox:1.35.0": "sha256:11"}

@@ -21,6 +21,10 @@ def test_settings_are_raised_and_never_lowered() -> None:
     assert host_settings.to_raise({"a": "128", "b": "9000"}, {"a": 1024, "b": 1024, "unknown": 5}) == {"a": 1024}
 
 
+def test_a_setting_is_a_file() -> None:
+    assert host_settings.sysctl_path("net.ipv4.ip_forward") == Path("/proc/sys/net/ipv4/ip_forward")
+
+
 @pytest.mark.parametrize(
     ("name", "before", "now", "back"),
     [

@@ -18,6 +18,11 @@ def test_a_further_worker_moves_nobody() -> None:
     assert more == {**few, "worker-1": "10.89.3.11", "worker-10": "10.89.3.20"}
 
 
+def test_the_highest_worker_has_the_last_address() -> None:
+    found = room.node_addresses(SUBNET, ["control-plane"], ["worker-244"])
+    assert found["worker-244"] == "10.89.3.254"
+
+
 @pytest.mark.parametrize(
     ("control_plane", "workers", "said"),
     [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.unit.plugins.traffic.conftest import goal
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import routes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import route_effects, routes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     DEVELOPER_COOKIE,
     virtual_service,
@@ -138,6 +138,22 @@ def service(*http: dict[str, Any], **spec: Any) -> dict[str, Any]:
 def to(subset: str, **fields: Any) -> dict[str, Any]:
     """A route that is one of ours but for some fields."""
     return {"route": [{"destination": {"host": "aleph", "subset": subset}}], "retries": {"attempts": 0}, **fields}
+
+
+# Names of Envoy's codes (envoy/config/route/v3/route_components.proto), and the codes of RFC 9110, section 15.4.
+REDIRECT_CODES = {
+    "MOVED_PERMANENTLY": 301,
+    "FOUND": 302,
+    "SEE_OTHER": 303,
+    "TEMPORARY_REDIRECT": 307,
+    "PERMANENT_REDIRECT": 308,
+}
+
+
+@pytest.mark.parametrize(("name", "code"), REDIRECT_CODES.items())
+def test_a_redirect_is_told_with_its_code(name: str, code: int) -> None:
+    told = route_effects.instead_of_envoy({"redirect": {"path_redirect": "/new", "response_code": name}})
+    assert told == f"is redirected to /new ({code})"
 
 
 def test_case_12_a_redirect_a_delegate_a_fault_and_the_old_mirror_percent_are_told() -> None:
