@@ -1,7 +1,7 @@
 # The commands of this project; `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down test test-all lint format unit molecule venv deps
+.PHONY: help up down test test-all lint format unit molecule docs venv deps
 
 # Administrators' commands, such as iptables, are not in everybody's path.
 export PATH := $(CURDIR)/.venv/bin:$(PATH):/usr/local/sbin:/usr/sbin:/sbin
@@ -52,6 +52,9 @@ unit: .python-test ## Unit tests (one of them: .venv/bin/pytest tests/unit -k NA
 
 molecule: .prepared-test ## One molecule scenario: SCENARIO=default
 	@tests/run molecule:$(SCENARIO)
+
+docs: .python-test ## The documentation as a site, in .cache/site
+	@NO_MKDOCS_2_WARNING=1 mkdocs build --strict && echo "open .cache/site/index.html"
 
 venv: .python-test ## Only make .venv, with what running and testing need
 

@@ -27,7 +27,7 @@ name: room
 short_description: The nodes that a room was made with
 description:
   - Reads the inventory that C(make up) was given for the room that C(-e workshop_name) names, or that is the only one.
-  - With no such room, or one that was given none, reads the collection's own, which has one container node on this machine.
+  - With no such room, or one that was given none, reads the collection's own, with one container node on this machine.
   - The variable C(room_inventory) of all hosts has the sources of that inventory, none for the collection's own.
 options:
   plugin:
