@@ -89,7 +89,8 @@ def faults(services: Sequence[Mapping[str, Any]]) -> list[str]:
     found = []
     for each in services:
         name = each["service"]
-        if each["stage"] is None:
+        # Before the first stage there is nothing of it.
+        if each["stage"] is None and each["last_change"] is not None:
             found.append(f"{name} is at no stage: its routes are missing, or are not the workshop's.")
         found += [f"{name}: {sentence}" for sentence in (*each["warnings"], *each["silent"])]
         found += [f"{name}: {other['sentence']}" for other in each["others"] if other["counts"]]

@@ -287,6 +287,10 @@ def test_a_stage_as_it_should_be_has_no_faults() -> None:
         assert faults(at(stage, weight), views(stage, weight)) == [], stage
 
 
+def test_before_the_first_stage_nothing_is_missing() -> None:
+    assert faults(replace(at("baseline"), virtual_services=[], destination_rules=[]), {}) == []
+
+
 def test_each_fault_is_a_sentence() -> None:
     asked = at("rollout", 20)
     assert faults(replace(asked, virtual_services=[]), views("rollout", 20)) == [
