@@ -76,7 +76,7 @@ FAULTS = [
         patch("service/aleph", {"spec": {"selector": {"app": "gimel"}}}),
         'Service/staging/aleph.*"gimel"',
     ),
-    Fault("a Service deleted", ("delete", STAGING, "service/beth"), "Service/staging/beth is not there"),
+    Fault("a Service deleted", ("delete", STAGING, "service/beth"), "Service/staging/beth is missing"),
     Fault(
         "a port that is not named",
         patch("service/aleph", [{"op": "replace", "path": "/spec/ports/0/name", "value": "tcp"}], "json"),

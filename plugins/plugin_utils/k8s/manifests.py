@@ -124,12 +124,14 @@ def differences(applied: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def faults(applied: Mapping[str, Any]) -> list[str]:
     """Say of each object that a run in check mode would make or change what is wrong with it, in a sentence."""
-    return [
-        f"{each['after_header']} is not there."
-        if not each.get("before")
-        else f"{each['after_header']} is not as it was deployed: {'; '.join(changes(each['before'], each['after']))}."
-        for each in differences(applied)
-    ]
+    found = []
+    for each in differences(applied):
+        name, before, after = each["after_header"], each.get("before"), each.get("after")
+        if isinstance(before, dict) and isinstance(after, dict) and before:
+            found.append(f"{name} is not as it was deployed: {'; '.join(changes(before, after))}.")
+        else:
+            found.append(f"{name} is missing, or not as it was deployed.")
+    return found
 
 
 def changes(before: Any, after: Any, path: str = "") -> list[str]:

@@ -134,8 +134,8 @@ def compared(before: dict[str, Any] | None, after: dict[str, Any]) -> dict[str, 
 @pytest.mark.parametrize(
     ("before", "after", "sentence"),
     [
-        (None, {}, "Service/staging/aleph is not there."),
-        ({}, {"kind": "Service"}, "Service/staging/aleph is not there."),
+        (None, {}, "Service/staging/aleph is missing, or not as it was deployed."),
+        ({}, {"kind": "Service"}, "Service/staging/aleph is missing, or not as it was deployed."),
         (
             {"metadata": {"generation": 1}, "spec": {"selector": {"app": "gimel"}}},
             {"metadata": {"generation": 2}, "spec": {"selector": {"app": "aleph"}}},
