@@ -39,6 +39,7 @@ options:
         description: The password.
         type: str
         required: true
+        no_log: true
   namespace:
     description: containerd's namespace.
     type: str
