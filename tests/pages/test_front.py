@@ -35,7 +35,7 @@ def ask_a_hundred_times(page: Page) -> dict[str, dict[str, int]]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["phone", "desktop"])
-@pytest.mark.parametrize("path", ["", "backends", "login"])
+@pytest.mark.parametrize("path", ["", "backends", "login", "logout"])
 def test_every_page_is_accessible_at_every_width(open_page: OpenPage, path: str, width: str, scheme: str) -> None:
     page = open_page(f"{setting('FRONT_URL')}/{path}", width, scheme)
     assert_accessible(page)
