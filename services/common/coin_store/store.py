@@ -69,7 +69,7 @@ class CoinStore:
             connection_class=DeadlineConnection,
             host=host,
             port=port,
-            socket_timeout=seconds,
+            socket_timeout=None,  # the deadline is enough
             socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), 0),
         )
