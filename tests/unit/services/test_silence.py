@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -216,3 +217,22 @@ def test_a_count_whose_answer_is_lost_is_neither_doubled_nor_forgotten(
         thread.join(10)
     assert store.read().hashes == registry.get_sample_value("worker_units_total")
     assert store.read().coins == registry.get_sample_value("worker_coins_total")
+
+
+@pytest.mark.parametrize("ask", [CoinStore.read, lambda store: store.count(Batch(units=1))], ids=["read", "count"])
+def test_redis_is_asked_once_and_never_again_unseen(ask: Callable[[CoinStore], object]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        connections = []
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):  # the listener is closed
+                while True:
+                    connection, _ = listener.accept()
+                    connections.append(connection)
+                    connection.close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
+        store = CoinStore("127.0.0.1", listener.getsockname()[1], 5)
+        with pytest.raises(StoreError):
+            ask(store)
+        assert len(connections) == 1
