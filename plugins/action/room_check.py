@@ -33,7 +33,7 @@ class ActionModule(WorkshopAction):
             show([f"The room is {name}."])
         record = typed.rooms.record(name)
         kept, secret = typed.remembered
-        found = changes.changes(kept, record.settings, typed.defaults, typed.inventory_settings()) if record else []
+        found = changes.changes(kept, record, typed.defaults, typed.inventory_settings()) if record else []
         moved = changes.moved(record.inventory, typed.sources) if record else []
         if refused := changes.refusals([*found, *moved], purpose, name, typed.defaults["workshop_node_ports"]):
             raise RoomError("\n".join(refused))

@@ -24,7 +24,9 @@ class ActionModule(WorkshopAction):
         after = None
         if given["state"] == "present":
             sources = typed.sources if given["inventory"] or not before else None
-            after = changes.updated(typed.record(name), typed.remembered[0], typed.defaults, sources)
+            after = changes.updated(
+                typed.record(name), typed.remembered[0], typed.defaults, sources, typed.inventory_settings()
+            )
         if before != after and not self.check_mode:
             if after:
                 typed.rooms.write(name, after)

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed, templates
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes
 
 ROOT_CONNECTIONS = ("local", "containers.podman.podman")
 
@@ -23,7 +24,8 @@ class ActionModule(WorkshopAction):
         # room_check has judged whether it is there.
         name = typed.rooms.choose(None if named is None else str(named), "make")
         settings = typed.defaults | templates(typed.record(name).settings) | {"workshop_name": name}
-        missing = {key: value for key, value in settings.items() if key not in known}
+        kept = changes.kept(typed.record(name), typed.inventory_settings()).keys() - typed.given.keys()
+        missing = {key: value for key, value in settings.items() if key not in known or key in kept}
         if known.get("ansible_connection") in ROOT_CONNECTIONS:
             # Root already, and there is no sudo in a container: -b is for machines.
             missing["ansible_become"] = False

@@ -65,8 +65,9 @@ def test_a_room_that_is_not_there_is_one_sentence(installed: Installed) -> None:
         assert "There is no room 'packed', and no other" in " ".join(done.stdout.split())
 
 
-def remember(installed: Installed, name: str, settings: dict[str, object], *inventory: str) -> None:
-    Rooms(state_directory({"HOME": str(installed.home)}), "workshop").write(name, Record(settings, inventory))
+def remember(installed: Installed, name: str, settings: dict[str, object], *inventory: str, **overridden: int) -> None:
+    record = Record(settings, inventory, overridden)
+    Rooms(state_directory({"HOME": str(installed.home)}), "workshop").write(name, record)
 
 
 def test_what_a_room_remembers_wins_over_the_defaults_and_the_inventory_over_it(installed: Installed) -> None:
@@ -83,6 +84,11 @@ def test_what_a_room_remembers_wins_over_the_defaults_and_the_inventory_over_it(
         assert "workshop_front_node_port is 83, but the room packed has 82" in " ".join(refused.stdout.split())
         remember(installed, "packed", {}, hosts(installed, port=84))
         assert "workshop_front_node_port is 84" in installed.play("host_check", "-i", own).stdout
+        # What was given against the inventory counts, also by name alone, until the inventory says something else.
+        against: dict[str, object] = {"workshop_front_node_port": 86}
+        remember(installed, "packed", against, hosts(installed, port=84), workshop_front_node_port=84)
+        assert "workshop_front_node_port is 86" in installed.play("host_check", "-i", own).stdout
+        assert "workshop_front_node_port is 87" in installed.play("host_check", "-i", hosts(installed, port=87)).stdout
         remember(installed, "packed", {}, "/there/is/none.yml")
         lost = installed.play("status", "-i", own)
         assert "The room's inventory, /there/is/none.yml, isn't there any more" in " ".join(lost.stdout.split())

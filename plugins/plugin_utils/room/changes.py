@@ -27,6 +27,7 @@ NOT_REMEMBERED = {
 PASSING_ROLES = ("app", "preflight", "teardown", "traffic")
 PATHS = ("workshop_kubeconfig", "workshop_ca_bundle")
 INVENTORY = "inventory"
+_NOTHING = object()
 SECRET_NAME = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 PASSWORD_IN_URL = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
 
@@ -71,19 +72,28 @@ def _absolute(path: Any) -> Any:
     return str(Path(path).expanduser().absolute()) if isinstance(path, str) and path and "{{" not in path else path
 
 
+def kept(record: Record, inventory: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what was given against the inventory, as far as that still says what it said then."""
+    return {
+        name: value
+        for name, value in record.settings.items()
+        if name in inventory and name in record.overridden and same(record.overridden[name], inventory[name])
+    }
+
+
 def changes(
     given: Mapping[str, Any],
-    remembered: Mapping[str, Any],
+    record: Record,
     defaults: Mapping[str, Any],
     inventory: Mapping[str, Any] | None = None,
 ) -> list[Change]:
     """Give the settings that differ from what the room has had until now.
 
-    What was given when the room was made has won over the inventory; without -e the inventory wins now.
+    What the inventory says counts where nothing was given against it, or where it says something else since.
     """
     own = inventory or {}
-    before = {**defaults, **own, **remembered}
-    now = {**{name: value for name, value in own.items() if name in remembered}, **given}
+    before = {**defaults, **own, **record.settings}
+    now = {**{name: value for name, value in own.items() if name in record.settings}, **kept(record, own), **given}
     return [
         Change(name, before.get(name), value)
         for name, value in now.items()
@@ -139,22 +149,31 @@ def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: C
 
 
 def updated(
-    record: Record, given: Mapping[str, Any], defaults: Mapping[str, Any], inventory: tuple[str, ...] | None
+    record: Record,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    sources: tuple[str, ...] | None,
+    inventory: Mapping[str, Any] | None = None,
 ) -> Record:
-    """Give what a room remembers from now on: what differs from the defaults.
+    """Give what a room remembers from now on: what differs from the defaults, or from the inventory.
 
     Args:
         record: what it has remembered until now.
         given: what it is to remember now.
         defaults: the settings' defaults, as they are written.
-        inventory: the inventory's sources, None for those of before.
+        sources: the inventory's sources, None for those of before.
+        inventory: the settings in the inventory.
     """
+    own = inventory or {}
+    # Where the inventory has come to say something else, that counts from now on.
+    before = {name: value for name, value in record.settings.items() if name not in own} | kept(record, own)
     settings = {
         name: value
-        for name, value in {**record.settings, **given}.items()
-        if not (name in defaults and same(value, defaults[name]))
+        for name, value in {**before, **given}.items()
+        if not same(value, own.get(name, defaults.get(name, _NOTHING)))
     }
-    return Record(settings, record.inventory if inventory is None else inventory)
+    overridden = {name: own[name] for name in settings if name in own}
+    return Record(settings, record.inventory if sources is None else sources, overridden)
 
 
 def _shown(value: Any) -> str:

@@ -34,15 +34,22 @@ class Record:
     Attributes:
         settings: values by variable name, as they were given.
         inventory: the inventory's sources, absolute; none: the collection's own.
+        overridden: what the inventory said where something else was given. For as long as it says that, what was given
+            counts.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     inventory: tuple[str, ...] = ()
+    overridden: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
         """What stands in the file."""
-        data = {"settings": dict(self.settings), "inventory": list(self.inventory)}
+        data = {
+            "settings": dict(self.settings),
+            "inventory": list(self.inventory),
+            "overridden": dict(self.overridden),
+        }
         return HEADER + yaml.safe_dump(data, sort_keys=True, default_flow_style=False)
 
 
@@ -78,8 +85,10 @@ class Rooms:
             return None
         try:
             data = yaml.safe_load(path.read_text())
-            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])))
-        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
+            # Older rooms have not written down what was overridden.
+            overridden = dict(data.get("overridden") or {})
+            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])), overridden)
+        except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise RoomError(
                 f"{path} cannot be read ({reason}): mend it, or remove it and give -e and -i again."

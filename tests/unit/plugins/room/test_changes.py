@@ -11,6 +11,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.changes 
     FIXED,
     PUBLISHED,
     changes,
+    kept,
     moved,
     refusals,
     remembered_names,
@@ -50,7 +51,7 @@ PURPOSES: list[Purpose] = ["make", "change", "use", "remove"]
     ],
 )
 def test_a_difference_is_shown(given: dict[str, Any], remembered: dict[str, Any], shown: list[str]) -> None:
-    assert [str(change) for change in changes(given, remembered, DEFAULTS)] == shown
+    assert [str(change) for change in changes(given, Record(remembered), DEFAULTS)] == shown
 
 
 @pytest.mark.parametrize(
@@ -68,13 +69,13 @@ def test_a_difference_is_shown(given: dict[str, Any], remembered: dict[str, Any]
 def test_an_inventorys_value_is_the_rooms_unless_another_was_given(
     given: dict[str, Any], remembered: dict[str, Any], inventory: dict[str, Any], shown: list[str]
 ) -> None:
-    assert [str(change) for change in changes(given, remembered, DEFAULTS, inventory)] == shown
+    assert [str(change) for change in changes(given, Record(remembered), DEFAULTS, inventory)] == shown
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("name", FIXED)
 def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
-    (said,) = refusals(changes({name: "/other"}, {name: "/old"}, {}), purpose, "blue")
+    (said,) = refusals(changes({name: "/other"}, Record({name: "/old"}), {}), purpose, "blue")
     assert said == (
         f"{name} is /other, but the room blue has /old and keeps it for as long as it is up: leave it out, or type "
         f'`make down ARGS="-e workshop_name=blue"` and then `make up ARGS="-e workshop_name=blue -e {name}=/other"`.'
@@ -83,7 +84,7 @@ def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
 
 @pytest.mark.parametrize("name", [*PUBLISHED, "workshop_front_node_port"])
 def test_what_the_node_publishes_is_changed_by_make_up_alone(name: str) -> None:
-    found = changes({name: "2"}, {name: "1"}, {})
+    found = changes({name: "2"}, Record({name: "1"}), {})
     assert refusals(found, "make", "blue", [name]) == []
     for purpose in PURPOSES[1:]:
         (said,) = refusals(found, purpose, "blue", [name])
@@ -95,7 +96,7 @@ def test_what_the_node_publishes_is_changed_by_make_up_alone(name: str) -> None:
 
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_anything_else_holds(purpose: Purpose) -> None:
-    assert refusals(changes({"workshop_load_rate": 50}, {}, DEFAULTS), purpose, "blue") == []
+    assert refusals(changes({"workshop_load_rate": 50}, Record(), DEFAULTS), purpose, "blue") == []
 
 
 def test_what_differs_from_the_defaults_is_remembered() -> None:
@@ -157,3 +158,38 @@ def test_another_inventory_is_shown_and_takes_no_room_down(tmp_path: Path) -> No
 
 def test_an_inventory_that_was_moved_is_the_same_one(tmp_path: Path) -> None:
     assert moved((str(tmp_path / "gone.yml"),), ("/new/hosts.yml",)) == []
+
+
+PORT = "workshop_front_node_port"
+
+
+@pytest.mark.parametrize(
+    ("said_then", "says_now", "typed", "counts", "shown"),
+    [
+        # The inventory says what it said: what was given against it counts.
+        (30180, 30180, {}, {PORT: "30280"}, []),
+        (30180, "30180", {}, {PORT: "30280"}, []),
+        (30180, 30180, {PORT: "30280"}, {PORT: "30280"}, []),
+        (30180, 30180, {PORT: "30380"}, {PORT: "30280"}, [f"{PORT} 30280 -> 30380"]),
+        # Somebody has edited it since, or it is another one: it counts, and that is shown.
+        (30180, 30190, {}, {}, [f"{PORT} 30280 -> 30190"]),
+        (None, 30180, {}, {}, [f"{PORT} 30280 -> 30180"]),
+        (30180, None, {}, {}, []),
+    ],
+)
+def test_what_was_given_against_the_inventory_counts_until_that_is_edited(
+    said_then: Any, says_now: Any, typed: dict[str, Any], counts: dict[str, Any], shown: list[str]
+) -> None:
+    then, now = ({} if value is None else {PORT: value} for value in (said_then, says_now))
+    record = updated(Record(), {PORT: "30280"}, DEFAULTS, ("/hosts.yml",), then)
+    assert (record.settings, record.overridden) == ({PORT: "30280"}, then)
+    assert kept(record, now) == counts
+    assert [str(change) for change in changes(typed, record, DEFAULTS, now)] == shown
+    # From the next run on, nothing differs.
+    after = updated(record, typed, DEFAULTS, None, now)
+    assert changes({}, after, DEFAULTS, now) == []
+
+
+def test_what_the_inventory_says_itself_is_not_remembered() -> None:
+    assert updated(Record(), {PORT: "30180"}, DEFAULTS, (), {PORT: 30180}) == Record()
+    assert updated(Record(), {PORT: "30080"}, DEFAULTS, (), {PORT: 30180}).settings == {PORT: "30080"}
