@@ -206,7 +206,9 @@ def test_each_name_is_looked_up_once_and_again_when_it_is_old(server: Server, mo
     real = socket.getaddrinfo
 
     def look_up(host: str, *more: Any) -> Any:
-        asked.append(host)
+        # Threads of an earlier test may still ask for other names.
+        if host in ("aleph", "beth"):
+            asked.append(host)
         return real("127.0.0.1", *more)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
