@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import doctest
 import importlib
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from tests.unit.scripts import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = "ansible_collections.istio_games.workshop"
@@ -29,11 +28,7 @@ def module(path: Path) -> ModuleType:
     if relative.parts[0] == "services":
         parts = relative.with_suffix("").parts
         return importlib.import_module(".".join(parts[2 if parts[1] == "common" else 3 :]))
-    loader = SourceFileLoader(path.stem, str(path))
-    spec = spec_from_loader(path.stem, loader)
-    assert spec
-    loaded = module_from_spec(spec)
-    loader.exec_module(loaded)
+    loaded: ModuleType = load(path)
     return loaded
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.scripts import load
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTEST = """<testsuites><testsuite name="pytest">
@@ -29,12 +28,7 @@ PROOFS = [TEST, STEP, TASK, "tests/unit/test_a.py: test_that_did_not_run"]
 @pytest.fixture
 def script() -> Any:
     """scripts/proofs as a module."""
-    loader = importlib.machinery.SourceFileLoader("proofs", str(ROOT / "scripts/proofs"))
-    spec = importlib.util.spec_from_loader("proofs", loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load(ROOT / "scripts/proofs")
 
 
 def run(directory: Path, commit: str, at: int, second: str = "") -> None:

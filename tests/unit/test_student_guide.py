@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import re
 from pathlib import Path
 from typing import Any
+
+from tests.unit.scripts import load
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"title", "type", "see", "why", "picture", "alt", "within", "deck", "waived", "fails"}
@@ -14,12 +14,7 @@ KEYS = {"title", "type", "see", "why", "picture", "alt", "within", "deck", "waiv
 
 def guide() -> Any:
     """The script as a module."""
-    loader = importlib.machinery.SourceFileLoader("student_guide", str(ROOT / "scripts/student_guide"))
-    spec = importlib.util.spec_from_loader("student_guide", loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+    return load(ROOT / "scripts/student_guide")
 
 
 def test_the_pages_are_what_the_data_says() -> None:

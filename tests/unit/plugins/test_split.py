@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from importlib.machinery import SourceFileLoader
-from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import binom, binomtest
+from tests.unit.scripts import load
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.split import (
     FALSE_ALARM_RATE,
@@ -33,12 +32,7 @@ BENCH = Path(__file__).resolve().parents[3] / "bench" / "split_statistics"
 @pytest.fixture(scope="module")
 def bench() -> Any:
     """The script that prints these statistics."""
-    spec = spec_from_loader("split_statistics", SourceFileLoader("split_statistics", str(BENCH)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(BENCH)
 
 
 @pytest.mark.parametrize("percent", [0, 1, 20, 50, 77, 100])
