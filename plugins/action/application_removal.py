@@ -16,8 +16,9 @@ class ActionModule(WorkshopAction):
     """Thin: looks, plans, carries the plan out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        cluster = removal.Cluster.read(self.api, self.room)
-        made = removal.plan_applications(cluster, self.room, given["namespaces"], given["with_others"])
+        names, with_others = given["namespaces"], given["with_others"]
+        cluster = removal.Cluster.read_applications(self.api, self.room, names, with_others)
+        made = removal.plan_applications(cluster, self.room, names, with_others)
         self.result |= {"removed": made.removals(), "stays": made.stays}
         if not self.check_mode and made.removals():
             self.result["changed"] = True

@@ -23,9 +23,15 @@ class ActionModule(WorkshopAction):
         named = self._templar.template(self.task_vars.get("workshop_name"))
         # room_check has judged whether it is there.
         name = typed.rooms.choose(None if named is None else str(named), "make")
-        settings = typed.defaults | templates(typed.record(name).settings) | {"workshop_name": name}
-        kept = changes.kept(typed.record(name), typed.inventory_settings()).keys() - typed.given.keys()
-        missing = {key: value for key, value in settings.items() if key not in known or key in kept}
+        record = typed.record(name)
+        settings = typed.defaults | templates(record.settings) | {"workshop_name": name}
+        # The inventory is read for each host, so only where something was given against it.
+        kept = changes.kept(record, typed.inventory_settings()) if record.overridden else {}
+        missing = {
+            key: value
+            for key, value in settings.items()
+            if key not in known or (key in kept and key not in typed.given)
+        }
         if known.get("ansible_connection") in ROOT_CONNECTIONS:
             # Root already, and there is no sudo in a container: -b is for machines.
             missing["ansible_become"] = False

@@ -106,20 +106,36 @@ class Cluster:
     volumes: Sequence[Object] = ()
 
     @classmethod
-    def read(cls, api: Api, room: str, mesh_namespace: str = "istio-system") -> Cluster:
+    def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
         """Read it; nothing is changed."""
         namespaces = api.items("/api/v1/namespaces")
         found = list(kinds(api))
-        homes = [item["metadata"]["name"] for item in namespaces if is_ours(item, room) and not _ends(item)]
         istio = [kind for kind in found if kind.group.endswith(_ISTIO_GROUP)]
         return cls(
             namespaces=namespaces,
-            contents={home: [item for kind in found for item in kind.objects(api, home)] for home in homes},
+            contents=_contents(api, room, namespaces, found),
             mesh=Mesh.read(api, mesh_namespace),
             routing=[item for kind in istio for item in kind.objects(api)],
             definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
             volumes=api.items("/api/v1/persistentvolumes"),
         )
+
+    @classmethod
+    def read_applications(cls, api: Api, room: str, names: Collection[str], with_others: bool) -> Cluster:
+        """Read what `plan_applications` needs of it."""
+        namespaces = [item for item in api.items("/api/v1/namespaces") if item["metadata"]["name"] in names]
+        return cls(
+            namespaces=namespaces,
+            # What goes whatever it is need not be looked at.
+            contents={} if with_others else _contents(api, room, namespaces, list(kinds(api))),
+            volumes=api.items("/api/v1/persistentvolumes"),
+        )
+
+
+def _contents(api: Api, room: str, namespaces: Iterable[Object], found: Iterable[_Kind]) -> dict[str, Sequence[Found]]:
+    """Give the objects in each namespace of the room's that is not on its way out."""
+    homes = [item["metadata"]["name"] for item in namespaces if is_ours(item, room) and not _ends(item)]
+    return {home: [item for kind in found for item in kind.objects(api, home)] for home in homes}
 
 
 def plan_applications(cluster: Cluster, room: str, names: Collection[str], with_others: bool) -> Plan:

@@ -142,6 +142,8 @@ class Builder:
         self._store = store
         self._say = say
         self._clock = clock
+        # Bases of our own that were read and are whole, by reference: many builds share one.
+        self._bases: dict[str, str] = {}
         self._waiting = Waiting(api, say, sleep, clock)
 
     def ensure(self, builds: Sequence[Build], check_mode: bool = False) -> Result:
@@ -195,6 +197,8 @@ class Builder:
         return replace(build, build_args=named)
 
     def _base_digest(self, build: Build, reference: str) -> str:
+        if reference in self._bases:
+            return self._bases[reference]
         name, _, tag = reference.removeprefix(self._push_address + "/").rpartition(":")
         damage = self._registry.damage(name, tag)
         digest = None if damage else self._registry.digest(name, tag)
@@ -204,6 +208,7 @@ class Builder:
                 f"{build.reference} cannot be built: its base image {name}:{tag} cannot be had from the registry "
                 f"({why}). ansible-playbook playbooks/registry.yml pushes the room's own again."
             )
+        self._bases[reference] = digest
         return digest
 
     def _remove_leftovers(self) -> None:

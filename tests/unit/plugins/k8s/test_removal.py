@@ -230,3 +230,19 @@ def test_every_kind_is_found_once_whatever_versions_it_has(api: Any) -> None:
     more = [{"name": "routes", "kind": "Route", **kind}, {"name": "filters", "kind": "Filter", **kind}]
     api.put("/apis/n.istio.io/v2", resources=more)
     assert [f"{each.version} {each.plural}" for each in kinds(api)] == ["v1 pods", "v1 routes", "v2 filters"]
+
+
+@pytest.mark.parametrize(("with_others", "contents"), [(True, {}), (False, {"shop": ["Pod shop/theirs"]})])
+def test_of_an_application_only_its_own_namespaces_are_read(
+    api: Any, with_others: bool, contents: dict[str, list[str]]
+) -> None:
+    verbs = {"namespaced": True, "verbs": ["list", "delete"]}
+    api.put("/apis", groups=[])
+    api.put("/api/v1", resources=[{"name": "pods", "kind": "Pod", **verbs}])
+    for item in (SHOP, namespace("coins", "blue")):
+        api.put(f"/api/v1/namespaces/{item['metadata']['name']}", **item)
+    api.put("/api/v1/persistentvolumes/pv-1", metadata={"name": "pv-1"})
+    api.put("/api/v1/namespaces/shop/pods/theirs", metadata={"name": "theirs", "namespace": "shop"})
+    cluster = Cluster.read_applications(api, "blue", ["shop"], with_others)
+    assert [item["metadata"]["name"] for item in cluster.namespaces] == ["shop"]
+    assert {home: list(map(str, found)) for home, found in cluster.contents.items()} == contents
