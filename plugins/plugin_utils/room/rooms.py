@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 
 # What a playbook does with its room: makes it, changes what runs in it, uses it as it is, or removes it.
 Purpose = Literal["make", "change", "use", "remove"]
@@ -100,13 +101,7 @@ class Rooms:
 
     def write(self, name: str, record: Record) -> None:
         """Replace what a room remembers; nobody else may read it."""
-        path = self.path(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        new = path.with_name(RECORD + ".new")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(record.text)
-        new.replace(path)
+        files.replace(self.path(name), record.text)
 
     def forget(self, name: str) -> None:
         """Remove a room's memory, and its directory if nothing else is in it."""

@@ -1,0 +1,27 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Tell which places a command is for. Documented in plugins/modules/student_places.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import register
+
+
+class ActionModule(WorkshopAction):
+    """Thin: reads the register, selects."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        there = register.read(self.api, self.room, given["namespace"], given["state_dir"])
+        if not self.check_mode:
+            places.write(Path(given["state_dir"]) / places.CLASS_FILE, self.room, there)
+        wanted = given["student"]
+        meant = [there[0]] if wanted is None else places.select(wanted, there)
+        return {
+            "places": [place.as_data() for place in meant],
+            "students": [place.as_data() for place in there if not place.own],
+        }

@@ -1,0 +1,60 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Documentation of the `student_places` action plugin."""
+
+DOCUMENTATION = r"""
+module: student_places
+short_description: Tell which places a command is for
+description:
+  - A room's places are read from the cluster, where each student's namespace bears its name and state. The file
+    C(class.json) in the room's state directory says the same for programs, and is written again where it differs.
+  - A student that is not there ends the task with one sentence which there are.
+options:
+  student:
+    description:
+      - The students, a name, several as a list or with commas between, or C(all).
+      - The room's own place may be named too.
+      - Unless given, it is the room's own place alone.
+    type: raw
+  namespace:
+    description: The namespace of the room's own place.
+    type: str
+    required: true
+  state_dir:
+    description: The room's state directory on the controller.
+    type: path
+    required: true
+extends_documentation_fragment:
+  - istio_games.workshop.cluster.room
+attributes:
+  check_mode:
+    support: full
+    description: Leaves the file as it is.
+author: The workshop's maintainers
+"""
+
+EXAMPLES = r"""
+- name: See which places are meant
+  istio_games.workshop.student_places:
+    kubeconfig: ~/.kube/config
+    student: student-01,student-07
+    namespace: staging
+    state_dir: ~/.local/state/istio-workshop/blue
+  register: meant
+"""
+
+RETURN = r"""
+places:
+  description:
+    - The places that are meant, in the order in which they were named; C(all) is by name.
+    - Each has C(name), C(namespace), C(path) (where the door has it, such as C(/student-07/)), C(directory) (its own
+      files on the controller), C(kubeconfig), C(state) (C(making), C(ready), C(suspended) or C(failed)), C(cause) (why
+      it failed), C(made) and C(expires) (times, RFC 3339) and C(own) (whether it is the room's own).
+  type: list
+  elements: dict
+  returned: success
+students:
+  description: Every student's place, in the same form.
+  type: list
+  elements: dict
+  returned: success
+"""

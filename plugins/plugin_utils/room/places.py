@@ -1,0 +1,216 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Places: (application, namespace, person, credentials, path), the one unit that whatever serves people works on.
+
+A room's own application is the first place; each student of a class has one more. A place is known by its namespace
+in the cluster, which bears its state (`plugin_utils/students/register.py`); `class.json` is that for programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import TAKEN_NAMESPACES
+
+STATES = ("making", "ready", "suspended", "failed")
+
+CLASS_FILE = "class.json"
+# The directory of a student's files (kubeconfig, verdicts), in that of the room.
+STUDENTS = "students"
+NUMBERED = "student-{:02d}"
+ALL = "all"
+# More than two nodes' addresses have room for.
+MOST_STUDENTS = 250
+# With what is put before or behind it, a name still is a DNS label (63).
+LONGEST_NAME = 40
+NAME = re.compile(rf"[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
+NUMBER = re.compile(r"[1-9][0-9]*")
+# Words, namespaces of the cluster and of the workshop, and paths of the door.
+RESERVED = {*TAKEN_NAMESPACES, ALL, "door", "local-path-storage", "none", "staging"}
+RESERVED_PREFIXES = ("istio-", "kube-", "openshift-")
+_ALLOWED = f"1 to {LONGEST_NAME} lower-case letters, digits and hyphens that begin with a letter and end with no hyphen"
+_EXAMPLES = "for example -e students=30, or -e students=anna,ben"
+
+
+class PlaceError(WorkshopError, ValueError):
+    """A place was named that cannot be, or is not there."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one person works in.
+
+    Attributes:
+        name: the student's name, which is what people type; that of its namespace for the room's own place.
+        namespace: where its application runs.
+        path: where the door has it, such as /student-07/; empty where no door leads there.
+        directory: its own files on the controller: `kubeconfig`, and what its stages write.
+        state: of STATES; one that is `ready` was proved and is handed out.
+        cause: why it failed, in one sentence; else empty.
+        made: when it was first made (RFC 3339, UTC); empty for the room's own.
+        expires: when its kubeconfig ends (RFC 3339, UTC); empty when there is none.
+        own: whether it is the room's own, not a student's.
+    """
+
+    name: str
+    namespace: str
+    path: str
+    directory: str
+    state: str = "making"
+    cause: str = ""
+    made: str = ""
+    expires: str = ""
+    own: bool = False
+
+    @property
+    def kubeconfig(self) -> str:
+        """The file of the person's own credentials."""
+        return f"{self.directory}/kubeconfig"
+
+    def as_data(self) -> dict[str, Any]:
+        """Give it as plain data, its kubeconfig's path too."""
+        return {**dataclasses.asdict(self), "kubeconfig": self.kubeconfig}
+
+
+def of_student(name: str, state_dir: str) -> Place:
+    """Give a student's place, as it is before it is made."""
+    return Place(name, name, f"/{name}/", f"{state_dir}/{STUDENTS}/{name}")
+
+
+def of_room(namespace: str, state_dir: str) -> Place:
+    """Give the room's own place."""
+    return Place(namespace, namespace, "", state_dir, "ready", own=True)
+
+
+def changed(place: Place, **fields: str) -> Place:
+    """Give a place with some of its fields changed."""
+    return dataclasses.replace(place, **fields)  # type: ignore[arg-type]
+
+
+def names(students: Any, taken: Iterable[str] = ()) -> list[str]:
+    """Name the students of a class that is given by their number, or by their names as a list or with commas.
+
+    Args:
+        students: as it was typed; a number in a list is a numbered student.
+        taken: further names that nobody may have, such as the application's namespace.
+
+    Raises:
+        PlaceError: it is no number of students, or a name cannot be one.
+
+    >>> names("3")
+    ['student-01', 'student-02', 'student-03']
+    >>> names("anna, ben,7")
+    ['anna', 'ben', 'student-07']
+    """
+    if isinstance(students, bool) or not isinstance(students, (int, str, list, tuple)):
+        raise PlaceError(f"students is {students!r}, but must be a number, or names: {_EXAMPLES}.")
+    if not isinstance(students, (list, tuple)) and re.fullmatch(r"[-+.0-9eE\s]*", str(students)):
+        return [NUMBERED.format(number + 1) for number in range(_count(str(students)))]
+    found = _listed(students)
+    if not found:
+        raise PlaceError(f"students names nobody, but must be a number, or names: {_EXAMPLES}.")
+    for name in found:
+        _judge(name, {*taken})
+    _refuse_twice(found, "students")
+    if len(found) > MOST_STUDENTS:
+        raise PlaceError(f"students has {len(found)} names, but a class has at most {MOST_STUDENTS}.")
+    return found
+
+
+def select(wanted: Any, there: Sequence[Place]) -> list[Place]:
+    """Give the places that -e student=... means: a name, several with commas, or `all` students.
+
+    Args:
+        wanted: as it was typed.
+        there: the room's places, its own too.
+
+    Raises:
+        PlaceError: one is not there.
+    """
+    if isinstance(wanted, bool) or not isinstance(wanted, (int, str, list, tuple)):
+        raise PlaceError(f"student is {wanted!r}, but must be a name, several with commas between, or {ALL}.")
+    typed = _listed(wanted)
+    known = {place.name: place for place in there}
+    students = [place for place in there if not place.own]
+    if not typed:
+        raise PlaceError(f"student is empty, but must be a name, several with commas between, or {ALL}: {_are(there)}.")
+    if ALL in typed:
+        if typed != [ALL]:
+            raise PlaceError(f"student is {_text(wanted)}, but {ALL} stands alone: leave the names, or {ALL}, out.")
+        if not students:
+            raise PlaceError(
+                "There are no students in this room: make some with ansible-playbook playbooks/class.yml "
+                "-e students=2, for example."
+            )
+        return students
+    if missing := [name for name in typed if name not in known]:
+        raise PlaceError(f"There is no student {', '.join(map(repr, missing))} in this room: {_are(there)}.")
+    _refuse_twice(typed, "student")
+    return [known[name] for name in typed]
+
+
+def write(path: Path, room: str, places: Sequence[Place]) -> bool:
+    """Write a class down for programs, and tell whether it is another one than before; without students, it goes."""
+    students = [place for place in places if not place.own]
+    data = {"room": room, "students": [place.as_data() for place in students]}
+    text = json.dumps(data, indent=2) + "\n" if students else ""
+    if text == (path.read_text() if path.is_file() else ""):
+        return False
+    if not text:
+        path.unlink()
+        return True
+    files.replace(path, text)
+    return True
+
+
+def _count(text: str) -> int:
+    typed = text.strip()
+    if not NUMBER.fullmatch(typed) or len(typed) > 9 or int(typed) > MOST_STUDENTS:
+        raise PlaceError(
+            f"students is {text!r}, but must be a whole number from 1 to {MOST_STUDENTS}, or names: {_EXAMPLES}."
+        )
+    return int(typed)
+
+
+def _listed(typed: int | str | Sequence[Any]) -> list[str]:
+    """Give what was typed as names."""
+    parts = typed.split(",") if isinstance(typed, str) else typed if isinstance(typed, (list, tuple)) else [typed]
+    found = [str(part).strip() for part in parts]
+    return [] if found == [""] else [NUMBERED.format(int(name)) if _is_number(name) else name for name in found]
+
+
+def _is_number(name: str) -> bool:
+    return bool(NUMBER.fullmatch(name)) and len(name) < 4
+
+
+def _judge(name: str, taken: set[str]) -> None:
+    """Refuse a name that no student can have."""
+    if not NAME.fullmatch(name):
+        raise PlaceError(f"A student is named {_text(name)}, but a name must be {_ALLOWED}: {_EXAMPLES}.")
+    if name in RESERVED | taken or name.startswith(RESERVED_PREFIXES):
+        raise PlaceError(f"A student is named {name!r}, which has another use in a room: choose another name.")
+
+
+def _refuse_twice(found: Sequence[str], argument: str) -> None:
+    if twice := sorted({name for name in found if found.count(name) > 1}):
+        raise PlaceError(f"{argument} has {', '.join(twice)} more than once: name each once.")
+
+
+def _are(there: Sequence[Place]) -> str:
+    """Say which places there are, numbered ones in short."""
+    found = [place.name for place in there]
+    if len(found) > 12:
+        found = [*found[:5], "...", *found[-3:]]
+    return f"there are {', '.join(found)}" if found else "there are none"
+
+
+def _text(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,55 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which places a room has: read from the cluster, where each student's namespace bears its name and state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, ROOM, is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+
+# The label that names the student, on each object of a place, and the annotation with a place's state on its namespace.
+STUDENT = f"{PREFIX}student"
+PLACE = f"{PREFIX}place"
+_NOTED = ("state", "cause", "made", "expires")
+
+
+def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
+    """Give a room's places: its own first, then those of students by name.
+
+    Args:
+        namespace: of the room's own place.
+        state_dir: the room's directory on the controller.
+    """
+    students = api.items("/api/v1/namespaces", labelSelector=f"{ROOM}={room},{STUDENT}")
+    found = (place_of(item, state_dir) for item in students if is_managed(item))
+    return [places.of_room(namespace, state_dir), *sorted(found, key=lambda place: place.name)]
+
+
+def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
+    """Give the place that a namespace is; one that bears no state was never finished."""
+    metadata = item["metadata"]
+    place = places.of_student(metadata["labels"][STUDENT], state_dir)
+    try:
+        noted = json.loads((metadata.get("annotations") or {}).get(PLACE, "{}"))
+        kept = {name: str(noted[name]) for name in _NOTED if name in noted}
+    except (ValueError, TypeError):  # somebody has written something else there
+        kept = {}
+    if kept.get("state") not in places.STATES:
+        kept.pop("state", None)
+    return places.changed(place, **kept)
+
+
+def annotation(place: Place) -> str:
+    """Give what a place's namespace bears of it."""
+    return json.dumps({name: getattr(place, name) for name in _NOTED})
+
+
+def note(api: Api, place: Place) -> None:
+    """Write a place's state on its namespace."""
+    changes = {"metadata": {"annotations": {PLACE: annotation(place)}}}
+    api.merge(f"/api/v1/namespaces/{place.namespace}", changes)

@@ -1,0 +1,149 @@
+"""A class is a number or names; what it cannot be is said in one sentence, and so is a student that is not there."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
+
+ONE_SENTENCE = re.compile(r"[A-Za-z][^\n]*[.]")
+THERE = [places.of_room("staging", "/state"), *(places.of_student(name, "/state") for name in ("anna", "student-07"))]
+
+
+@pytest.mark.parametrize(
+    ("students", "meant"),
+    [
+        (1, ["student-01"]),
+        ("2", ["student-01", "student-02"]),
+        (" 3 ", ["student-01", "student-02", "student-03"]),
+        ("anna", ["anna"]),
+        ("anna,ben", ["anna", "ben"]),
+        (["anna", " ben "], ["anna", "ben"]),
+        ([3, "12"], ["student-03", "student-12"]),
+        ("student-31", ["student-31"]),
+        ("7,8", ["student-07", "student-08"]),
+        ("x" * places.LONGEST_NAME, ["x" * places.LONGEST_NAME]),
+    ],
+)
+def test_students_are_a_number_or_names(students: Any, meant: list[str]) -> None:
+    assert places.names(students) == meant
+
+
+def test_the_hundredth_student_renames_nobody() -> None:
+    assert places.names(101)[:99] == places.names(99)
+    assert places.names(101)[-1] == "student-101"
+
+
+@pytest.mark.parametrize(
+    "students",
+    [
+        *(0, "0", "07", -1, "-1", "3.5", "1e3", "+3", "", " ", 251, "99999999999999999999", "3 4"),
+        *(None, True, 3.5, {}, [], [""], ["a", ""], ["a", None], [["a"]], "a,,b", ",", "a,"),
+        *("Anna", "anna ben", "anna_b", "änna", "-a", "a-", "a.b", "a/b", "../a", "7a", "007,8", "1000,2", "٣", "a\nb"),
+        *("x" * (places.LONGEST_NAME + 1), "anna;reboot", "$(id)", "{{ 1 }}"),
+        *("staging", "kube-system", "kube-x", "istio-system", "default", "build", "registry", "dockercoins", "all"),
+        *("anna,anna", "7,student-07", ["a", "b", "a"], [f"s{number}" for number in range(251)]),
+    ],
+    ids=repr,
+)
+def test_what_students_cannot_be_is_said_in_one_sentence(students: Any) -> None:
+    with pytest.raises(PlaceError) as caught:
+        places.names(students)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+    assert len(str(caught.value)) < 300
+
+
+def test_names_of_the_room_are_taken() -> None:
+    with pytest.raises(PlaceError, match="'mine', which has another use"):
+        places.names("mine", taken=["mine"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "meant"),
+    [
+        ("anna", ["anna"]),
+        ("student-07,anna", ["student-07", "anna"]),
+        (["anna"], ["anna"]),
+        (7, ["student-07"]),
+        ("7", ["student-07"]),
+        ("all", ["anna", "student-07"]),
+        ("staging", ["staging"]),
+        ("staging, anna", ["staging", "anna"]),
+    ],
+)
+def test_students_are_selected(wanted: Any, meant: list[str]) -> None:
+    assert [place.name for place in places.select(wanted, THERE)] == meant
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("ben", "There is no student 'ben' in this room: there are staging, anna, student-07."),
+        ("ben,carl", "'ben', 'carl'"),
+        (8, "There is no student 'student-08'"),
+        ("Anna", "'Anna'"),
+        ("", "student is empty"),
+        ([], "student is empty"),
+        ("anna,anna", "student has anna more than once"),
+        ("7,student-07", "student has student-07 more than once"),
+        ("all,anna", "all stands alone"),
+        ("anna,", "''"),
+        (None, "student is None"),
+        (True, "student is True"),
+        ({}, "student is {}"),
+        (3.5, "student is 3.5"),
+    ],
+    ids=repr,
+)
+def test_a_student_that_is_not_there_is_said_in_one_sentence(wanted: Any, said: str) -> None:
+    with pytest.raises(PlaceError, match=re.escape(said)) as caught:
+        places.select(wanted, THERE)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+
+
+def test_all_of_no_students_says_how_some_are_made() -> None:
+    with pytest.raises(PlaceError, match=r"class\.yml -e students=2"):
+        places.select("all", THERE[:1])
+
+
+def test_of_many_students_some_are_named() -> None:
+    many = [places.of_student(name, "/state") for name in places.names(30)]
+    with pytest.raises(PlaceError, match=r"student-05, \.\.\., student-28, student-29, student-30"):
+        places.select("ben", many)
+
+
+def test_a_place_has_files_and_a_path_of_its_own() -> None:
+    place = places.of_student("student-07", "/state")
+    assert (place.namespace, place.path) == ("student-07", "/student-07/")
+    assert place.kubeconfig == "/state/students/student-07/kubeconfig"
+    own = places.of_room("staging", "/state")
+    assert (own.kubeconfig, own.own, own.state) == ("/state/kubeconfig", True, "ready")
+
+
+def test_a_class_is_written_for_programs_and_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "room" / places.CLASS_FILE
+    ready = places.changed(places.of_student("anna", str(tmp_path)), state="ready", made="2026-11-26T08:00:00Z")
+    assert places.write(path, "blue", [THERE[0], ready])
+    assert not places.write(path, "blue", [THERE[0], ready])
+    written = json.loads(path.read_text())
+    assert written["room"] == "blue"
+    (student,) = written["students"]
+    assert Place(**{key: value for key, value in student.items() if key != "kubeconfig"}) == ready
+    assert student["kubeconfig"] == str(tmp_path / "students/anna/kubeconfig")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_class_without_students_has_no_file(tmp_path: Path) -> None:
+    path = tmp_path / places.CLASS_FILE
+    assert not places.write(path, "blue", THERE[:1])
+    places.write(path, "blue", THERE)
+    assert places.write(path, "blue", THERE[:1])
+    assert not path.exists()
