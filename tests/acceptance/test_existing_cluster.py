@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from tests.acceptance.room import Room, wait_for
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import bundle_images
+
 GIVEN = Room("given", api_port=26481, registry_port=32351, front_port=30351)
 GUEST = dataclasses.replace(GIVEN, name="guest")
 PUSHED = "registry.registry.svc:5000/python:given"
@@ -21,7 +23,7 @@ def settings() -> Iterator[list[str]]:
     try:
         for playbook in ("bundle", "nodes", "cluster"):
             GIVEN.must(f"playbooks/{playbook}.yml")
-        images = json.loads((GIVEN.state / "bundle/lock.json").read_text())["images"]
+        images = bundle_images(str(GIVEN.state / "bundle"))
         yield [
             "--extra-vars",
             json.dumps(
@@ -42,7 +44,7 @@ def settings() -> Iterator[list[str]]:
 def push_python() -> None:
     """Give kaniko a base image that it can pull."""
     bundle = GIVEN.state / "bundle"
-    reference = json.loads((bundle / "lock.json").read_text())["images"]["python"].rpartition("/")[2]
+    reference = bundle_images(str(bundle))["python"].rpartition("/")[2]
     source, target = f"oci:{bundle.resolve()}/images:{reference}", f"127.0.0.1:{GIVEN.registry_port}/python:given"
     subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", source, f"docker://{target}"], check=True)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import pytest
 from tests.acceptance.room import Room, wait_for
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import bundle_images
+
 OWNER = Room("carl", api_port=17643, registry_port=32030, front_port=30130)
 # One that is refused, and one that comes to terms; a room remembers what it was given.
 GUEST = dataclasses.replace(OWNER, name="guest")
@@ -103,7 +105,7 @@ def settings() -> Iterator[list[str]]:
     try:
         for playbook in ("bundle", "nodes", "cluster"):
             OWNER.must(f"playbooks/{playbook}.yml")
-        images = json.loads((OWNER.state / "bundle/lock.json").read_text())["images"]
+        images = bundle_images(str(OWNER.state / "bundle"))
         hub, _, tag = images["pilot"].rpartition("/")
         istioctl = [str(OWNER.state / "bin/istioctl"), f"--kubeconfig={OWNER.state}/kubeconfig", "install"]
         subprocess.run(
@@ -165,7 +167,7 @@ def test_nothing_of_others_changes_and_each_thing_is_one_sentence(
 def push_python() -> None:
     """Give kaniko a base image that it can pull, past the foreign Service that holds the published NodePort."""
     bundle = OWNER.state / "bundle"
-    reference = json.loads((bundle / "lock.json").read_text())["images"]["python"].rpartition("/")[2]
+    reference = bundle_images(str(bundle))["python"].rpartition("/")[2]
     address = json.loads(kubectl("get", "nodes", "--output=json"))["items"][0]["status"]["addresses"][0]["address"]
     source, target = f"oci:{bundle.resolve()}/images:{reference}", f"{address}:{LODGER.registry_port}/python:given"
     subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", source, f"docker://{target}"], check=True)

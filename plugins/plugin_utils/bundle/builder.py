@@ -3,7 +3,7 @@
 
 The cache's layout (all of it may be deleted at any time while no build runs)::
 
-    parts/NAME-KEY/    a built part
+    parts/NAME-KEY/    a built part, and beside it NAME-KEY.json, what it came out as
     bundles/KEY/       a bundle: bin/ cni/ images/ (OCI layout) wheels/ lock.json
     building/          what is being built, and the tools' logs
     go-mod/ go-build/  Go's own caches, deleted when a bundle is complete
@@ -17,6 +17,7 @@ import fcntl
 import hashlib
 import json
 import os
+import pwd
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -25,18 +26,18 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import assemble, readable
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import SCHEMA, Lock, read, sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
     GoPart,
-    Image,
     Part,
     Workbench,
     all_parts,
-    link_blob,
-    sha256,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 
 # Bytes that building takes in the cache's file system: measured 16 GB with the Go parts, 2.5 GB without.
 _NEEDED_WITH_GO = 17e9
@@ -70,6 +71,7 @@ class Builder:
         say: tells people about the progress, one line at a time.
         update_lock: write supply/lock.yml instead of checking against it.
         keep_go_caches: leave Go's caches for the next build (14 GB).
+        stamp: where it is remembered that the bundle was verified; None: it is verified each time.
     """
 
     def __init__(
@@ -79,18 +81,26 @@ class Builder:
         say: Callable[[str], None],
         update_lock: bool = False,
         keep_go_caches: bool = False,
+        stamp: Path | None = None,
     ) -> None:
         self._recipes, self._cache, self._say = recipes, cache, say
         self._update_lock, self._keep_go_caches = update_lock, keep_go_caches
+        self._stamp = stamp
         self._parts = all_parts(recipes)
         self._keys: dict[str, str] = {}
         for part in self._parts:
             self._keys[part.name] = part.key(self._keys)
+        self._store = PartStore(cache / "parts", self._keys)
+
+    @property
+    def supply(self) -> str:
+        """sha256 over everything that the bundle is made of: pins, recipes and the sums that Go's parts must have."""
+        return hashlib.sha256(json.dumps([SCHEMA, self._keys, self._recipes.lock], sort_keys=True).encode()).hexdigest()
 
     @property
     def key(self) -> str:
         """The bundle's content address: 16 hexadecimal digits."""
-        return hashlib.sha256(json.dumps([1, self._keys], sort_keys=True).encode()).hexdigest()[:16]
+        return self.supply[:16]
 
     @property
     def path(self) -> Path:
@@ -99,42 +109,93 @@ class Builder:
 
     def directory(self, name: str) -> Path:
         """Where a part is, or will be."""
-        return self._cache / "parts" / f"{name.replace(' ', '-')}-{self._keys[name][:16]}"
+        return self._store.path(name)
 
     def missing(self) -> list[Part]:
-        """The parts that have to be built."""
-        return [part for part in self._parts if not self.directory(part.name).is_dir()]
+        """The parts that have to be built, as far as names tell."""
+        return [part for part in self._parts if not self._store.is_there(part.name)]
+
+    def refusal(self) -> str | None:
+        """Say in one sentence why the bundle in the cache cannot be used; None when it can.
+
+        It is what its lock says, and its lock says that it was made of what we would make it of.
+        """
+        try:
+            lock = read(self.path)
+            if lock.supply != self.supply:
+                return f"The bundle {self.path} was made of other pins, recipes or sums than this checkout has."
+            if foreign := self._foreign(lock):
+                return f"The bundle {self.path}: {foreign} is not what supply/lock.yml says."
+            verify_once(self.path, self._stamp, self._say)
+        except BundleError as error:
+            return str(error)
+        return None
+
+    def _foreign(self, lock: Lock) -> str | None:
+        """Name the first program for the nodes that Go's parts did not come out as."""
+        sums = {value for part in self._recipes.lock.values() for value in part.values()}
+        programs = ((name, file) for name, file in lock.files.items() if name.startswith(("bin/", "cni/")))
+        return next((name for name, file in programs if file.sha256 not in sums), None)
 
     def ensure(self, check_mode: bool = False) -> Bundle:
-        """Return the bundle, made first where it is missing.
+        """Return the bundle, verified, and made first where it is missing or not what it should be.
 
         Raises:
             BundleError: it cannot be made; what has been built stays for the next run.
         """
-        if self.path.is_dir():
+        refused = self.refusal()
+        if not refused:
+            self._tell_owner()
             return Bundle(self.path, changed=False, built={})
         if check_mode:
             return Bundle(self.path, changed=True, built={part.name: 0.0 for part in self.missing()})
         try:
             with self._locked():
-                if self.path.is_dir():  # another run, which held the lock, has made it
+                refused = self.refusal()
+                if not refused:  # another run, which held the lock, has made it
                     return Bundle(self.path, changed=False, built={})
-                self._check_space()
-                missing = self.missing()
-                self._say(
-                    f"{len(self._parts)} parts, of which {len(missing)} are not in the cache and are built now "
-                    "(about 30 minutes for all of them on 2 cores)"
-                )
-                built = self._build_missing(missing)
-                # First, since nobody comes back to a bundle that is there.
-                if not self._keep_go_caches:
-                    self._drop_go_caches()
-                self._assemble()
+                if self.path.exists():
+                    self._say(f"{refused} It is made again.")
+                built = self._make()
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise BundleError(no_space("bundle", self._existing_parent())) from error
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                why = f"{refused} It cannot be made here" if self.path.exists() else "bundle: it cannot be made"
+                raise BundleError(
+                    f"{why}, since {error.filename or self._cache} cannot be written: become the cache's owner, or "
+                    "name a cache of your own with -e workshop_cache_dir=/another/directory."
+                ) from error
             raise BundleError(f"bundle: {error.strerror}: {error.filename or self._cache}.") from error
+        if refused := self.refusal():
+            raise BundleError(f"{refused} It has just been made: run the same command again, and look at the disk.")
         return Bundle(self.path, changed=True, built=built)
+
+    def _make(self) -> dict[str, float]:
+        """Build what is missing or damaged, and put it together. Returns seconds by part."""
+        missing = self._missing_or_damaged()
+        self._check_space(missing)
+        self._say(
+            f"{len(self._parts)} parts, of which {len(missing)} are not in the cache and are built now "
+            "(about 30 minutes for all of them on 2 cores)"
+        )
+        built = self._build_missing(missing)
+        # First, since nobody comes back to a bundle that is there.
+        if not self._keep_go_caches:
+            self._drop_go_caches()
+        self._assemble()
+        return built
+
+    def _missing_or_damaged(self) -> list[Part]:
+        """The parts that have to be built; one that is there but is not what was built is named, and goes."""
+        for part in self._parts:
+            if not self._store.is_there(part.name):
+                continue
+            pinned = isinstance(part, GoPart) and not self._update_lock
+            if fault := self._store.fault(part.name, self._recipes.lock.get(part.short_name, {}) if pinned else None):
+                self._say(f"{fault} {part.name} is built again.")
+                shutil.rmtree(self._store.path(part.name))
+        return self.missing()
 
     def ensure_part(self, name: str) -> Path:
         """Return the directory of one part (for example "go cni"), built first with what it needs where missing."""
@@ -146,12 +207,20 @@ class Builder:
             self._build_missing([part for part in self.missing() if part.name in wanted])
         return self.directory(name)
 
+    def _tell_owner(self) -> None:
+        """Say whose the bundle is, if its owner is somebody who might change it."""
+        owner = self.path.stat().st_uid
+        if owner not in (0, os.geteuid()):
+            self._say(
+                f"{self._cache} is the cache of {_user(owner)}: its bundle was compared with its own lock and with "
+                "supply/lock.yml, but stays theirs to change. Your own: -e workshop_cache_dir=/another/directory."
+            )
+
     def _existing_parent(self) -> Path:
         return next(path for path in (self._cache, *self._cache.parents) if path.exists())
 
-    def _check_space(self) -> None:
+    def _check_space(self, missing: list[Part]) -> None:
         """Find too little space before anything is built."""
-        missing = self.missing()
         needed = _NEEDED_WITHOUT_GO
         if any(isinstance(part, GoPart) for part in missing):
             go_caches = sum(_size(self._cache / name) for name in ("go-build", "go-mod"))
@@ -164,7 +233,8 @@ class Builder:
         """Keep other builds out of this cache."""
         self._cache.mkdir(parents=True, exist_ok=True)
         (self._cache / "CACHEDIR.TAG").write_text(_CACHE_TAG)
-        with (self._cache / "lock").open("w") as lock:
+        # Two users may share a cache: a lock wants no right to write.
+        with os.fdopen(os.open(self._cache / "lock", os.O_RDONLY | os.O_CREAT, 0o644)) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -184,8 +254,8 @@ class Builder:
             self._build(part, workplace)
             if isinstance(part, GoPart):
                 self._check_lock(part, workplace)
-            (self._cache / "parts").mkdir(exist_ok=True)
-            workplace.rename(self.directory(part.name))
+            readable(workplace)
+            self._store.add(part.name, workplace)
             built[part.name] = round(time.monotonic() - started, 1)
             self._say(f"{label}: {built[part.name]:.0f} s")
         return built
@@ -223,60 +293,17 @@ class Builder:
                 )
 
     def _assemble(self) -> None:
-        """Put the parts together (hard links, so that it costs no space) and give the result its name at once."""
+        """Put the parts together and give the result its name at once."""
         self._say("putting the bundle together")
         new = self._cache / "building" / "bundle"
         shutil.rmtree(new, ignore_errors=True)
-        for name, recipe in self._recipes.go.items():
-            if recipe.bundle:
-                target = new / recipe.bundle
-                target.mkdir(parents=True, exist_ok=True)
-                for file in sorted(self.directory(f"go {name}").iterdir()):
-                    if not recipe.bundled or file.name in recipe.bundled:
-                        os.link(file, target / file.name)
-                for link in recipe.links:
-                    (target / link).symlink_to(name)
-        shutil.copytree(self.directory("wheels services"), new / "wheels", copy_function=os.link)
-        images = self._merge_images(new / "images")
-        lock = {
-            "key": self.key,
-            "supply": "packages",
-            "images": images,
-            "parts": [
-                {"name": part.name, "version": part.version, "key": self._keys[part.name]}
-                | ({"sha256": _digests(self.directory(part.name))} if not isinstance(part, Image) else {})
-                for part in self._parts
-                if part.kind != "toolchain"
-            ],
-        }
-        (new / "lock.json").write_text(json.dumps(lock, indent=2) + "\n")
+        assemble(self._recipes, self._parts, self.directory, self.supply, new)
         self.path.parent.mkdir(exist_ok=True)
+        if self.path.exists():
+            self.path.rename(self._cache / "building" / f"refused-{time.time_ns()}")
         new.rename(self.path)
-
-    def _merge_images(self, target: Path) -> dict[str, str]:
-        """One OCI layout of all images. Returns the reference that nodes know each by, by name."""
-        blobs = target / "blobs" / "sha256"
-        blobs.mkdir(parents=True)
-        manifests, images = [], {}
-        for name, recipe in self._recipes.images.items():
-            if recipe.internal:
-                continue
-            layout = self.directory(f"image {name}") / "image"
-            for blob in (layout / "blobs" / "sha256").iterdir():
-                if not (blobs / blob.name).exists():
-                    link_blob(str(blob), str(blobs / blob.name))
-            (manifest,) = json.loads((layout / "index.json").read_text())["manifests"]
-            tag = self._recipes.expand(recipe.tag)
-            reference = f"{PREFIX}/{name}:{tag}"
-            manifest["annotations"] = {
-                "org.opencontainers.image.ref.name": f"{name}:{tag}",
-                "io.containerd.image.name": reference,
-            }
-            manifests.append(manifest)
-            images[name] = reference
-        (target / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-        (target / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": manifests}))
-        return images
+        for refused in (self._cache / "building").glob("refused-*"):
+            shutil.rmtree(refused, ignore_errors=True)
 
     def _drop_go_caches(self) -> None:
         for name in ("go-build", "go-mod"):
@@ -285,11 +312,14 @@ class Builder:
             shutil.rmtree(self._cache / name, ignore_errors=True)
 
 
-def _digests(directory: Path) -> dict[str, str]:
-    """sha256 by path of every file below `directory`."""
-    return {str(path.relative_to(directory)): sha256(path) for path in sorted(directory.rglob("*")) if path.is_file()}
-
-
 def _size(directory: Path) -> int:
     """Bytes of all files below `directory`."""
     return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
+
+
+def _user(uid: int) -> str:
+    """A user's name, or number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"

@@ -13,6 +13,9 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 
+# What stands for the licence of many packages at once, each of which has its own (NOTICE.md).
+EACH_ITS_OWN = "NOASSERTION"
+
 
 @dataclasses.dataclass(frozen=True)
 class Download:
@@ -21,6 +24,7 @@ class Download:
     package: str
     version: str
     sha256: dict[str, str]
+    licence: str
     member: str = ""
 
     def checksum(self) -> str:
@@ -39,6 +43,7 @@ class GoRecipe:
     """A Go module's commands. See the head of recipes.yml for the fields."""
 
     module: str
+    licence: str
     packages: str = "tool"
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     rename: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -54,6 +59,7 @@ class DebianRecipe:
 
     variant: str
     packages: tuple[str, ...]
+    licence: str = EACH_ITS_OWN
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,71 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The parts in a cache, each with a record of what it came out as: one that is that no longer is built again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import listing
+
+
+class PartStore:
+    """A cache's built parts: `NAME-KEY/`, and `NAME-KEY.json` beside it: sha256 or target by path.
+
+    Args:
+        directory: where they are.
+        keys: the content address of each part, by its name.
+    """
+
+    def __init__(self, directory: Path, keys: dict[str, str]) -> None:
+        self._directory, self._keys = directory, keys
+
+    def path(self, name: str) -> Path:
+        """Where a part is, or will be."""
+        return self._directory / f"{name.replace(' ', '-')}-{self._keys[name][:16]}"
+
+    def _record(self, name: str) -> Path:
+        path = self.path(name)
+        return path.with_name(f"{path.name}.json")
+
+    def add(self, name: str, built: Path) -> None:
+        """Take a complete part from the directory `built`, in the place of any that is there."""
+        files, links = listing(built)
+        self._directory.mkdir(exist_ok=True)
+        content = {**{path: file.sha256 for path, file in files.items()}, **links}
+        self._record(name).write_text(json.dumps(content, indent=0, sort_keys=True))
+        built.rename(self.path(name))
+
+    def is_there(self, name: str) -> bool:
+        """Whether there is such a part; whether it is sound, `fault` says."""
+        return self.path(name).is_dir()
+
+    def fault(self, name: str, sums: dict[str, str] | None = None) -> str | None:
+        """Say in one sentence why a part cannot be used; None when it is, byte for byte, what was built.
+
+        Args:
+            name: of a part that is there.
+            sums: sha256 by file that it must have; None: what its record says.
+        """
+        path = self.path(name)
+        files, links = listing(path)
+        found = {**{file: item.sha256 for file, item in files.items()}, **links}
+        if sums is None:
+            sums = self._recorded(name)
+            if sums is None:
+                return f"{path} has no record of its content."
+        for file in sorted(sums.keys() | found.keys()):
+            if file not in found:
+                return f"{path}/{file} is missing."
+            if file not in sums:
+                return f"{path}/{file} does not belong there."
+            if found[file] != sums[file]:
+                return f"{path}/{file} was cut or changed."
+        return None
+
+    def _recorded(self, name: str) -> dict[str, str] | None:
+        try:
+            data = json.loads(self._record(name).read_text())
+            return {str(path): str(value) for path, value in data.items()}
+        except (OSError, ValueError, AttributeError):
+            return None

@@ -1,0 +1,102 @@
+"""A room reads its bundle once; afterwards sizes, times and places tell that nothing has happened to it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import verified
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The bundles that were read completely."""
+    done: list[Path] = []
+    whole = verified.verify
+
+    def noted(path: Path, progress: Callable[[str], None] | None) -> None:
+        done.append(path)
+        whole(path, progress)
+
+    monkeypatch.setattr(verified, "verify", noted)
+    return done
+
+
+def test_it_is_read_once(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
+    for _ in range(3):
+        verify_once(bundle, tmp_path / "room/stamp")
+    assert reads == [bundle]
+    verify_once(bundle, tmp_path / "another room/stamp")
+    verify_once(bundle, None)
+    verify_once(bundle, None)
+    assert len(reads) == 4
+
+
+def same_size(bundle: Path) -> None:
+    (bundle / "bin/kubernetes").write_text((bundle / "bin/kubernetes").read_text().upper())
+
+
+def same_size_and_time(bundle: Path) -> None:
+    """By another file in its place, with the first one's time."""
+    file = bundle / "bin/kubernetes"
+    before = file.stat()
+    file.rename(bundle.parent / "old")
+    file.write_text((bundle.parent / "old").read_text().upper())
+    file.chmod(0o755)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def other_link(bundle: Path) -> None:
+    (bundle / "bin/kubectl").unlink()
+    (bundle / "bin/kubectl").symlink_to("sh")
+
+
+def emptied(bundle: Path) -> None:
+    shutil.rmtree(bundle)
+    bundle.mkdir()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        same_size,
+        same_size_and_time,
+        lambda bundle: (bundle / "bin/kubernetes").write_text("x"),
+        lambda bundle: (bundle / "cni/cni").unlink(),
+        lambda bundle: (bundle / "cni/cni").chmod(0o777),
+        lambda bundle: (bundle / "bin/guest").touch(),
+        lambda bundle: (bundle / "bin/guests").mkdir(),
+        other_link,
+        lambda bundle: (bundle / "lock.json").write_text("{}"),
+        shutil.rmtree,
+        emptied,
+    ],
+)
+def test_what_happens_to_it_is_noticed(damage: Callable[[Path], Any], bundle: Path, tmp_path: Path) -> None:
+    stamp = tmp_path / "stamp"
+    verify_once(bundle, stamp)
+    damage(bundle)
+    for _ in range(2):
+        with pytest.raises(BundleError):
+            verify_once(bundle, stamp)
+    assert not stamp.exists()
+
+
+def test_a_copy_is_read_again(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
+    verify_once(bundle, tmp_path / "stamp")
+    copy = shutil.copytree(bundle, tmp_path / bundle.name, symlinks=True)
+    verify_once(copy, tmp_path / "stamp")
+    assert reads == [bundle, copy]
+
+
+def test_a_stamp_of_rubbish_says_nothing(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
+    (tmp_path / "stamp").write_bytes(b"\xff")
+    verify_once(bundle, tmp_path / "stamp")
+    assert reads == [bundle]
