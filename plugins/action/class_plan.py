@@ -1,0 +1,43 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Say how many students fit. Documented in plugins/modules/class_plan.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity, files, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring, register
+
+
+class ActionModule(WorkshopAction):
+    """Thin: measures, `capacity.plan`, table and file."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        students = places.names(given["students"], [given["namespace"]])
+        cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
+        machine = measuring.Machine.this(given["storage"], given["inotify"]) if given["containers"] else None
+        is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
+        if is_there:
+            room = measuring.Room(self.api)
+            there = [
+                place.name
+                for place in register.read(self.api, self.room, given["namespace"], given["state_dir"])
+                if not place.own and place.state != "suspended"
+            ]
+            cost, means = room.cost(there or [given["namespace"]], cost), room.means(machine, there, given["max_pods"])
+        elif machine:
+            means = measuring.without_room(machine, given["nodes"], given["max_pods"])
+        else:
+            return {"failed": True, "msg": "The machines of a room can be asked when it is there: make it first."}
+        planned = capacity.plan(students, cost, means, given["rate"] * cost.staged)
+        refused = capacity.refusal(planned) if given["refuse"] else ""
+        if not given["refuse"]:
+            show(capacity.table(planned))
+        if given["file"] and is_there and not self.check_mode:
+            files.replace(Path(given["file"]), json.dumps(planned, indent=2) + "\n")
+        return {"plan": planned, **({"failed": True, "msg": refused} if refused else {})}

@@ -1,0 +1,215 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How many students fit: what a place costs, what there is, what limits it, and what to change.
+
+A place costs as much as it does at work: while a canary runs, each service with stages runs twice. What is there is a
+list of pools for each resource, such as a node's pods or a machine's memory. A pod is in one pool, so that what is left
+in several is not one sum; a place's pods may be in several.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = "istio-workshop/plan/1"
+MOST_POLICIES = 300  # more were not tried: 60 places of 5
+MEASURED = "measured on 26 November 2026 in two rooms of two nodes"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """What a place takes of something.
+
+    Attributes:
+        unit: for people; empty where it is counted.
+        cure: what to change when it is what limits a class.
+        soft: whether a class that has too little of it becomes slow, and no more.
+    """
+
+    title: str
+    unit: str
+    cure: str
+    soft: bool = False
+
+
+WORKER = "add a worker to the inventory (docs/nodes.md)"
+RESOURCES: dict[str, Resource] = {
+    "memory": Resource("memory", "MB", "take fewer students, or a machine with more memory"),
+    "cpu": Resource("CPU requests", "m", f"lower student_cpu_request and student_proxy_resources, or {WORKER}"),
+    "pods": Resource("pods", "", f"raise workshop_max_pods (at most 250), or {WORKER}"),
+    "addresses": Resource("addresses", "", f"a node has one /24 of workshop_pod_subnet: {WORKER}"),
+    "inotify": Resource(
+        "inotify instances of one user",
+        "",
+        'raise it: -e \'{"node_containers_sysctls": {"fs.inotify.max_user_instances": 4096}}\'',
+    ),
+    "threads": Resource("threads", "", "raise it on the machine: sysctl kernel.pid_max=131072"),
+    "disk": Resource("disk", "MB", "free some space, or take fewer students"),
+    "policies": Resource("network policies", "", "take fewer students: more were not tried"),
+    "processor": Resource(
+        "processor", "m", "lower student_load_rate, or take more cores: it becomes slow, no more", soft=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one pod of a place takes, on average, and how many pods a place has.
+
+    Attributes:
+        pods: while nothing is tried; at_work: while every service with stages runs twice.
+        memory, disk: MB.
+        cpu: requests, in thousandths of a core.
+        inotify: instances of its proxy's user, who is the same in all pods.
+        idle: thousandths of a core that a place without requests takes; request: those of one request a second.
+        policies: of a place.
+        source: where the numbers are from.
+    """
+
+    pods: int = 5
+    at_work: int = 7
+    memory: float = 75.0
+    cpu: float = 30.0
+    inotify: float = 3.0
+    threads: float = 132.0
+    disk: float = 20.0
+    idle: float = 30.0
+    request: float = 15.0
+    policies: float = 5.0
+    source: str = MEASURED
+
+    @property
+    def staged(self) -> int:
+        """How many services have stages: the load client asks them."""
+        return self.at_work - self.pods
+
+    def of_pod(self, resource: str, requests: float) -> float:
+        """Give what a pod takes of a resource, with so many requests a second to its place."""
+        shared = {"policies": self.policies, "processor": self.idle + self.request * requests}
+        counted = {"pods": 1.0, "addresses": 1.0}
+        if resource in shared:
+            return shared[resource] / self.at_work
+        return counted[resource] if resource in counted else float(getattr(self, resource))
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What one node or machine has of a resource, and what is taken or kept back of it."""
+
+    total: float
+    taken: float = 0.0
+
+    @property
+    def free(self) -> float:
+        """What is left."""
+        return max(0.0, self.total - self.taken)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What there is.
+
+    Attributes:
+        pools: by resource; one that is not named is not judged.
+        there: students who have places already, whose pods are among what is taken.
+        source: what was looked at.
+    """
+
+    pools: Mapping[str, Sequence[Pool]]
+    there: Sequence[str] = field(default_factory=tuple)
+    source: str = ""
+
+
+def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.0) -> dict[str, Any]:
+    """Say what fits.
+
+    Args:
+        students: the names of all who are to have places.
+        requests: those of one place's load client in a second, to all services together.
+
+    Returns:
+        The plan as data (docs/status.md).
+    """
+    more = len({*students} - {*means.there})
+    rows = [_row(name, pools, cost, len(means.there), more, requests) for name, pools in means.pools.items() if pools]
+    hard = [row for row in rows if not row["soft"]]
+    limit = min(hard, key=lambda row: row["fits"], default=None)
+    return {
+        "schema": SCHEMA,
+        "students": len(students),
+        "there": len(means.there),
+        "fits": limit["fits"] if limit else None,
+        "limit": limit["resource"] if limit else None,
+        "resources": rows,
+        "place": {"pods": cost.pods, "pods_at_work": cost.at_work, "measured": cost.source},
+        "room": means.source,
+        "problems": [_problem(row, len(students)) for row in hard if row["short"] > 0],
+        "warnings": [_problem(row, len(students)) for row in rows if row["soft"] and row["short"] > 0],
+    }
+
+
+def _row(name: str, pools: Sequence[Pool], cost: Cost, there: int, more: int, requests: float) -> dict[str, Any]:
+    pod, resource = cost.of_pod(name, requests), RESOURCES[name]
+    pods = sum(math.floor(pool.free / pod + 1e-9) for pool in pools) if pod else 0
+    each = pod * cost.at_work
+    free = sum(pool.free for pool in pools)
+    fits = there + pods // cost.at_work
+    return {
+        "resource": name,
+        "title": resource.title,
+        "unit": resource.unit,
+        "each": round(each, 1),
+        "total": round(sum(pool.total for pool in pools)),
+        "free": round(free),
+        "needed": round(each * more),
+        "fits": fits,
+        "short": max(0, there + more - fits),
+        "soft": resource.soft,
+        "cure": resource.cure,
+    }
+
+
+def _problem(row: Mapping[str, Any], students: int) -> str:
+    unit = f" {row['unit']}" if row["unit"] else ""
+    return (
+        f"{students} students need {row['needed']}{unit} more of {row['title']}, {row['free']}{unit} are free: "
+        f"it is enough for {row['fits']}. What to change: {row['cure']}."
+    )
+
+
+def refusal(planned: Mapping[str, Any]) -> str:
+    """Give the sentences with which a class that does not fit is refused; empty if it fits."""
+    if not planned["problems"]:
+        return ""
+    return "\n".join(
+        [f"{planned['students']} students do not fit, {planned['fits']} do: nothing was changed.", *planned["problems"]]
+    )
+
+
+def table(planned: Mapping[str, Any]) -> list[str]:
+    """Show a plan to people."""
+    rows = [("what", "a student", "free", "needed", "fits", "")]
+    for row in planned["resources"]:
+        unit = f" {row['unit']}" if row["unit"] else ""
+        numbers = (f"{row[name]:g}{unit}" for name in ("each", "free", "needed"))
+        mark = "" if not row["short"] else "slow" if row["soft"] else "too little"
+        rows.append((row["title"], *numbers, str(row["fits"]), mark))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return ["", lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:], "", *_said(planned), ""]
+
+
+def _said(planned: Mapping[str, Any]) -> list[str]:
+    what = RESOURCES[planned["limit"]].title if planned["limit"] else ""
+    place, room = planned["place"], planned["room"]
+    enough = not planned["problems"]
+    return [
+        f"{planned['students']} students {'fit' if enough else 'do not fit'}: there is room for {planned['fits']}"
+        f"{f', limited by {what}' if what else ''} ({planned['there']} have places).",
+        f"A place has {place['pods']} pods, {place['pods_at_work']} while new versions are tried; {place['measured']}.",
+        *([f"Looked at: {room}."] if room else []),
+        *planned["problems"],
+        *planned["warnings"],
+    ]

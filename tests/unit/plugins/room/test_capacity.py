@@ -1,0 +1,85 @@
+"""What fits is the least of what each resource has room for, in whole pods of one pool each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import Cost, Means, Pool
+
+PLACE = Cost(pods=5, at_work=7, memory=50, cpu=4, inotify=3, threads=100, disk=10)
+# What ten places take of each, at work.
+TEN: dict[str, float] = {
+    "memory": 3500, "cpu": 280, "pods": 70, "addresses": 70, "inotify": 210, "threads": 7000, "disk": 700,
+    "policies": 50,
+}
+
+
+def people(number: int) -> list[str]:
+    return [f"student-{each + 1:02d}" for each in range(number)]
+
+
+def means(pools: Mapping[str, Sequence[Pool]], there: Sequence[str] = ()) -> Means:
+    return Means(pools, there)
+
+
+def roomy(**other: Sequence[Pool]) -> Means:
+    return means({**{name: [Pool(10 * amount)] for name, amount in TEN.items()}, **other})
+
+
+@pytest.mark.parametrize("resource", TEN)
+def test_each_resource_limits_alone_and_says_what_to_change(resource: str) -> None:
+    enough = capacity.plan(people(10), PLACE, roomy(**{resource: [Pool(TEN[resource])]}))
+    assert (enough["fits"], enough["limit"], enough["problems"]) == (10, resource, [])
+    assert capacity.refusal(enough) == ""
+    short = capacity.plan(people(10), PLACE, roomy(**{resource: [Pool(TEN[resource] * 0.99)]}))
+    assert (short["fits"], short["limit"]) == (9, resource)
+    (problem,) = short["problems"]
+    assert capacity.RESOURCES[resource].title in problem
+    assert capacity.RESOURCES[resource].cure in problem
+    assert capacity.refusal(short).startswith("10 students do not fit, 9 do: nothing was changed.")
+
+
+@pytest.mark.parametrize(
+    ("pools", "fits"),
+    [
+        pytest.param([Pool(70)], 10, id="one"),
+        pytest.param([Pool(70, 7)], 9, id="some is taken"),
+        pytest.param([Pool(35), Pool(35)], 10, id="two nodes: a place may be on both"),
+        pytest.param([Pool(34.9), Pool(34.9)], 9, id="no pod is on two nodes"),
+        pytest.param([Pool(6)], 0, id="less than a place"),
+        pytest.param([Pool(10, 20)], 0, id="more is taken than there is"),
+    ],
+)
+def test_pods_are_whole_and_on_one_node_each(pools: Sequence[Pool], fits: int) -> None:
+    assert capacity.plan(people(3), PLACE, means({"pods": pools}))["fits"] == fits
+
+
+def test_who_has_a_place_is_not_counted_again() -> None:
+    planned = capacity.plan(people(10), PLACE, means({"pods": [Pool(100, 58)]}, people(4)))
+    assert (planned["there"], planned["fits"], planned["problems"]) == (4, 10, [])
+    # Others' places are there, too.
+    others = capacity.plan(people(10), PLACE, means({"pods": [Pool(100, 58)]}, ["anna", "ben"]))
+    assert others["fits"] == 8
+    assert others["resources"][0]["short"] == 4
+
+
+def test_a_slow_processor_refuses_nobody() -> None:
+    planned = capacity.plan(people(10), PLACE, roomy(processor=[Pool(2000, 1900)]), requests=2)
+    assert planned["problems"] == []
+    assert planned["fits"] == 100
+    assert "slow" in planned["warnings"][0]
+
+
+def test_what_was_not_looked_at_is_not_judged() -> None:
+    planned = capacity.plan(people(10), PLACE, means({"memory": [], "pods": [Pool(700)]}))
+    assert [row["resource"] for row in planned["resources"]] == ["pods"]
+    assert capacity.plan(people(1), PLACE, means({}))["fits"] is None
+
+
+def test_people_see_the_limit() -> None:
+    lines = "\n".join(capacity.table(capacity.plan(people(10), PLACE, roomy(threads=[Pool(3600)]))))
+    assert "10 students do not fit: there is room for 5, limited by threads" in lines
+    assert "too little" in lines

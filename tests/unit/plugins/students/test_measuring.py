@@ -1,0 +1,92 @@
+"""What a room has is read from its nodes, pods and kubelets; one that is silent hinders nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import Cost, Pool
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.measuring import Machine, Room
+
+NODES = "/api/v1/nodes"
+MIB = 2**20
+HERE = Machine(Pool(8000, 3000), Pool(50000, 1000), Pool(32768, 2768), Pool(1024, 24), 2)
+
+
+def put_node(api: Any, name: str, told: dict[str, Any] | None = None, **spec: Any) -> None:
+    api.put("/apis/networking.k8s.io/v1/networkpolicies/some")
+    allocatable = {"cpu": "2", "pods": "110"}
+    api.put(f"{NODES}/{name}", spec={"podCIDR": "10.244.0.0/24", **spec}, status={"allocatable": allocatable})
+    if told is not None:
+        api.objects[f"{NODES}/{name}/proxy/stats/summary"] = told
+
+
+def put_pod(api: Any, name: str, node: str, cpu: str = "20m", phase: str = "Running", **spec: Any) -> None:
+    container = {"name": "app", "resources": {"requests": {"cpu": cpu}}}
+    made = {"containers": [container], "nodeName": node, **spec}
+    api.put(f"/api/v1/namespaces/staging/pods/{name}", spec=made, status={"phase": phase})
+    api.objects[f"/api/v1/pods/{name}"] = api.objects[f"/api/v1/namespaces/staging/pods/{name}"]
+
+
+def used(namespace: str, *megabytes: int) -> list[dict[str, Any]]:
+    return [
+        {"podRef": {"namespace": namespace, "name": str(each)}, "memory": {"workingSetBytes": each * MIB}}
+        for each in megabytes
+    ]
+
+
+def test_a_node_has_what_its_pods_leave(api: Any) -> None:
+    put_node(api, "one", {})
+    put_node(api, "closed", {}, taints=[{"effect": "NoSchedule"}])
+    sidecar = {"name": "istio-proxy", "restartPolicy": "Always", "resources": {"requests": {"cpu": "10m"}}}
+    once = {"name": "init", "resources": {"requests": {"cpu": "1"}}}
+    put_pod(api, "a", "one", initContainers=[sidecar, once])
+    put_pod(api, "b", "one", "0.1", hostNetwork=True)
+    put_pod(api, "ended", "one", phase="Succeeded")
+    put_pod(api, "elsewhere", "closed")
+    pools = Room(api).means(HERE, [], 0).pools
+    assert pools["cpu"] == [Pool(2000, 130)]
+    assert pools["pods"] == [Pool(110, 2 + measuring.SPARE_PODS)]
+    assert pools["addresses"] == [Pool(253, 1 + measuring.SPARE_PODS)]
+    assert Room(api).means(HERE, [], 250).pools["pods"] == [Pool(250, 2 + measuring.SPARE_PODS)]
+
+
+def test_what_nodes_share_is_counted_once(api: Any) -> None:
+    for name in ("one", "two"):
+        put_node(api, name, {})
+    pools = Room(api).means(HERE, [], 0).pools
+    assert (pools["memory"], pools["inotify"]) == ([HERE.memory], [HERE.inotify])
+    assert pools["processor"][0].total == 2000
+
+
+def test_machines_tell_each_of_themselves_or_are_not_judged(api: Any) -> None:
+    put_node(api, "one", {"node": {"memory": {"availableBytes": 900 * MIB, "workingSetBytes": 100 * MIB}}})
+    put_node(api, "silent")
+    pools = Room(api).means(None, [], 0).pools
+    assert pools["memory"] == [Pool(1000, 100 + measuring.SPARE_MEMORY)]
+    assert pools["threads"] == []
+    assert pools["processor"][0].total == 4000
+
+
+@pytest.mark.parametrize(
+    ("pods", "memory"),
+    [
+        pytest.param((50, 60, 70, 80, 90), 70 + measuring.SHIM_MEMORY, id="a place"),
+        pytest.param((50, 60), Cost().memory, id="half a place tells nothing"),
+        pytest.param((), Cost().memory, id="none"),
+    ],
+)
+def test_a_pod_s_memory_is_measured_in_whole_places(api: Any, pods: tuple[int, ...], memory: float) -> None:
+    put_node(api, "one", {"pods": [*used("anna", *pods), *used("kube-system", 400)]})
+    assert Room(api).cost(["anna"], Cost()).memory == memory
+
+
+def test_this_machine_can_be_looked_at() -> None:
+    machine = Machine.this("/nonexistent/storage", 1024)
+    for pool in (machine.memory, machine.disk, machine.threads, machine.inotify):
+        assert pool.total > 0
+        assert pool.taken >= 0
+    free = measuring.without_room(machine, 2, 110).pools["pods"]
+    assert [pool.free for pool in free] == [90, 105]
