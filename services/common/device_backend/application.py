@@ -11,6 +11,7 @@ from device_backend.devices import devices
 from device_backend.store import DeviceStore
 from device_backend.warmup import warmup
 from workshop_service import Settings, create_service
+from workshop_service.description import install_description
 
 
 def create_backend(service: str, environ: Mapping[str, str] | None = None) -> Flask:
@@ -19,6 +20,7 @@ def create_backend(service: str, environ: Mapping[str, str] | None = None) -> Fl
     settings = Settings.from_environ(service, env)
     store = DeviceStore.from_environ(service, env)
     app = create_service(settings, __name__)
+    install_description(app)
     app.register_blueprint(devices(store))
     app.register_blueprint(warmup(settings))
     return app

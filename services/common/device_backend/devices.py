@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, jsonify, request, send_from_directory
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import BadRequest, Conflict, NotFound, UnsupportedMediaType
 
@@ -20,11 +19,6 @@ MAX_PAGE = 1000
 def devices(store: DeviceStore) -> Blueprint:
     """Make the resource over a store."""
     blueprint = Blueprint("devices", __name__)
-
-    @blueprint.get("/openapi.json")
-    def describe() -> ResponseReturnValue:
-        """Describe the interface."""
-        return send_from_directory(Path(__file__).parent, "openapi.json")
 
     @blueprint.get("/devices")
     def read_all() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from time import sleep
 from flask import Flask, Response, request
 
 from workshop_service import Settings, create_service, run
+from workshop_service.description import install_description
 from workshop_service.settings import work_seconds
 
 
@@ -20,6 +21,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     settings = Settings.from_environ("hasher", env)
     seconds = work_seconds(env)
     app = create_service(settings, __name__)
+    install_description(app)
 
     @app.get("/")
     def index() -> Response:

@@ -11,6 +11,7 @@ from time import sleep
 from flask import Flask, Response, abort
 
 from workshop_service import Settings, create_service, run
+from workshop_service.description import install_description
 from workshop_service.settings import work_seconds
 
 MAX_BYTES = 1024 * 1024
@@ -22,6 +23,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     settings = Settings.from_environ("rng", env)
     seconds = work_seconds(env)
     app = create_service(settings, __name__)
+    install_description(app)
     # What makes rng the bottleneck of many workers: 0.1 s a request is at most ten a second, however many ask.
     device = threading.Lock()
 

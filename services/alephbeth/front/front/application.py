@@ -15,6 +15,7 @@ from front.settings import BackendSettings
 from workshop_page import error_page, install_page
 from workshop_service import Settings, create_service
 from workshop_service.application import service_of
+from workshop_service.description import install_description
 from workshop_service.tracing import trace_headers
 from workshop_service.user import COOKIE, cookie_name, user_cookies, valid_user
 
@@ -27,6 +28,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     settings = Settings.from_environ("front", env)
     backend_settings = BackendSettings.from_environ(env)
     app = create_service(settings, __name__, error_page=_error_page)
+    install_description(app)
     install_page(app)
     own_cookie = cookie_name(settings.room)
 

@@ -12,6 +12,7 @@ from coin_store import CoinStore, StoreError
 from webui.speed import Watch
 from workshop_page import install_page
 from workshop_service import Settings, create_service
+from workshop_service.description import install_description
 
 # To connect, and again for the answer: together less than the 3 s within which /json says that redis is silent.
 REDIS_SECONDS = 1.0
@@ -21,6 +22,7 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     """Make the application from the environment (services/README.md)."""
     env = os.environ if environ is None else environ
     app = create_service(Settings.from_environ("webui", env), __name__)
+    install_description(app)
     install_page(app)
     watch = Watch(CoinStore.from_environ(env, REDIS_SECONDS).read)
 
