@@ -27,6 +27,7 @@ NOT_REMEMBERED = {
 PASSING_ROLES = ("app", "preflight", "teardown", "traffic")
 PATHS = ("workshop_kubeconfig", "workshop_ca_bundle")
 INVENTORY = "inventory"
+FOR_TESTS = "workshop_for_tests"
 _NOTHING = object()
 SECRET_NAME = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
 PASSWORD_IN_URL = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
@@ -173,7 +174,8 @@ def updated(
         if not same(value, own.get(name, defaults.get(name, _NOTHING)))
     }
     overridden = {name: own[name] for name in settings if name in own}
-    return Record(settings, record.inventory if sources is None else sources, overridden)
+    for_tests = str({**defaults, **own, **settings}.get(FOR_TESTS)).lower() == "true"
+    return Record(settings, record.inventory if sources is None else sources, overridden, for_tests)
 
 
 def _shown(value: Any) -> str:

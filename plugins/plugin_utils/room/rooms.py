@@ -37,11 +37,13 @@ class Record:
         inventory: the inventory's sources, absolute; none: the collection's own.
         overridden: what the inventory said where something else was given. For as long as it says that, what was given
             counts.
+        for_tests: it is never meant without its name (the setting `workshop_for_tests`).
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     inventory: tuple[str, ...] = ()
     overridden: Mapping[str, Any] = field(default_factory=dict)
+    for_tests: bool = False
 
     @property
     def text(self) -> str:
@@ -50,6 +52,7 @@ class Record:
             "settings": dict(self.settings),
             "inventory": list(self.inventory),
             "overridden": dict(self.overridden),
+            "for_tests": self.for_tests,
         }
         return HEADER + yaml.safe_dump(data, sort_keys=True, default_flow_style=False)
 
@@ -86,9 +89,10 @@ class Rooms:
             return None
         try:
             data = yaml.safe_load(path.read_text())
-            # Older rooms have not written down what was overridden.
+            # Older rooms have not written down what was overridden, nor that they are for tests.
             overridden = dict(data.get("overridden") or {})
-            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])), overridden)
+            for_tests = bool(data.get("for_tests"))
+            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])), overridden, for_tests)
         except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise RoomError(
@@ -119,15 +123,26 @@ class Rooms:
         Raises:
             RoomError: it isn't there, or there are several.
         """
-        there = self.names()
-        if given is None and len(there) == 1:
-            return there[0]
-        if given is None and there and self.default not in there:
-            raise RoomError(f"There are several rooms, {', '.join(there)}: say which one with -e workshop_name=NAME.")
-        name = self.default if given is None else given
-        if name not in there and purpose in ("change", "use"):
+        name = self._unnamed() if given is None else given
+        if name not in self.names() and purpose in ("change", "use"):
             raise RoomError(self.missing(name))
         return name
+
+    def _unnamed(self) -> str:
+        """Name the room that is meant where none is named: the only one, or the default; never one that is for tests."""
+        there = [name for name in self.names() if not self._is_for_tests(name)]
+        if len(there) == 1:
+            return there[0]
+        if there and self.default not in there:
+            raise RoomError(f"There are several rooms, {', '.join(there)}: say which one with -e workshop_name=NAME.")
+        return self.default
+
+    def _is_for_tests(self, name: str) -> bool:
+        try:
+            record = self.record(name)
+        except RoomError:  # said as soon as that room is meant
+            return False
+        return record is not None and record.for_tests
 
     def missing(self, name: str) -> str:
         """Say that there is no such room, which others there are, and what to type."""

@@ -64,6 +64,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_app": (lambda value: _one_of(value, sorted(apps)), "alephbeth"),
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),
+        "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }

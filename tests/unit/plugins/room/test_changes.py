@@ -108,6 +108,23 @@ def test_what_differs_from_the_defaults_is_remembered() -> None:
     assert updated(record, {}, DEFAULTS, ()).inventory == ()
 
 
+@pytest.mark.parametrize(
+    ("given", "inventory", "for_tests"),
+    [
+        ({}, {}, False),
+        ({}, {"workshop_for_tests": True}, True),
+        ({"workshop_for_tests": "true"}, {}, True),
+        ({"workshop_for_tests": "False"}, {"workshop_for_tests": True}, False),
+    ],
+)
+def test_a_room_for_tests_is_remembered_as_one(
+    given: dict[str, Any], inventory: dict[str, Any], for_tests: bool
+) -> None:
+    record = updated(Record(), given, DEFAULTS | {"workshop_for_tests": False}, (), inventory)
+    assert record.for_tests is for_tests
+    assert updated(record, {}, DEFAULTS | {"workshop_for_tests": False}, (), inventory).for_tests is for_tests
+
+
 def test_what_belongs_to_one_run_is_not_remembered() -> None:
     settings = ["workshop_name", "workshop_app", "workshop_load_rate"]
     options = ["traffic_weight", "app_versions", "teardown_purge", "bundle_update_lock", "registry_config_file"]

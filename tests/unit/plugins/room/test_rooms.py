@@ -24,9 +24,10 @@ def nowhere_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def some(directory: Path, *names: str) -> Rooms:
+    """Rooms of these names; molecule's is for tests."""
     found = Rooms(directory / "rooms", "workshop")
     for name in names:
-        found.write(name, Record())
+        found.write(name, Record(for_tests=name == "molecule"))
     return found
 
 
@@ -44,6 +45,12 @@ def some(directory: Path, *names: str) -> Rooms:
         (["blue", "red"], "red", "use", "red"),
         (["blue", "workshop"], None, "use", "workshop"),
         (["blue", "workshop"], None, "change", "workshop"),
+        (["molecule"], None, "make", "workshop"),
+        (["molecule"], None, "remove", "workshop"),
+        (["molecule"], "molecule", "remove", "molecule"),
+        (["blue", "molecule"], None, "make", "blue"),
+        (["blue", "molecule"], None, "remove", "blue"),
+        (["molecule", "workshop"], None, "use", "workshop"),
     ],
 )
 def test_the_room_is_the_named_one_or_the_only_one_or_the_default(
@@ -61,6 +68,8 @@ def test_the_room_is_the_named_one_or_the_only_one_or_the_default(
         (["blue", "red"], "bleu", "use", "There is no room 'bleu', but blue, red: type -e workshop_name=blue"),
         (["blue", "red"], "../blue", "use", "There is no room '../blue', but blue, red"),
         *[(["blue", "red"], None, purpose, "There are several rooms, blue, red") for purpose in ("use", "remove")],
+        (["molecule"], None, "use", "There is no room 'workshop', but molecule: type -e workshop_name=molecule"),
+        (["blue", "molecule", "red"], None, "make", "There are several rooms, blue, red: say"),
     ],
 )
 def test_one_that_is_not_there_is_one_sentence(
@@ -96,7 +105,7 @@ def test_a_half_made_room_is_one_without_a_memory(tmp_path: Path) -> None:
 def test_a_memory_is_its_owners_alone_and_goes_with_the_directory(tmp_path: Path) -> None:
     found = some(tmp_path)
     settings = {"workshop_front_node_port": "30090", "workshop_images": {"redis": "r"}}
-    record = Record(settings, ("/etc/hosts.yml",), {"workshop_front_node_port": 30180})
+    record = Record(settings, ("/etc/hosts.yml",), {"workshop_front_node_port": 30180}, for_tests=True)
     found.write("blue", record)
     assert found.record("blue") == record
     assert stat.S_IMODE(found.path("blue").stat().st_mode) == 0o600
@@ -120,6 +129,18 @@ def test_a_memory_that_somebody_broke_is_one_sentence(tmp_path: Path, text: str)
     found.path("blue").write_text(text)
     with pytest.raises(RoomError, match=r"room\.yml cannot be read \(.*\): mend it, or remove it"):
         found.record("blue")
+
+
+def test_one_that_somebody_broke_does_not_hide_the_others(tmp_path: Path) -> None:
+    found = some(tmp_path, "blue", "workshop")
+    found.path("blue").write_text("")
+    assert found.choose(None, "use") == "workshop"
+
+
+def test_a_memory_of_before_is_read(tmp_path: Path) -> None:
+    found = some(tmp_path, "blue")
+    found.path("blue").write_text("settings: {}\ninventory: []\n")
+    assert found.record("blue") == Record()
 
 
 @pytest.mark.parametrize(

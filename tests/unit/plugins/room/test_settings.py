@@ -25,6 +25,7 @@ GOOD: dict[str, Any] = {
     "workshop_app": "alephbeth",
     "workshop_namespace": "staging",
     "workshop_load_rate": 5,
+    "workshop_for_tests": False,
     "workshop_ca_bundle": "",
 }
 
@@ -53,6 +54,7 @@ def test_the_defaults_are_good() -> None:
         ("workshop_namespace", "a" * 63),
         ("workshop_app", "dockercoins"),
         ("workshop_load_rate", 0),
+        *[("workshop_for_tests", value) for value in (True, "true", "False")],
         ("workshop_load_rate", "500"),
         ("workshop_node_address", "node-1.example.org"),
     ],
@@ -75,6 +77,7 @@ def test_allowed(name: str, value: Any) -> None:
         *[("workshop_namespace", value) for value in ("kube-system", "default", "Staging", "", "a" * 64, 3)],
         *[("workshop_app", value) for value in ("", "nothing", None)],
         *[("workshop_load_rate", value) for value in (501, "501", -1, "many", "", True, 2.5, None)],
+        *[("workshop_for_tests", value) for value in ("yes", "", 1, None)],
         *[("workshop_supply", value) for value in ("upstream", "")],
         *[("workshop_cache_dir", value) for value in ("relative", "/", "/home", "/a/../b", "/a b/c", "/a/b'", "", 3)],
         *[("workshop_pod_subnet", value) for value in ("10.244.0.1/16", "10.244.0.0/30", "abc", "", 7)],
