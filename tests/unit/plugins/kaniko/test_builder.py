@@ -359,6 +359,25 @@ def test_a_build_that_no_pod_runs_ends_within_a_minute_and_runs_no_more(
     assert not [path for path in cluster.api.objects if path.startswith((JOBS, PODS))]
 
 
+def test_the_build_that_is_given_up_is_stopped_and_what_runs_beside_it_is_not(cluster: Cluster) -> None:
+    """The next run follows the other one."""
+    cluster.behave = lambda self, path: self.pod(path, None, conditions=[NO_NODE]) if "/aleph-" in path else None
+    with pytest.raises(BuildError, match=r"aleph:0\.1 was not built"):
+        cluster.builder().ensure([build("aleph", "0.1"), build("beth", "0.1")])
+    left = [path.rpartition("/")[2] for path in cluster.api.objects if path.startswith(JOBS)]
+    assert [name[:8] for name in left] == ["beth-0-1"]
+
+
+def test_a_context_of_other_sources_goes_with_what_was_built_from_it(cluster: Cluster) -> None:
+    """Also where another run's Job of that name hides it from the look at the beginning."""
+    name = "aleph-0-1-old"
+    labels = {jobs.IMAGE_LABEL: "aleph", jobs.TAG_LABEL: "0.1"}
+    cluster.api.put(f"{CONTEXTS}/{name}", metadata={"labels": labels})
+    cluster.api.put(f"{JOBS}/{name}", metadata={"labels": labels})
+    assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+    assert not [path for path in cluster.api.objects if path.endswith(name)]
+
+
 REFUSED = "error checking push permissions: dial tcp 10.0.0.9:5000: connect: connection refused"
 
 

@@ -186,8 +186,8 @@ def test_too_much_is_refused_and_the_largest_are_named(root: Path) -> None:
         (root / name).write_bytes(os.urandom(size * 1024))
     with pytest.raises(
         ContextError,
-        match=r"at most 900 KiB go to the cluster\. The largest are app/biggest \(4096 KiB\), "
-        r"common/bigger \(2048 KiB\), app/big \(1024 KiB\): move away what",
+        match=r"its sources are 717\d KiB packed, and at most 900 KiB go to the cluster\. The largest are "
+        r"app/biggest \(4096 KiB\), common/bigger \(2048 KiB\), app/big \(1024 KiB\): move away what",
     ):
         pack(root, BUILD)
 
