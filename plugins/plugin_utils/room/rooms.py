@@ -129,7 +129,7 @@ class Rooms:
         return name
 
     def _unnamed(self) -> str:
-        """Name the room that is meant where none is named: the only one, or the default; never one that is for tests."""
+        """Name the room that is meant where none is: the only one, or the default; never one that is for tests."""
         there = [name for name in self.names() if not self._is_for_tests(name)]
         if len(there) == 1:
             return there[0]

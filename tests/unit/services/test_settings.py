@@ -18,7 +18,10 @@ SERVICES = Path(__file__).resolve().parents[3] / "services"
 
 def test_defaults_are_a_good_service() -> None:
     settings = Settings.from_environ("beth", {"VERSION": "0.3"})
-    assert (settings.title, settings.version, settings.faults, settings.port) == ("Beth", "0.3", frozenset(), 8080)
+    assert (settings.title, settings.version, settings.faults) == ("Beth", "0.3", frozenset())
+    # services/README.md says these.
+    assert (settings.port, settings.probe_port, settings.threads) == (8080, 8081, 128)
+    assert (settings.drain_seconds, settings.graceful_seconds) == (5, 20)
 
 
 def test_faults_are_a_list_of_known_names() -> None:
