@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.unit.plugins.test_filters import FILTERS
 from tests.unit.plugins.traffic.conftest import SERVICES
@@ -18,12 +18,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import s
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import STAGES, Record
-
-# The same examples each time, and no time-outs of single ones: the machine may be busy.
-settings.register_profile(
-    "ours", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("ours")
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 JSON = st.recursive(

@@ -64,7 +64,7 @@ def test_a_service_keeps_to_its_description(
         operation = found.ok()
         tried.add(operation.label)
 
-        @settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=40, suppress_health_check=list(HealthCheck))
         @given(operation.as_strategy(generation_mode=mode))
         def keeps_to_it(case: Any) -> None:
             # Names are of printable characters, without a slash: a JSON schema cannot say so.

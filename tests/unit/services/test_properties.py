@@ -19,7 +19,7 @@ from workshop_service.user import user_cookies, valid_user
 if TYPE_CHECKING:
     from tests.unit.services.conftest import Database
 
-unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+with_fixtures = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 cookie_text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=60)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}", fullmatch=True)
 NOWHERE = "http://127.0.0.1:1"
@@ -54,7 +54,6 @@ def test_who_logs_in_is_that_user_or_is_refused(name: str) -> None:
         assert "Set-Cookie" not in answer.headers
 
 
-@unhurried
 @given(st.one_of(st.integers(), st.text(max_size=30)))
 def test_rng_answers_so_many_bytes_or_says_why_not(count: object) -> None:
     client = rng.create_app({"VERSION": "0.3", "WORK_SECONDS": "0"}).test_client()
@@ -64,7 +63,7 @@ def test_rng_answers_so_many_bytes_or_says_why_not(count: object) -> None:
         assert len(answer.data) == count
 
 
-@unhurried
+@with_fixtures
 @given(
     st.binary(max_size=300)
     | st.recursive(st.none() | st.booleans() | st.floats() | st.text(), st.lists).map(
@@ -128,4 +127,4 @@ def test_no_write_is_lost(ferretdb: Database, make_backend: Callable[..., Flask]
             assert {device["name"]: device for device in seen} == self.model
             assert len(seen) == len(self.model)
 
-    run_state_machine_as_test(Devices, settings=settings(deadline=None, max_examples=15, stateful_step_count=20))
+    run_state_machine_as_test(Devices, settings=settings(max_examples=15, stateful_step_count=20))
