@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, wheels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 
 
@@ -15,4 +15,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        return {"bundle_images": explained(contract.bundle_images)}
+        functions = (contract.bundle_images, wheels.missing_wheels)
+        return {function.__name__: explained(function) for function in functions}

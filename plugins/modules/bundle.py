@@ -3,12 +3,14 @@
 
 DOCUMENTATION = r"""
 module: bundle
-short_description: Make the workshop's bundle from package registries
+short_description: Verify the workshop's bundle, or make it from package registries
 description:
   - Builds everything that a room needs (binaries, images, wheels) from Go modules, Debian packages and PyPI, at pinned
     versions and checksums, into a cache that is addressed by content.
   - Runs on the controller and shows its progress. Interrupted and run again, it goes on with the first part that is
     not built yet.
+  - A bundle that the cache has is compared with its lock first; an empty, cut or changed one, or one that was made of
+    other pins, is named and made again, and so is a part.
   - What the Go parts come out as is compared with C(lock.yml) in the supply directory.
 options:
   supply:
@@ -19,6 +21,33 @@ options:
     description: Root of the cache, made when missing.
     type: path
     required: true
+  origin:
+    description: >-
+      Where the bundle may come from. V(auto) and V(packages) build what the cache does not have; with V(cache) nothing
+      is built, nor with a kit, which has put it there before.
+    type: str
+    choices: [auto, packages, cache, kit]
+    default: packages
+  kit:
+    description: The kit that was named; empty for none.
+    type: str
+    default: ""
+  stamp:
+    description: >-
+      A file of the room's own that remembers that the bundle was verified. Without it every byte is read each time.
+    type: path
+  link:
+    description: The room's link to the bundle that its nodes were made of.
+    type: path
+  nodes:
+    description: >-
+      Whether the room has nodes. A bundle of another Kubernetes, etcd, containerd or Istio is refused then.
+    type: bool
+    default: false
+  kubernetes:
+    description: The version that the room's API server answers with; empty when it does not.
+    type: str
+    default: ""
   update_lock:
     description: Write C(lock.yml) instead of checking against it.
     type: bool

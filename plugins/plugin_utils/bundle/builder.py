@@ -36,7 +36,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts 
     all_parts,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, minutes, needs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, shared_directory
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 
 # Bytes that building takes in the cache's file system: measured 16 GB with the Go parts, 2.5 GB without.
@@ -137,8 +138,12 @@ class Builder:
         programs = ((name, file) for name, file in lock.files.items() if name.startswith(("bin/", "cni/")))
         return next((name for name, file in programs if file.sha256 not in sums), None)
 
-    def ensure(self, check_mode: bool = False) -> Bundle:
+    def ensure(self, check_mode: bool = False, otherwise: str = "") -> Bundle:
         """Return the bundle, verified, and made first where it is missing or not what it should be.
+
+        Args:
+            check_mode: tell what would be built, and build nothing.
+            otherwise: why nothing may be built, and what to do, in one sentence; empty: it may be.
 
         Raises:
             BundleError: it cannot be made; what has been built stays for the next run.
@@ -147,6 +152,8 @@ class Builder:
         if not refused:
             self._tell_owner()
             return Bundle(self.path, changed=False, built={})
+        if otherwise:
+            raise BundleError(f"{refused} {otherwise}")
         if check_mode:
             return Bundle(self.path, changed=True, built={part.name: 0.0 for part in self.missing()})
         try:
@@ -154,32 +161,34 @@ class Builder:
                 refused = self.refusal()
                 if not refused:  # another run, which held the lock, has made it
                     return Bundle(self.path, changed=False, built={})
-                if self.path.exists():
-                    self._say(f"{refused} It is made again.")
-                built = self._make()
+                built = self._make(refused)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise BundleError(no_space("bundle", self._existing_parent())) from error
-            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-                why = f"{refused} It cannot be made here" if self.path.exists() else "bundle: it cannot be made"
-                raise BundleError(
-                    f"{why}, since {error.filename or self._cache} cannot be written: become the cache's owner, or "
-                    "name a cache of your own with -e workshop_cache_dir=/another/directory."
-                ) from error
-            raise BundleError(f"bundle: {error.strerror}: {error.filename or self._cache}.") from error
+            raise BundleError(self._explained(error, refused)) from error
         if refused := self.refusal():
             raise BundleError(f"{refused} It has just been made: run the same command again, and look at the disk.")
         return Bundle(self.path, changed=True, built=built)
 
-    def _make(self) -> dict[str, float]:
+    def _explained(self, error: OSError, refused: str) -> str:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return no_space("bundle", self._existing_parent())
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return (
+                f"{refused} It cannot be made, since {error.filename or self._cache} cannot be written: become the "
+                "cache's owner, or name a cache of your own with -e workshop_cache_dir=/another/directory."
+            )
+        return f"bundle: {error.strerror}: {error.filename or self._cache}."
+
+    def _make(self, refused: str) -> dict[str, float]:
         """Build what is missing or damaged, and put it together. Returns seconds by part."""
+        self._say(f"{refused} It is made {'again' if self.path.exists() else 'from packages'}.")
         missing = self._missing_or_damaged()
-        self._check_space(missing)
+        needed = self._check_space(missing)
+        schedule = Schedule(missing, len(self._parts))
         self._say(
-            f"{len(self._parts)} parts, of which {len(missing)} are not in the cache and are built now "
-            "(about 30 minutes for all of them on 2 cores)"
+            f"{schedule}; it needs {needed / 1e9:.0f} GB in {self._cache} while it is built"
+            + (f", and the network: {', '.join(needs(missing))}" if needs(missing) else "")
         )
-        built = self._build_missing(missing)
+        built = self._build_missing(missing, schedule)
         # First, since nobody comes back to a bundle that is there.
         if not self._keep_go_caches:
             self._drop_go_caches()
@@ -204,7 +213,8 @@ class Builder:
             if part.name in wanted:
                 wanted.update(part.needs)
         with self._locked():
-            self._build_missing([part for part in self.missing() if part.name in wanted])
+            missing = [part for part in self.missing() if part.name in wanted]
+            self._build_missing(missing, Schedule(missing, len(missing)))
         return self.directory(name)
 
     def _tell_owner(self) -> None:
@@ -219,20 +229,24 @@ class Builder:
     def _existing_parent(self) -> Path:
         return next(path for path in (self._cache, *self._cache.parents) if path.exists())
 
-    def _check_space(self, missing: list[Part]) -> None:
-        """Find too little space before anything is built."""
+    def _check_space(self, missing: list[Part]) -> float:
+        """Find too little space before anything is built. Returns the bytes that are needed."""
         needed = _NEEDED_WITHOUT_GO
         if any(isinstance(part, GoPart) for part in missing):
             go_caches = sum(_size(self._cache / name) for name in ("go-build", "go-mod"))
             needed = max(_NEEDED_WITH_GO - go_caches, needed)
         if shutil.disk_usage(self._cache).free < needed:
             raise BundleError(no_space("bundle", self._cache, needed))
+        return needed
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other builds out of this cache."""
-        self._cache.mkdir(parents=True, exist_ok=True)
-        (self._cache / "CACHEDIR.TAG").write_text(_CACHE_TAG)
+        shared_directory(self._cache)
+        tag = self._cache / "CACHEDIR.TAG"
+        if not tag.exists():
+            tag.write_text(_CACHE_TAG)
+            tag.chmod(0o644)
         # Two users may share a cache: a lock wants no right to write.
         with os.fdopen(os.open(self._cache / "lock", os.O_RDONLY | os.O_CREAT, 0o644)) as lock:
             try:
@@ -242,7 +256,7 @@ class Builder:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _build_missing(self, missing: list[Part]) -> dict[str, float]:
+    def _build_missing(self, missing: list[Part], schedule: Schedule) -> dict[str, float]:
         """Build these parts, one after the other: each has its place in the cache as soon as it is complete."""
         built = {}
         for number, part in enumerate(missing, start=1):
@@ -251,17 +265,24 @@ class Builder:
             started = time.monotonic()
             workplace = self._cache / "building" / part.name.replace(" ", "-")
             shutil.rmtree(workplace, ignore_errors=True)
-            self._build(part, workplace)
+            self._build(part, workplace, schedule)
             if isinstance(part, GoPart):
                 self._check_lock(part, workplace)
             readable(workplace)
             self._store.add(part.name, workplace)
             built[part.name] = round(time.monotonic() - started, 1)
-            self._say(f"{label}: {built[part.name]:.0f} s")
+            schedule.done(part.name, built[part.name])
+            self._say(f"{label}: {built[part.name]:.0f} s; {schedule}")
         return built
 
-    def _build(self, part: Part, directory: Path) -> None:
+    def _build(self, part: Part, directory: Path, schedule: Schedule) -> None:
         directory.mkdir(parents=True)
+        started = time.monotonic()
+
+        def tell(text: str) -> None:
+            left = minutes(schedule.left(part.name, time.monotonic() - started))
+            self._say(f"    {part.name}: {text} ({left} left in all)")
+
         logs = self._cache / "building" / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         bench = Workbench(
@@ -269,7 +290,7 @@ class Builder:
             log=logs / f"{part.name.replace(' ', '-')}.log",
             cache=self._cache,
             parts={need: self.directory(need) for need in part.needs},
-            say=lambda text: self._say(f"    {part.name}: {text}"),
+            say=tell,
         )
         bench.log.write_bytes(b"")
         part.build(bench)
@@ -298,7 +319,7 @@ class Builder:
         new = self._cache / "building" / "bundle"
         shutil.rmtree(new, ignore_errors=True)
         assemble(self._recipes, self._parts, self.directory, self.supply, new)
-        self.path.parent.mkdir(exist_ok=True)
+        shared_directory(self.path.parent)
         if self.path.exists():
             self.path.rename(self._cache / "building" / f"refused-{time.time_ns()}")
         new.rename(self.path)

@@ -9,6 +9,13 @@ from pathlib import Path
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import listing
 
 
+def shared_directory(path: Path) -> None:
+    """Make a directory of the cache that everybody may read, whatever the umask is; one that is there stays as it is."""
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o755)
+
+
 class PartStore:
     """A cache's built parts: `NAME-KEY/`, and `NAME-KEY.json` beside it: sha256 or target by path.
 
@@ -31,9 +38,10 @@ class PartStore:
     def add(self, name: str, built: Path) -> None:
         """Take a complete part from the directory `built`, in the place of any that is there."""
         files, links = listing(built)
-        self._directory.mkdir(exist_ok=True)
+        shared_directory(self._directory)
         content = {**{path: file.sha256 for path, file in files.items()}, **links}
         self._record(name).write_text(json.dumps(content, indent=0, sort_keys=True))
+        self._record(name).chmod(0o644)
         built.rename(self.path(name))
 
     def is_there(self, name: str) -> bool:

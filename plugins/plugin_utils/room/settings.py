@@ -32,6 +32,8 @@ MESH_IMAGES = {"install-cni", "pilot", "proxyv2"}
 # Proxies whose name says what they are: the bundle's is Envoy's plain release, Istio's own has more filters.
 KNOWN_PROXY = re.compile(rf"{re.escape(PREFIX)}/|(.*/)?istio(-release|-testing)?/proxyv2[:@]")
 TOOLS = ("istioctl", "kubectl")
+# Where the bundle may come from; `auto` is the first that there is: a kit that is named, the cache, packages.
+SUPPLIES = ["auto", "packages", "cache", "kit"]
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 
 # What is allowed when a value is bad, None when it is good.
@@ -51,7 +53,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
     # By variable: its check, and an example to type.
     checks: dict[str, tuple[Check, str]] = {
         "workshop_name": (_room_name, "blue"),
-        "workshop_supply": (lambda value: _one_of(value, ["packages"]), "packages"),
+        "workshop_supply": (lambda value: _one_of(value, SUPPLIES), "auto"),
         "workshop_cache_dir": (_directory, "/var/tmp/workshop-cache"),
         "workshop_state_dir": (_directory, "/var/tmp/workshop-state"),
         "workshop_kubeconfig": (_kubeconfig, "$HOME/.kube/config"),
@@ -73,7 +75,12 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         for name, (check, example) in checks.items()
         if name in settings and (allowed := check(settings[name]))
     ]
-    return found or [*_same_ports(settings), *_overlapping_subnets(settings), *_existing_cluster(settings)]
+    return found or [
+        *_supply(settings),
+        *_same_ports(settings),
+        *_overlapping_subnets(settings),
+        *_existing_cluster(settings),
+    ]
 
 
 def _ports(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,6 +189,20 @@ def _namespace(value: Any) -> str | None:
     if value in TAKEN_NAMESPACES:
         return f"the application's alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses)"
     return None
+
+
+def _supply(settings: Mapping[str, Any]) -> Iterable[str]:
+    supply, kit = settings.get("workshop_supply"), settings.get("workshop_kit")
+    if supply == "kit" and not kit:
+        yield (
+            "workshop_supply is 'kit', but no kit is named: name its file or its place in a registry, for example "
+            "-e workshop_kit=/media/stick/workshop.kit."
+        )
+    if supply in ("packages", "cache") and kit:
+        yield (
+            f"workshop_supply is {_shown(supply)}, but workshop_kit names {_shown(kit)}: leave one of them out, or "
+            "type -e workshop_supply=kit."
+        )
 
 
 def _same_ports(settings: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {
     "workshop_name": "workshop",
-    "workshop_supply": "packages",
+    "workshop_supply": "auto",
+    "workshop_kit": "",
     "workshop_cache_dir": "/home/me/.cache/istio-workshop",
     "workshop_state_dir": "/home/me/.local/state/istio-workshop/workshop",
     "workshop_kubeconfig": "",
@@ -57,6 +58,9 @@ def test_the_defaults_are_good() -> None:
         *[("workshop_for_tests", value) for value in (True, "true", "False")],
         ("workshop_load_rate", "500"),
         ("workshop_node_address", "node-1.example.org"),
+        ("workshop_supply", "packages"),
+        ("workshop_supply", "cache"),
+        ("workshop_kit", "/media/stick/workshop.kit"),
     ],
 )
 def test_allowed(name: str, value: Any) -> None:
@@ -78,7 +82,7 @@ def test_allowed(name: str, value: Any) -> None:
         *[("workshop_app", value) for value in ("", "nothing", None)],
         *[("workshop_load_rate", value) for value in (501, "501", -1, "many", "", True, 2.5, None)],
         *[("workshop_for_tests", value) for value in ("yes", "", 1, None)],
-        *[("workshop_supply", value) for value in ("upstream", "")],
+        *[("workshop_supply", value) for value in ("upstream", "", "Cache", "kit,cache", None, 3)],
         *[("workshop_cache_dir", value) for value in ("relative", "/", "/home", "/a/../b", "/a b/c", "/a/b'", "", 3)],
         *[("workshop_pod_subnet", value) for value in ("10.244.0.1/16", "10.244.0.0/30", "abc", "", 7)],
         ("workshop_kubeconfig", "/there/is/none"),
@@ -98,6 +102,21 @@ def test_refused_in_one_sentence(name: str, value: Any) -> None:
 
 def test_every_mistake_is_named_at_once() -> None:
     assert len(judge(workshop_name="A", workshop_api_port="b", workshop_namespace="c d")) == 3
+
+
+@pytest.mark.parametrize(
+    ("supply", "kit", "said"),
+    [
+        ("auto", "/a.kit", ""),
+        ("kit", "/a.kit", ""),
+        ("kit", "", "workshop_supply is 'kit', but no kit is named"),
+        ("cache", "/a.kit", "workshop_supply is 'cache', but workshop_kit names '/a.kit': leave one of them out"),
+        ("packages", "/a.kit", "workshop_supply is 'packages', but workshop_kit names '/a.kit'"),
+    ],
+)
+def test_a_supply_and_a_kit_go_together(supply: str, kit: str, said: str) -> None:
+    found = judge(workshop_supply=supply, workshop_kit=kit)
+    assert [sentence[: len(said)] for sentence in found] == ([said] if said else [])
 
 
 def test_a_rooms_number_is_a_name_when_it_is_text() -> None:

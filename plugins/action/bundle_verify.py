@@ -1,0 +1,26 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Compare a bundle with its lock. Documented in plugins/modules/bundle_verify.py."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
+
+
+class ActionModule(WorkshopAction):
+    """Thin: a path in, `verify`, figures out."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        path = Path(given["bundle"]).resolve()
+        try:
+            contract.verify(path, progress=lambda text: say(f"bundle: {text}"))
+        except BundleError as error:
+            raise BundleError(f"{error} Type make up, which makes it again.") from error
+        lock = contract.read(path)
+        return {"path": str(path), "files": len(lock.files), "size": lock.size}

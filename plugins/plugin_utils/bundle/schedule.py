@@ -1,0 +1,86 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How long a bundle will take: measured shares by part, scaled by what this machine has taken so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part
+
+# Seconds that a part took on 2 cores that did nothing else, Go's caches empty at first; of a part that is not named,
+# what its kind takes. They need not be right, only in proportion.
+_SECONDS = {
+    "go kubernetes": 240.0,
+    "go istio": 230.0,
+    "go kube-router": 112.0,
+    "go coredns": 80.0,
+    "go kaniko": 60.0,
+    "go containerd": 50.0,
+    "go ferretdb": 35.0,
+    "go local-path-provisioner": 30.0,
+    "go etcd": 20.0,
+    "go cni": 5.0,
+    "debian python": 80.0,
+    "debian node": 80.0,
+}
+_SECONDS_OF_KIND = {"toolchain": 15.0, "pypi": 10.0, "wheels": 20.0, "debian": 15.0, "go": 40.0, "image": 3.0}
+# What has been built so far says something about the rest from this much on.
+_ENOUGH_SECONDS = 10.0
+
+
+def share(part: Part) -> float:
+    """Seconds that a part takes where the shares were measured."""
+    return _SECONDS.get(part.name, _SECONDS_OF_KIND[part.kind])
+
+
+def minutes(seconds: float) -> str:
+    """Say how long something takes, as roughly as it is known.
+
+    >>> minutes(20), minutes(100), minutes(1020)
+    ('less than a minute', 'about 2 minutes', 'about 17 minutes')
+    """
+    whole = round(seconds / 60)
+    if seconds < 45:
+        return "less than a minute"
+    return f"about {max(whole, 1)} minute{'s' if whole > 1 else ''}"
+
+
+class Schedule:
+    """The build of `parts`, in their order.
+
+    Args:
+        parts: those that have to be built.
+        total: how many parts there are, with those that are in the cache.
+    """
+
+    def __init__(self, parts: Iterable[Part], total: int) -> None:
+        self._open = {part.name: share(part) for part in parts}
+        self._total = total
+        self._expected = self._taken = 0.0
+
+    def done(self, name: str, seconds: float) -> None:
+        """Note that a part was built in so many seconds."""
+        self._expected += self._open.pop(name)
+        self._taken += seconds
+
+    def left(self, running: str = "", elapsed: float = 0.0) -> float:
+        """Seconds until all is built.
+
+        Args:
+            running: the part that is being built.
+            elapsed: seconds for which it has been.
+        """
+        pace = self._taken / self._expected if self._expected >= _ENOUGH_SECONDS else 1.0
+        rest = sum(seconds * pace for name, seconds in self._open.items() if name != running)
+        return rest + max(self._open.get(running, 0.0) * pace - elapsed, 0.0)
+
+    def __str__(self) -> str:
+        done = self._total - len(self._open)
+        return f"{done} of {self._total} parts are done" + (f", {minutes(self.left())} left" if self._open else "")
+
+
+def needs(parts: Sequence[Part]) -> list[str]:
+    """Name the package registries that these parts come from."""
+    sources = {"go": "the Go module proxy", "debian": "Debian's packages", "pypi": "PyPI"}
+    kinds = {{"toolchain": "pypi", "wheels": "pypi"}.get(part.kind, part.kind) for part in parts}
+    return [name for kind, name in sources.items() if kind in kinds]

@@ -1,0 +1,21 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Where a bundle may come from: a kit that is named, else the cache, else packages."""
+
+from __future__ import annotations
+
+
+def otherwise(supply: str, kit: str) -> str:
+    """Say why nothing is built when the cache does not have the bundle, and what to do; empty: it is built.
+
+    Args:
+        supply: what workshop_supply is.
+        kit: the kit that was named, which is in the cache by now; empty: none.
+    """
+    if kit:
+        return f"The kit {kit} was to bring it, so nothing is built: run the same command again, or take another kit."
+    if supply == "cache":
+        return (
+            "workshop_supply is cache, so nothing is built: type -e workshop_supply=auto, or name the cache that has "
+            "it with -e workshop_cache_dir=/another/directory."
+        )
+    return ""

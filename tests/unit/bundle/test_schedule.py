@@ -1,0 +1,65 @@
+"""How long a build will take follows from what has been built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part, all_parts
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import (
+    Schedule,
+    minutes,
+    needs,
+    share,
+)
+
+SUPPLY = Path(__file__).parents[3] / "supply"
+
+
+@pytest.fixture(scope="module")
+def every() -> list[Part]:
+    return all_parts(recipes.load(SUPPLY))
+
+
+def named(every: list[Part], *names: str) -> list[Part]:
+    return [part for part in every if part.name in names]
+
+
+def test_every_part_has_a_share(every: list[Part]) -> None:
+    assert all(share(part) > 0 for part in every)
+
+
+def test_the_time_left_is_that_of_what_is_left_at_this_machine_s_pace(every: list[Part]) -> None:
+    schedule = Schedule(named(every, "go kubernetes", "go istio", "go etcd"), len(every))
+    assert schedule.left() == 240 + 230 + 20
+    assert str(schedule) == f"{len(every) - 3} of {len(every)} parts are done, about 8 minutes left"
+    assert schedule.left("go kubernetes", 100) == 140 + 250
+    assert schedule.left("go kubernetes", 1000) == 250
+    schedule.done("go etcd", 60)  # three times as long as measured
+    assert schedule.left() == 3 * (240 + 230)
+    schedule.done("go kubernetes", 720)
+    schedule.done("go istio", 1)
+    assert schedule.left() == 0
+    assert str(schedule) == f"{len(every)} of {len(every)} parts are done"
+
+
+def test_a_part_of_a_moment_says_nothing_of_the_pace(every: list[Part]) -> None:
+    schedule = Schedule(named(every, "go cni", "go istio"), 2)
+    schedule.done("go cni", 100)
+    assert schedule.left() == 230
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "less than a minute"), (44, "less than a minute"), (45, "about 1 minute"), (95, "about 2 minutes")],
+)
+def test_time_is_said_roughly(seconds: float, said: str) -> None:
+    assert minutes(seconds) == said
+
+
+def test_registries_are_named(every: list[Part]) -> None:
+    assert needs(every) == ["the Go module proxy", "Debian's packages", "PyPI"]
+    assert needs(named(every, "image etcd")) == []
+    assert needs(named(every, "toolchain go")) == ["PyPI"]
