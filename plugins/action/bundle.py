@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import compatibility, recipes, supply
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import versions
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes, supply
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
@@ -18,12 +17,8 @@ class ActionModule(WorkshopAction):
     """Thin: arguments in, `Builder`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        read = recipes.load(Path(given["supply"]))
-        if given["nodes"]:
-            running = compatibility.running_versions(Path(given["link"]))
-            compatibility.refuse_half_an_upgrade(compatibility.with_api(running, given["kubernetes"]), versions(read))
         builder = Builder(
-            read,
+            recipes.load(Path(given["supply"])),
             Path(given["cache_dir"]).absolute(),
             say=lambda text: say(f"bundle: {text}"),
             update_lock=given["update_lock"],

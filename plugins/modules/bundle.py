@@ -36,18 +36,6 @@ options:
     description: >-
       A file of the room's own that remembers that the bundle was verified. Without it every byte is read each time.
     type: path
-  link:
-    description: The room's link to the bundle that its nodes were made of.
-    type: path
-  nodes:
-    description: >-
-      Whether the room has nodes. A bundle of another Kubernetes, etcd, containerd or Istio is refused then.
-    type: bool
-    default: false
-  kubernetes:
-    description: The version that the room's API server answers with; empty when it does not.
-    type: str
-    default: ""
   update_lock:
     description: Write C(lock.yml) instead of checking against it.
     type: bool

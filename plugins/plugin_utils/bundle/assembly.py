@@ -24,6 +24,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipe
 
 # Kinds of parts of which nothing is in the bundle itself, or is listed as images.
 _NOT_LISTED = ("toolchain", "image")
+# Envoy's plain release is what the recipes take.
+_PROXY = "plain"
 
 
 def assemble(
@@ -55,9 +57,9 @@ def assemble(
         schema=SCHEMA,
         key=supply[:16],
         architecture=platform.machine(),
-        proxy="plain",
+        proxy=_PROXY,
         supply=supply,
-        versions=versions(recipes),
+        versions=_versions(recipes),
         parts=tuple(_locked(part, directory(part.name)) for part in parts if part.kind not in _NOT_LISTED),
         files=files,
         links=links,
@@ -67,8 +69,12 @@ def assemble(
     (target / LOCK).chmod(0o644)
 
 
-def versions(recipes: Recipes) -> dict[str, str]:
-    """What a bundle of these recipes holds, as its lock will say."""
+def identity(recipes: Recipes) -> dict[str, str]:
+    """What a bundle of these recipes is to a room, before it is made: versions by name, proxy and architecture."""
+    return {**_versions(recipes), "proxy": _PROXY, "architecture": platform.machine()}
+
+
+def _versions(recipes: Recipes) -> dict[str, str]:
     return {**recipes.versions, **{name: pin.version for name, pin in recipes.pypi.items()}}
 
 

@@ -10,7 +10,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contra
 
 
 def shared_directory(path: Path) -> None:
-    """Make a directory of the cache that everybody may read, whatever the umask is; one that is there stays as it is."""
+    """Make a directory of the cache that everybody may read; one that is there stays as it is."""
     if not path.is_dir():
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o755)
