@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Flask, Response, render_template
 from flask.typing import ResponseReturnValue
 
+from workshop_page.below import BelowPath
 from workshop_service.application import service_of
 
 # Nothing but our own style sheets, scripts and forms: no other host, no frame around us.
@@ -19,7 +20,8 @@ SECURITY_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referre
 
 
 def install_page(app: Flask) -> None:
-    """Serve the style sheet at /page/, and give templates `page.html` to extend and `identity`."""
+    """Serve the style sheet at /page/, give templates `page.html` to extend and `identity`, and let all be below a path."""
+    app.wsgi_app = BelowPath(app.wsgi_app)  # type: ignore[method-assign]
     app.register_blueprint(
         Blueprint("page", __name__, static_folder="static", static_url_path="/page", template_folder="templates")
     )

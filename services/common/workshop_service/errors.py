@@ -37,7 +37,7 @@ def install_errors(app: Flask, error_page: ErrorPage | None = None) -> None:
             return error.get_response()  # a redirect
         reason = TOO_LARGE.get(error.code) or error.description or error.name
         if reason == NotFound.description:  # werkzeug's talks to a browser's user
-            reason = f"There is nothing at {request.path[:100]}."
+            reason = f"There is nothing at {(request.script_root + request.path)[:100]}."
         response = app.make_response(answer(error.code, reason))
         for name, value in error.get_headers():
             if name.lower() != "content-type":

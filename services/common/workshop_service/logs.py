@@ -67,7 +67,7 @@ def install_request_log(app: Flask, room: str) -> None:
     def write(response: Response) -> Response:
         if request.path in PROBE_PATHS and response.status_code < 400:
             return response
-        users = user_cookies(request.headers.get("Cookie", ""), room)
+        users = user_cookies(request.headers.get("Cookie", ""), room, request.script_root)
         fields = {
             "method": request.method,
             "path": request.path,

@@ -14,23 +14,25 @@ def valid_user(name: str) -> bool:
     return USER_PATTERN.fullmatch(name) is not None
 
 
-def cookie_name(room: str) -> str:
-    """Name the cookie that a room's page sets: cookies ignore ports, so that two rooms of a machine share theirs.
+def cookie_name(room: str, below: str = "") -> str:
+    """Name the cookie that a page sets which is below a path, or at the root of its host.
 
-    >>> cookie_name("blue"), cookie_name("")
-    ('user-blue', 'user')
+    Cookies ignore ports, so that two rooms of a machine share theirs; and one of the root goes to the pages below it, too.
+
+    >>> cookie_name("blue"), cookie_name("blue", "/student-07/front"), cookie_name("")
+    ('user-blue', 'user-blue.student-07.front', 'user')
     """
-    return f"{COOKIE}-{room}" if room else COOKIE
+    return (f"{COOKIE}-{room}" if room else COOKIE) + below.replace("/", ".")
 
 
-def user_cookies(header: str, room: str = "") -> list[str]:
-    """Give the valid values of the room's own cookies, or, without one, of those called exactly `user`, in their order.
+def user_cookies(header: str, room: str = "", below: str = "") -> list[str]:
+    """Give the valid values of the page's own cookies, or, without one, of those called exactly `user`, in their order.
 
     The raw header is read on purpose. A parser that unquotes, or picks one of two, would make the mesh
     behind us route otherwise than the mesh in front of us.
     """
     pairs = [pair.strip().partition("=") for pair in header.split(";")]
-    for cookie in (cookie_name(room), COOKIE):
+    for cookie in (cookie_name(room, below), COOKIE):
         users = [value for name, _, value in pairs if name == cookie and valid_user(value)]
         if users:
             return users

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, jsonify, redirect, render_template, request
+from flask import Flask, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 
@@ -30,10 +30,15 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     app = create_service(settings, __name__, error_page=_error_page)
     install_description(app)
     install_page(app)
-    own_cookie = cookie_name(settings.room)
 
     def users() -> list[str]:
-        return user_cookies(request.headers.get("Cookie", ""), settings.room)
+        return user_cookies(request.headers.get("Cookie", ""), settings.room, request.script_root)
+
+    def own_cookie() -> dict[str, Any]:
+        """Give what makes the cookie this page's own: other pages below the same host have others."""
+        below = request.script_root
+        name = cookie_name(settings.room, below)
+        return {"key": name, "path": f"{below}/", "httponly": True, "samesite": "Lax", "secure": request.is_secure}
 
     def user() -> str | None:
         return next(iter(users()), None)
@@ -79,10 +84,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
             if _wants_page():
                 return render_template("login.html", reason=reason, given=name[:32]), 400
             return jsonify(error=f"user is {name[:32]!r}. {reason} For example: curl -d user=developer"), 400
-        response = redirect("/backends", 303)
-        response.set_cookie(
-            own_cookie, name, max_age=COOKIE_SECONDS, httponly=True, samesite="Lax", secure=request.is_secure
-        )
+        response = redirect(url_for("show_backends"), 303)
+        response.set_cookie(value=name, max_age=COOKIE_SECONDS, **own_cookie())
         return response
 
     @app.get("/logout")
@@ -94,8 +97,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     def logout() -> ResponseReturnValue:
         """Clear the cookie."""
         _refuse_other_sites()
-        response = redirect("/", 303)
-        response.delete_cookie(own_cookie, httponly=True, samesite="Lax", secure=request.is_secure)
+        response = redirect(url_for("index"), 303)
+        response.delete_cookie(**own_cookie())
         return response
 
     @app.context_processor
@@ -129,4 +132,4 @@ def _refuse_other_sites() -> None:
     else:
         own = origin is None or origin.partition("://")[2] == request.host
     if not own:
-        raise Forbidden(f"This form was sent by another site's page; use the one at {request.path}.")
+        raise Forbidden(f"This form was sent by another site's page; use the one at {request.script_root}{request.path}.")

@@ -7,6 +7,9 @@ const SENDERS = 4;
 const MOST_SECONDS = 15;
 const SVG = "http://www.w3.org/2000/svg";
 
+// Below whatever path the page is.
+const BACKENDS = document.getElementById("split").dataset.backends;
+
 const ask = document.getElementById("ask");
 const stop = document.getElementById("stop");
 const progress = document.getElementById("progress");
@@ -84,7 +87,7 @@ const seconds = (count) => new Promise((resolve) => setTimeout(resolve, 1000 * c
 
 const askOnce = async (signal) => {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(1000 * MOST_SECONDS)]);
-  const response = await fetch("/backends", { headers: { Accept: "application/json" }, signal: limit, cache: "no-store" });
+  const response = await fetch(BACKENDS, { headers: { Accept: "application/json" }, signal: limit, cache: "no-store" });
   // front has too much to do, and has asked nobody: later, and not all of the class at the same moment.
   const later = Number(response.headers.get("Retry-After"));
   if (response.status === 503 && later > 0) {

@@ -1,4 +1,4 @@
-// Asks /json every second, and draws the speed that it answers (webui/speed.py).
+// Asks /json (below whatever path the page is) every second, and draws the speed that it answers (webui/speed.py).
 
 const SHOWN = 120; // seconds
 const AVERAGED = 60;
@@ -88,7 +88,7 @@ const trouble = (reason) => {
 
 const ask = async () => {
   try {
-    const response = await fetch("/json", { signal: AbortSignal.timeout(5000), cache: "no-store" });
+    const response = await fetch(element("chart").dataset.counters, { signal: AbortSignal.timeout(5000), cache: "no-store" });
     const answer = await response.json();
     if (!response.ok) throw new Error(answer.error);
     take(answer);
