@@ -17,13 +17,20 @@ class ActionModule(WorkshopAction):
     """Thin: arguments in, `Builder`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        kit = given["kit"]
         builder = Builder(
             recipes.load(Path(given["supply"])),
             Path(given["cache_dir"]).absolute(),
-            say=lambda text: say(f"bundle: {text}"),
+            say=self._say,
             update_lock=given["update_lock"],
             keep_go_caches=given["keep_go_caches"],
             stamp=Path(given["stamp"]) if given["stamp"] else None,
         )
-        bundle = builder.ensure(self.check_mode, supply.otherwise(given["origin"], given["kit"]))
+        bundle = builder.ensure(self.check_mode, supply.otherwise(given["origin"], kit))
+        if not bundle.changed:
+            self._say(f"{bundle.path}: {supply.found(kit)}")
         return {"changed": bundle.changed, "path": str(bundle.path), "built": bundle.built}
+
+    @staticmethod
+    def _say(text: str) -> None:
+        say(f"bundle: {text}")

@@ -23,6 +23,36 @@ REAL = Path(os.environ.get("XDG_CACHE_HOME") or f"{os.environ['HOME']}/.cache") 
 BUNDLE = "playbooks/bundle.yml"
 
 
+@pytest.fixture
+def room_with_a_node(tmp_path: Path) -> Iterator[Path]:
+    """A room whose one node has left its volume alone, made of a bundle of another Kubernetes."""
+    (tmp_path / "lock.json").write_text(json.dumps({"parts": [{"name": "go kubernetes", "version": "1.35.0"}]}))
+    volume = f"{ROOM.name}-control-plane"
+    shutil.rmtree(ROOM.state, ignore_errors=True)
+    ROOM.state.mkdir(parents=True)
+    (ROOM.state / "bundle").symlink_to(tmp_path)
+    subprocess.run(["podman", "volume", "create", f"--label=istio-workshop={ROOM.name}", volume], check=True)
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["podman", "volume", "rm", "--force", volume], check=True)
+        shutil.rmtree(ROOM.state)
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_a_room_with_nodes_is_refused_half_an_upgrade(options: list[str], room_with_a_node: Path) -> None:
+    refused = ROOM.play(BUNDLE, *options)
+    assert refused.code != 0
+    assert refused.is_plain
+    said = " ".join(refused.output.split())
+    assert "The room runs Kubernetes 1.35.0, and the bundle holds Kubernetes 1.36.3: nothing was changed" in said
+    assert "Type make down and then make up" in said
+    assert refused.changed == 0
+    assert [path.name for path in ROOM.state.iterdir()] == ["bundle"]
+    assert (ROOM.state / "bundle").readlink() == room_with_a_node
+
+
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache with this machine's parts, and the bundle of this checkout, made where it is not there."""

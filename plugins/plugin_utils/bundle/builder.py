@@ -24,25 +24,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import assemble, readable
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import SCHEMA, Lock, read, sha256
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import assemble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.building import Building
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import SCHEMA, Lock, read
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
     GoPart,
     Part,
-    Workbench,
     all_parts,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, minutes, needs
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, needs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, shared_directory
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
-
-# Bytes that building takes in the cache's file system: measured 16 GB with the Go parts, 2.5 GB without.
-_NEEDED_WITH_GO = 17e9
-_NEEDED_WITHOUT_GO = 3e9
 
 # Tells backup programs, and our own teardown, that this is a cache (https://bford.info/cachedir/).
 _CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# The bundle cache of the workshop. It may be deleted.\n"
@@ -92,6 +86,7 @@ class Builder:
         for part in self._parts:
             self._keys[part.name] = part.key(self._keys)
         self._store = PartStore(cache / "parts", self._keys)
+        self._building = Building(recipes, cache, self._store, say, update_lock)
 
     @property
     def supply(self) -> str:
@@ -182,16 +177,16 @@ class Builder:
         """Build what is missing or damaged, and put it together. Returns seconds by part."""
         self._say(f"{refused} It is made {'again' if self.path.exists() else 'from packages'}.")
         missing = self._missing_or_damaged()
-        needed = self._check_space(missing)
+        needed = self._building.needed(missing)
         schedule = Schedule(missing, len(self._parts))
         self._say(
             f"{schedule}; it needs {needed / 1e9:.0f} GB in {self._cache} while it is built"
             + (f", and the network: {', '.join(needs(missing))}" if needs(missing) else "")
         )
-        built = self._build_missing(missing, schedule)
+        built = self._building.build(missing, schedule)
         # First, since nobody comes back to a bundle that is there.
         if not self._keep_go_caches:
-            self._drop_go_caches()
+            self._building.drop_go_caches()
         self._assemble()
         return built
 
@@ -204,6 +199,8 @@ class Builder:
             if fault := self._store.fault(part.name, self._recipes.lock.get(part.short_name, {}) if pinned else None):
                 self._say(f"{fault} {part.name} is built again.")
                 shutil.rmtree(self._store.path(part.name))
+            elif isinstance(part, GoPart) and self._update_lock:
+                self._building.check_lock(part, self._store.path(part.name))
         return self.missing()
 
     def ensure_part(self, name: str) -> Path:
@@ -214,7 +211,7 @@ class Builder:
                 wanted.update(part.needs)
         with self._locked():
             missing = [part for part in self.missing() if part.name in wanted]
-            self._build_missing(missing, Schedule(missing, len(missing)))
+            self._building.build(missing, Schedule(missing, len(missing)))
         return self.directory(name)
 
     def _tell_owner(self) -> None:
@@ -228,16 +225,6 @@ class Builder:
 
     def _existing_parent(self) -> Path:
         return next(path for path in (self._cache, *self._cache.parents) if path.exists())
-
-    def _check_space(self, missing: list[Part]) -> float:
-        """Find too little space before anything is built. Returns the bytes that are needed."""
-        needed = _NEEDED_WITHOUT_GO
-        if any(isinstance(part, GoPart) for part in missing):
-            go_caches = sum(_size(self._cache / name) for name in ("go-build", "go-mod"))
-            needed = max(_NEEDED_WITH_GO - go_caches, needed)
-        if shutil.disk_usage(self._cache).free < needed:
-            raise BundleError(no_space("bundle", self._cache, needed))
-        return needed
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -256,63 +243,6 @@ class Builder:
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _build_missing(self, missing: list[Part], schedule: Schedule) -> dict[str, float]:
-        """Build these parts, one after the other: each has its place in the cache as soon as it is complete."""
-        built = {}
-        for number, part in enumerate(missing, start=1):
-            label = f"[{number}/{len(missing)}] {part.name} {part.version}"
-            self._say(f"{label} ...")
-            started = time.monotonic()
-            workplace = self._cache / "building" / part.name.replace(" ", "-")
-            shutil.rmtree(workplace, ignore_errors=True)
-            self._build(part, workplace, schedule)
-            if isinstance(part, GoPart):
-                self._check_lock(part, workplace)
-            readable(workplace)
-            self._store.add(part.name, workplace)
-            built[part.name] = round(time.monotonic() - started, 1)
-            schedule.done(part.name, built[part.name])
-            self._say(f"{label}: {built[part.name]:.0f} s; {schedule}")
-        return built
-
-    def _build(self, part: Part, directory: Path, schedule: Schedule) -> None:
-        directory.mkdir(parents=True)
-        started = time.monotonic()
-
-        def tell(text: str) -> None:
-            left = minutes(schedule.left(part.name, time.monotonic() - started))
-            self._say(f"    {part.name}: {text} ({left} left in all)")
-
-        logs = self._cache / "building" / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
-        bench = Workbench(
-            directory=directory,
-            log=logs / f"{part.name.replace(' ', '-')}.log",
-            cache=self._cache,
-            parts={need: self.directory(need) for need in part.needs},
-            say=tell,
-        )
-        bench.log.write_bytes(b"")
-        part.build(bench)
-
-    def _check_lock(self, part: GoPart, directory: Path) -> None:
-        """Compare what Go made with supply/lock.yml, or write it there."""
-        made = {path.name: sha256(path) for path in sorted(directory.iterdir())}
-        if self._update_lock:
-            self._recipes.lock[part.short_name] = made
-            text = yaml.safe_dump(self._recipes.lock, explicit_start=True)
-            heading = "# sha256 of what the Go parts come out as, everywhere. Written by -e bundle_update_lock=true.\n"
-            (self._recipes.supply / "lock.yml").write_text(text.replace("---\n", f"---\n{heading}", 1))
-            return
-        locked = self._recipes.lock.get(part.short_name, {})
-        for name in sorted(made.keys() | locked.keys()):
-            if made.get(name) != locked.get(name):
-                raise BundleError(
-                    f"{part.name}: {name} came out with sha256 {made.get(name)}, and supply/lock.yml has "
-                    f"{locked.get(name)}: a source, the toolchain or a recipe differs from what was pinned. "
-                    "If that is meant, type -e bundle_update_lock=true."
-                )
-
     def _assemble(self) -> None:
         """Put the parts together and give the result its name at once."""
         self._say("putting the bundle together")
@@ -325,17 +255,6 @@ class Builder:
         new.rename(self.path)
         for refused in (self._cache / "building").glob("refused-*"):
             shutil.rmtree(refused, ignore_errors=True)
-
-    def _drop_go_caches(self) -> None:
-        for name in ("go-build", "go-mod"):
-            for path in (self._cache / name).glob("**/"):  # Go makes its module cache read-only
-                path.chmod(0o755)
-            shutil.rmtree(self._cache / name, ignore_errors=True)
-
-
-def _size(directory: Path) -> int:
-    """Bytes of all files below `directory`."""
-    return sum(path.lstat().st_size for path in directory.rglob("*") if path.is_file())
 
 
 def _user(uid: int) -> str:

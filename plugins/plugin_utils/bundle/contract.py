@@ -164,12 +164,14 @@ def verify(path: Path, progress: Callable[[str], None] | None = None) -> None:
 
     Args:
         path: the bundle's directory.
-        progress: told every 15 seconds how far it is.
+        progress: told what is compared, and every 15 seconds how far it is.
 
     Raises:
         BundleError: naming the first file, link or blob that is missing, empty, cut, changed or not listed.
     """
     lock = read(path)
+    if progress:
+        progress(f"comparing {path} with its lock: {len(lock.files)} files, {lock.size / 1e6:.0f} MB")
     found = dict(_entries(path))
     _same_names(path, lock, found)
     done, told = 0, time.monotonic()
@@ -178,7 +180,7 @@ def verify(path: Path, progress: Callable[[str], None] | None = None) -> None:
         done += file.size
         if progress and time.monotonic() > told + _SAY_EVERY:
             told = time.monotonic()
-            progress(f"verifying: {done / 1e6:.0f} of {lock.size / 1e6:.0f} MB")
+            progress(f"compared: {done / 1e6:.0f} of {lock.size / 1e6:.0f} MB")
     for name, target in sorted(lock.links.items()):
         if (found_target := str((path / name).readlink())) != target:
             raise BundleError(f"The bundle {path}: {name} leads to {found_target}, not to {target}.")

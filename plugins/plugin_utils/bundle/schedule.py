@@ -24,8 +24,8 @@ _SECONDS = {
     "debian node": 80.0,
 }
 _SECONDS_OF_KIND = {"toolchain": 15.0, "pypi": 10.0, "wheels": 20.0, "debian": 15.0, "go": 40.0, "image": 3.0}
-# What has been built so far says something about the rest from this much on.
-_ENOUGH_SECONDS = 10.0
+# The measured shares count like so many seconds of this machine's own, so that one quick or slow download says little.
+_PRIOR_SECONDS = 60.0
 
 
 def share(part: Part) -> float:
@@ -70,7 +70,7 @@ class Schedule:
             running: the part that is being built.
             elapsed: seconds for which it has been.
         """
-        pace = self._taken / self._expected if self._expected >= _ENOUGH_SECONDS else 1.0
+        pace = (self._taken + _PRIOR_SECONDS) / (self._expected + _PRIOR_SECONDS)
         rest = sum(seconds * pace for name, seconds in self._open.items() if name != running)
         return rest + max(self._open.get(running, 0.0) * pace - elapsed, 0.0)
 

@@ -4,6 +4,13 @@
 from __future__ import annotations
 
 
+def found(kit: str) -> str:
+    """Say where a bundle that needs no building is taken from, and why."""
+    if kit:
+        return f"it is from the kit {kit}, which workshop_kit names; nothing is built or downloaded"
+    return "it is in the cache, and is what its lock says; nothing is built or downloaded"
+
+
 def otherwise(supply: str, kit: str) -> str:
     """Say why nothing is built when the cache does not have the bundle, and what to do; empty: it is built.
 

@@ -28,6 +28,19 @@ def test_the_second_run_builds_nothing(make: MakeBuilder) -> None:
     assert len(Builds.done) == len(ALL)
 
 
+def test_it_says_why_it_builds_how_long_and_what_it_needs_before_it_begins(make: MakeBuilder) -> None:
+    said: list[str] = []
+    path = make(said).ensure().path
+    assert said[0] == f"There is no bundle {path}. It is made from packages."
+    assert said[1].startswith("0 of 6 parts are done, about 5 minutes left; it needs 17 GB in ")
+    assert said[1].endswith(", and the network: the Go module proxy, PyPI")
+    assert "1/6] wheels services 3.11 ..." in said[2]
+    assert "1 of 6 parts are done, about 3 minutes left" in said[3]
+    assert "6 of 6 parts are done" in said[-3]
+    assert said[-2] == "putting the bundle together"
+    assert f"comparing {path} with its lock" in said[-1]
+
+
 def test_a_run_that_waited_for_another_takes_what_that_has_made(
     make: MakeBuilder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,8 +69,8 @@ def test_a_bundle_that_is_wrong_is_named_and_made_again(
     lines: list[str] = []
     again = make(lines, stamp=tmp_path / "stamp").ensure()
     assert (again.path, again.changed, list(again.built)) == (first.path, True, built)
-    assert said in lines[0]
-    assert lines[0].endswith("It is made again.")
+    named = next(line for line in lines if line.endswith("It is made again."))
+    assert said in named
     contract.verify(again.path)
     assert not list((tmp_path / "cache/building").glob("refused-*"))
     assert not make(stamp=tmp_path / "stamp").ensure().changed
@@ -82,7 +82,7 @@ def test_a_cut_blob_is_cut_in_its_part_too(make: MakeBuilder) -> None:
     cut_in_place(layer)
     lines: list[str] = []
     assert len(make(lines).ensure().built) == 1
-    assert f"images/blobs/sha256/{layer.name} is cut" in lines[0]
+    assert any(f"images/blobs/sha256/{layer.name} is cut" in line for line in lines)
     assert any("was cut or changed. image " in line and line.endswith("is built again.") for line in lines)
 
 
@@ -166,12 +166,12 @@ def test_a_cache_of_somebody_else_is_used_and_cannot_be_mended(make: MakeBuilder
             os.seteuid(0)
 
     assert not as_nobody().changed
-    assert lines == []  # root's
+    assert not any("is the cache of" in line for line in lines), "it is root's"
     for path in (bundle, *bundle.rglob("*")):
         os.chown(path, 1, 1, follow_symlinks=False)
     (own / "stamp").unlink()
     assert not as_nobody().changed
-    assert "is the cache of daemon: its bundle was compared" in lines[0]
+    assert any("is the cache of daemon: its bundle was compared" in line for line in lines)
     replaced(bundle / "bin/kubernetes")
     with pytest.raises(BundleError, match=r"kubernetes is cut.* cannot be written: .* -e workshop_cache_dir="):
         as_nobody()
