@@ -39,7 +39,7 @@ Environ = dict[str, str]
 NOWHERE = "127.0.0.1:1"
 
 
-def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 15) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
     """Wait until a process accepts connections."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
