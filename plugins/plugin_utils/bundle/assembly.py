@@ -108,8 +108,13 @@ def _source(part: Part) -> str:
 
 
 def _licence(part: Part) -> str:
-    described = {**part.recipes.go, **part.recipes.pypi} if part.kind != "debian" else part.recipes.rootfs
-    return described[part.short_name].licence if part.short_name in described else EACH_ITS_OWN
+    recipes, name = part.recipes, part.short_name
+    return {
+        "go": lambda: recipes.go[name].licence,
+        "pypi": lambda: recipes.pypi[name].licence,
+        "debian": lambda: recipes.rootfs[name].licence,
+        "wheels": lambda: EACH_ITS_OWN,
+    }[part.kind]()
 
 
 def _merge_images(recipes: Recipes, directory: Callable[[str], Path], target: Path) -> dict[str, Image]:

@@ -163,7 +163,7 @@ class Builder:
             raise BundleError(f"{refused} It has just been made: run the same command again, and look at the disk.")
         return Bundle(self.path, changed=True, built=built)
 
-    def _explained(self, error: OSError, refused: str) -> str:
+    def _explained(self, error: OSError, refused: str | None) -> str:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return no_space("bundle", self._existing_parent())
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -128,8 +128,8 @@ def read(path: Path) -> Lock:
     if schema != SCHEMA:
         found = f"is of schema {schema}" if schema else "names no schema"
         raise BundleError(f"The bundle {path}: {LOCK} {found}, but this version of the workshop reads {SCHEMA}.")
-    if found := problem(data):
-        raise BundleError(f"The bundle {path}: {LOCK} is changed: {found}.")
+    if strange := problem(data):
+        raise BundleError(f"The bundle {path}: {LOCK} is changed: {strange}.")
     lock = _lock(data)
     if lock.architecture != platform.machine():
         raise BundleError(f"The bundle {path} is for {lock.architecture}, but this machine is {platform.machine()}.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import verified
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, verified
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 
@@ -19,7 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verifi
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The bundles that were read completely."""
     done: list[Path] = []
-    whole = verified.verify
+    whole = contract.verify
 
     def noted(path: Path, progress: Callable[[str], None] | None) -> None:
         done.append(path)
