@@ -46,6 +46,7 @@ class Room:
             "workshop_registry_node_port": self.registry_port,
             "workshop_front_node_port": self.front_port,
             "workshop_webui_node_port": self.webui_port or self.front_port + 500,
+            "workshop_door_node_port": self.front_port + 1000,
         }
         return [word for key, value in values.items() for word in ("-e", f"{key}={value}")]
 

@@ -44,6 +44,7 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
         "workshop_api_port": PACKED.api_port,
         "workshop_registry_node_port": PACKED.registry_port,
         "workshop_webui_node_port": PACKED.front_port + 1,
+        "workshop_door_node_port": PACKED.front_port + 2,
     }
     try:
         user.must("site", "-i", str(user.inventory), "-e", json.dumps(ports))

@@ -48,6 +48,8 @@ def test_roles_take_node_ports_from_the_list() -> None:
     assert [path for path in users if not path.startswith("roles/room/")] == [
         "roles/app/defaults/main.yml",
         "roles/app/meta/argument_specs.yml",
+        "roles/door/defaults/main.yml",
+        "roles/door/meta/argument_specs.yml",
         "roles/registry/defaults/main.yml",
         "roles/registry/meta/argument_specs.yml",
     ]

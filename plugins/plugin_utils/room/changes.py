@@ -25,7 +25,7 @@ NOT_REMEMBERED = {
 }
 # What these roles take belongs to one application or one run.
 PASSING_ROLES = ("app", "preflight", "teardown", "traffic")
-PATHS = ("workshop_kubeconfig", "workshop_ca_bundle")
+PATHS = ("workshop_kubeconfig", "workshop_ca_bundle", "workshop_door_certificate", "workshop_door_key")
 INVENTORY = "inventory"
 FOR_TESTS = "workshop_for_tests"
 _NOTHING = object()

@@ -18,12 +18,24 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+HOST = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*", re.IGNORECASE)
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {
-    *("build", "default", "dockercoins", "istio-system", "kube-node-lease", "kube-public", "kube-system", "registry")
+    *(
+        "build",
+        "default",
+        "dockercoins",
+        "istio-system",
+        "kube-node-lease",
+        "kube-public",
+        "kube-system",
+        "registry",
+        "workshop-door",
+    )
 }
 # What the workshop runs besides its own images, and the programs that it calls, of which an existing cluster has none.
 IMAGES = {"busybox", "ferretdb", "install-cni", "kaniko", "pilot", "proxyv2", "python", "redis", "registry"}
@@ -67,6 +79,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),
         "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
+        "workshop_door_host": (_host, "door.example.org"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }
@@ -80,6 +93,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         *_same_ports(settings),
         *_overlapping_subnets(settings),
         *_existing_cluster(settings),
+        *_door(settings),
     ]
 
 
@@ -164,6 +178,12 @@ def _node_address(value: Any, settings: Mapping[str, Any]) -> str | None:
     return "the IPv4 address (or name) of a node as this machine reaches it"
 
 
+def _host(value: Any) -> str | None:
+    if isinstance(value, str) and len(value) <= 253 and HOST.fullmatch(value):
+        return None
+    return "the one host name or IPv4 address that people type into their browsers, without https:// and port"
+
+
 def _port(value: Any, low: int, high: int, kind: str) -> str | None:
     number = _integer(value)
     if number is not None and low <= number <= high:
@@ -218,6 +238,13 @@ def _same_ports(settings: Mapping[str, Any]) -> list[str]:
             )
         seen.setdefault(number, name)
     return found
+
+
+def _door(settings: Mapping[str, Any]) -> list[str]:
+    names = ("workshop_door_certificate", "workshop_door_key", "workshop_door_host")
+    certificate, key, host = (str(settings.get(name) or "") for name in names)
+    sentence = certificates.fault(certificate, key, host)
+    return [sentence] if sentence else []
 
 
 def _existing_cluster(settings: Mapping[str, Any]) -> Iterable[str]:

@@ -20,7 +20,7 @@ SECURITY_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Referre
 
 
 def install_page(app: Flask) -> None:
-    """Serve the style sheet at /page/, give templates `page.html` to extend and `identity`, and let all be below a path."""
+    """Serve the style sheet at /page/, give templates `page.html` and `identity`, and let pages be below a path."""
     app.wsgi_app = BelowPath(app.wsgi_app)  # type: ignore[method-assign]
     app.register_blueprint(
         Blueprint("page", __name__, static_folder="static", static_url_path="/page", template_folder="templates")

@@ -13,7 +13,7 @@ from workshop_service.errors import REFUSAL
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 _NAME = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-# One hop's. Everybody may send the header to a NodePort: nothing of it may mean something in an address, a header or a page.
+# One hop's. Anybody may send the header to a NodePort: nothing of it may mean more in an address, a header or a page.
 _PREFIX = re.compile(rf"(?:/{_NAME}){{1,4}}/?")
 
 
@@ -34,8 +34,8 @@ class BelowPath:
             return self._plain(environ, start_response)
         if _PREFIX.fullmatch(prefix) is None:
             reason = (
-                "X-Forwarded-Prefix must be one path like /student-07/front: 1 to 4 names of lower-case letters, digits "
-                "and hyphens."
+                "X-Forwarded-Prefix must be one path like /student-07/front: 1 to 4 names of lower-case letters, "
+                "digits and hyphens."
             )
             return self._plain({REFUSAL: (400, reason), **environ}, start_response)
         if environ.get("HTTP_X_FORWARDED_PROTO") != "https":

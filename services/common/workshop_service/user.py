@@ -17,7 +17,7 @@ def valid_user(name: str) -> bool:
 def cookie_name(room: str, below: str = "") -> str:
     """Name the cookie that a page sets which is below a path, or at the root of its host.
 
-    Cookies ignore ports, so that two rooms of a machine share theirs; and one of the root goes to the pages below it, too.
+    Cookies ignore ports, so that two rooms of a machine share theirs; and one of the root goes to pages below it, too.
 
     >>> cookie_name("blue"), cookie_name("blue", "/student-07/front"), cookie_name("")
     ('user-blue', 'user-blue.student-07.front', 'user')

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import webui
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import front
+import webui
 
 BROWSER = {"Accept": "text/html"}
 SEVENTH = "/student-07/front"

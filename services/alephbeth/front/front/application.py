@@ -132,4 +132,6 @@ def _refuse_other_sites() -> None:
     else:
         own = origin is None or origin.partition("://")[2] == request.host
     if not own:
-        raise Forbidden(f"This form was sent by another site's page; use the one at {request.script_root}{request.path}.")
+        raise Forbidden(
+            f"This form was sent by another site's page; use the one at {request.script_root}{request.path}."
+        )
