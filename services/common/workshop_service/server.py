@@ -104,6 +104,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
             asyncore_use_poll=True,
             log_socket_errors=False,
             ident=None,
+            # Pages below a path read X-Forwarded-Proto, under their own conditions (workshop_page/below.py).
+            clear_untrusted_proxy_headers=False,
         )
         super().__init__(application, adj=adjustments)
 

@@ -239,14 +239,18 @@ def test_by_its_own_server_too(run_service: Callable[..., Any]) -> None:
         connection.putheader("Content-Length", str(len(body)))
         for prefix in prefixes:
             connection.putheader("X-Forwarded-Prefix", prefix)
+        connection.putheader("X-Forwarded-Proto", "https")
         connection.endheaders(body.encode())
         answer = connection.getresponse()
         answer.read()
         connection.close()
         return answer
 
-    assert log_in(SEVENTH).headers["Location"] == f"{SEVENTH}/backends"
-    assert log_in().headers["Location"] == "/backends"
+    below, at_root = log_in(SEVENTH), log_in()
+    assert below.headers["Location"] == f"{SEVENTH}/backends"
+    assert "; Secure;" in below.headers["Set-Cookie"]
+    assert at_root.headers["Location"] == "/backends"
+    assert "Secure" not in at_root.headers["Set-Cookie"]
     refused = log_in("//evil.example", SEVENTH)
     assert (refused.status, refused.headers["Location"], refused.headers["Set-Cookie"]) == (400, None, None)
     assert service.probe("/readyz")[0] == 200
