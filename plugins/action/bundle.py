@@ -19,7 +19,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         kit = given["kit"]
         builder = Builder(
-            recipes.load(Path(given["supply"])),
+            recipes.load(Path(given["supply"]), given["debian_mirror"]),
             Path(given["cache_dir"]).absolute(),
             say=self._say,
             update_lock=given["update_lock"],

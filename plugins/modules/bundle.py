@@ -36,6 +36,12 @@ options:
     description: >-
       A file of the room's own that remembers that the bundle was verified. Without it every byte is read each time.
     type: path
+  debian_mirror:
+    description:
+      - URLs of Debian mirrors with commas between; one that ends in C(-security) holds the security updates.
+      - Empty is this machine's own apt sources, asked for the node's suite.
+    type: str
+    default: ""
   update_lock:
     description: Write C(lock.yml) instead of checking against it.
     type: bool

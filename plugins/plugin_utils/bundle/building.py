@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import yaml
-
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import readable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
@@ -44,8 +42,10 @@ class Building:
         """Bytes that these parts take in the cache's file system while they are built.
 
         Raises:
-            BundleError: there is too little space.
+            BundleError: there is too little space, or this machine lacks what one of them takes.
         """
+        for part in missing:
+            part.check()
         needed = _NEEDED_WITHOUT_GO
         if any(isinstance(part, GoPart) for part in missing):
             go_caches = sum(_size(self._cache / name) for name in ("go-build", "go-mod"))
@@ -101,10 +101,7 @@ class Building:
         """Compare what a Go part came out as, in `directory`, with supply/lock.yml, or write it there."""
         made = {path.name: sha256(path) for path in sorted(directory.iterdir())}
         if self._update_lock:
-            self._recipes.lock[part.short_name] = made
-            text = yaml.safe_dump(self._recipes.lock, explicit_start=True)
-            heading = "# sha256 of what the Go parts come out as, everywhere. Written by -e bundle_update_lock=true.\n"
-            (self._recipes.supply / "lock.yml").write_text(text.replace("---\n", f"---\n{heading}", 1))
+            self._recipes.write_lock(part.short_name, made)
             return
         locked = self._recipes.lock.get(part.short_name, {})
         for name in sorted(made.keys() | locked.keys()):

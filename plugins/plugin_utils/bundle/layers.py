@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Of an installed Debian system, an image needs neither documentation nor what
-# belongs to one machine or one moment.
+# belongs to one machine or one moment (which mirror, by which proxy).
 _LEFT_OUT = re.compile(
     r"(dev|proc|sys|run|tmp)/.+"
     r"|usr/share/(doc|man|info|locale|lintian|bug)/.+"
     r"|var/(cache|log)/.+"
     r"|var/lib/apt/lists/.+"
     r"|var/lib/dpkg/.*-old"
-    r"|etc/(hostname|resolv\.conf|machine-id|fstab|apt/sources\.list)"
+    r"|etc/(hostname|resolv\.conf|machine-id|fstab)"
+    r"|etc/apt/(sources\.list(\.d/.+)?|apt\.conf\.d/99mmdebstrap)"
 )
 _CA_CERTIFICATES = re.compile(r"usr/share/ca-certificates/.+\.crt")
 _CA_BUNDLE = "etc/ssl/certs/ca-certificates.crt"

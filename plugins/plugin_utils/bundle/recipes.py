@@ -27,15 +27,31 @@ class Download:
     licence: str
     member: str = ""
 
-    def checksum(self) -> str:
-        """Return the pinned sha256 for this machine's architecture, or raise BundleError."""
-        machine = platform.machine()
+    def checksum(self, machine: str) -> str:
+        """Return the sha256 that is pinned for an architecture, or raise BundleError."""
         if machine not in self.sha256:
             raise BundleError(
                 f"{self.package} {self.version} is pinned for {', '.join(sorted(self.sha256))}, and this machine is "
                 f"{machine}: add its checksum to supply/pins.yml."
             )
         return self.sha256[machine]
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """How each supplier calls one kind of machine.
+
+    Attributes:
+        machine: as the kernel calls it (`uname -m`).
+        go: Go's environment variables, of which GOARCH is also the images' architecture.
+        debian: Debian's name.
+        wheels: platform tags of Python wheels that run there.
+    """
+
+    machine: str
+    go: dict[str, str]
+    debian: str
+    wheels: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +76,7 @@ class DebianRecipe:
     variant: str
     packages: tuple[str, ...]
     licence: str = EACH_ITS_OWN
+    applets: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +97,6 @@ class ImageRecipe:
     files: dict[str, str] = dataclasses.field(default_factory=dict)
     links: dict[str, str] = dataclasses.field(default_factory=dict)
     directories: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)
-    applets: str = ""
     wheels: str = ""
     config: dict[str, Any] = dataclasses.field(default_factory=dict)
     internal: bool = False
@@ -89,10 +105,9 @@ class ImageRecipe:
 
 @dataclasses.dataclass(frozen=True)
 class Debian:
-    """Debian's suite, its mirrors (sources.list lines) and the versions that were tried."""
+    """Debian's suite, and the versions that were tried."""
 
     suite: str
-    mirrors: tuple[str, ...]
     tried: dict[str, str]
 
 
@@ -102,11 +117,15 @@ class Recipes:
 
     Attributes:
         supply: the directory that it was read from.
+        architecture: what this machine is.
+        debian_mirror: URLs of Debian mirrors with commas between; empty: this machine's own apt sources.
         versions: version of each Go part without its "v", from its go.mod.
-        lock: sha256 by Go part and file, as supply/lock.yml has them.
+        lock: sha256 by Go part and file, as supply/lock.yml has them for this architecture.
     """
 
     supply: Path
+    architecture: Architecture
+    debian_mirror: str
     toolchain: Download
     epoch: int
     debian: Debian
@@ -124,6 +143,14 @@ class Recipes:
         >>> # "v{etcd}-0" -> "v3.6.8-0"
         """
         return re.sub(r"\{([a-z0-9-]+)\}", lambda match: self.versions[match.group(1)], text)
+
+    def write_lock(self, part: str, made: dict[str, str]) -> None:
+        """Write into supply/lock.yml what a Go part has come out as on this architecture: sha256 by file."""
+        self.lock[part] = made
+        file = self.supply / "lock.yml"
+        text = yaml.safe_dump(_lock(file) | {self.architecture.machine: self.lock}, explicit_start=True)
+        heading = "# sha256 of what the Go parts come out as, by architecture. Written by -e bundle_update_lock=true.\n"
+        file.write_text(text.replace("---\n", f"---\n{heading}", 1))
 
 
 def _record(cls: type, where: str, data: dict[str, Any]) -> Any:
@@ -151,26 +178,38 @@ def module_version(go_mod: str, module: str) -> str:
     return match.group(1)
 
 
-def load(supply: Path) -> Recipes:
+def load(supply: Path, debian_mirror: str = "", machine: str = "") -> Recipes:
     """Read and check the supply directory.
 
+    Args:
+        supply: the directory of pins.yml, recipes.yml, lock.yml and go/.
+        debian_mirror: see Recipes.
+        machine: the architecture as the kernel calls it; this machine's unless given.
+
     Raises:
-        BundleError: a file is missing, a key is unknown or a recipe names a part that does not exist.
+        BundleError: the architecture is not pinned, a file is missing, a key is unknown or a recipe names a part that
+            does not exist.
     """
+    machine = machine or platform.machine()
     try:
         pins = yaml.safe_load((supply / "pins.yml").read_text())
         recipes = yaml.safe_load((supply / "recipes.yml").read_text())
-        lock_file = supply / "lock.yml"
-        lock = (yaml.safe_load(lock_file.read_text()) if lock_file.exists() else {}) or {}
+        lock = _lock(supply / "lock.yml")
         go = {name: _record(GoRecipe, f"recipes.yml: go.{name}", item) for name, item in recipes["go"].items()}
-        versions = {
-            name: module_version((supply / "go" / name / "go.mod").read_text(), item.module)
-            for name, item in go.items()
-        }
+        go_mods = {name: (supply / "go" / name / "go.mod").read_text() for name in go}
     except OSError as error:
         raise BundleError(f"The supply directory is incomplete: {error.filename} cannot be read.") from error
+    if machine not in pins["architectures"]:
+        raise BundleError(
+            f"This machine is {machine}, and the bundle is pinned for {', '.join(sorted(pins['architectures']))}: use "
+            "such a machine, or pin this one in supply/pins.yml (docs/decisions/reproducible_bundle.md says how)."
+        )
     loaded = Recipes(
         supply=supply,
+        architecture=_record(
+            Architecture, f"pins.yml: architectures.{machine}", {"machine": machine} | pins["architectures"][machine]
+        ),
+        debian_mirror=debian_mirror,
         toolchain=_record(Download, "pins.yml: toolchain", pins["toolchain"]),
         epoch=pins["epoch"],
         debian=_record(Debian, "pins.yml: debian", pins["debian"]),
@@ -183,11 +222,16 @@ def load(supply: Path) -> Recipes:
         images={
             name: _record(ImageRecipe, f"recipes.yml: images.{name}", item) for name, item in recipes["images"].items()
         },
-        versions=versions,
-        lock=lock,
+        versions={name: module_version(go_mods[name], item.module) for name, item in go.items()},
+        lock=lock.get(machine, {}),
     )
     _check_references(loaded)
     return loaded
+
+
+def _lock(file: Path) -> dict[str, dict[str, dict[str, str]]]:
+    """What supply/lock.yml holds, by architecture, part and file; nothing where it is missing."""
+    return (yaml.safe_load(file.read_text()) if file.exists() else None) or {}
 
 
 def _check_references(recipes: Recipes) -> None:

@@ -23,6 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import c
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 HOST = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*", re.IGNORECASE)
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
+MIRROR = re.compile(r"(https?://[^\s\[\],/@]+|file://)/[^\s\[\],]*", re.ASCII)
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {
     *(
@@ -67,6 +68,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_name": (_room_name, "blue"),
         "workshop_supply": (lambda value: _one_of(value, SUPPLIES), "auto"),
         "workshop_cache_dir": (_directory, "/var/tmp/workshop-cache"),
+        "workshop_debian_mirror": (_mirrors, "http://deb.debian.org/debian,http://deb.debian.org/debian-security"),
         "workshop_state_dir": (_directory, "/var/tmp/workshop-state"),
         "workshop_kubeconfig": (_kubeconfig, "$HOME/.kube/config"),
         "workshop_listen_address": (_address, "127.0.0.1"),
@@ -123,6 +125,15 @@ def _directory(value: Any) -> str | None:
     if isinstance(value, str) and DIRECTORY.fullmatch(value) and ".." not in value:
         return None
     return "the absolute path of a directory, two or more levels deep, of letters, digits and . _ + - alone"
+
+
+def _mirrors(value: Any) -> str | None:
+    if isinstance(value, str) and (value == "" or all(MIRROR.fullmatch(url) for url in value.split(","))):
+        return None
+    return (
+        "URLs of Debian mirrors (http, https or file; a password belongs into /etc/apt/auth.conf.d) with commas "
+        "between, or empty for this machine's own apt sources"
+    )
 
 
 def _subnet(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from tests.unit.bundle.conftest import Builds, MakeBuilder
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import parts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import package_versions
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, explain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
 
@@ -81,6 +82,18 @@ def test_what_differs_from_the_lock_is_refused(make: MakeBuilder) -> None:
     assert [part.name for part in make().missing()] == ALL[1:]
 
 
+def test_what_this_machine_lacks_is_said_before_anything_is_built(
+    make: MakeBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(self: parts.Part) -> None:
+        raise BundleError(f"{self.name}: no mirror")
+
+    monkeypatch.setattr(parts.Image, "check", check)
+    with pytest.raises(BundleError, match="image etcd: no mirror"):
+        make().ensure()
+    assert Builds.done == []
+
+
 def test_too_little_space_is_found_before_anything_is_built(make: MakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 2_000_000_000))
@@ -124,9 +137,9 @@ def test_a_missing_tool_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("listing", "versions"),
     [
-        ("partial\nbusybox-static_1%3a1.35.0-4_amd64.deb\n", {"busybox-static": "1:1.35.0-4"}),
+        ("partial\nbusybox_1%3a1.35.0-4_amd64.deb\n", {"busybox": "1:1.35.0-4"}),
         ("libc6:amd64\t2.36-9\npython3\t3.11.2-1+b1\n", {"libc6": "2.36-9", "python3": "3.11.2-1+b1"}),
     ],
 )
 def test_package_versions_are_read_from_either_listing(listing: str, versions: dict[str, str]) -> None:
-    assert parts.package_versions(listing) == versions
+    assert package_versions(listing) == versions

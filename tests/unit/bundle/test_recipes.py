@@ -30,10 +30,49 @@ def change(file: Path, *keys: str, value: object) -> None:
     file.write_text(yaml.safe_dump(data))
 
 
+def keys(supply: Path, machine: str = "", mirror: str = "") -> dict[str, str]:
+    """The key of every part."""
+    found: dict[str, str] = {}
+    for part in all_parts(recipes.load(supply, mirror, machine)):
+        found[part.name] = part.key(found)
+    return found
+
+
 def test_versions_come_from_go_mod() -> None:
     loaded = recipes.load(SUPPLY)
     assert loaded.versions["kubernetes"] == "1.36.3"
     assert loaded.expand("v{kubernetes}-{etcd}") == f"v{loaded.versions['kubernetes']}-{loaded.versions['etcd']}"
+
+
+@pytest.mark.parametrize("machine", ["aarch64", "riscv64", "armv7l"])
+def test_an_architecture_that_is_not_pinned_is_refused_in_one_sentence(machine: str) -> None:
+    with pytest.raises(
+        BundleError, match=f"This machine is {machine}, and the bundle is pinned for x86_64: .*"
+    ) as refused:
+        recipes.load(SUPPLY, machine=machine)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_architecture_is_pinned_everywhere() -> None:
+    pins = yaml.safe_load((SUPPLY / "pins.yml").read_text())
+    lock = yaml.safe_load((SUPPLY / "lock.yml").read_text())
+    wanted = set(pins["architectures"])
+    assert {frozenset(pin["sha256"]) for pin in (pins["toolchain"], *pins["pypi"].values())} == {frozenset(wanted)}
+    assert set(lock) == wanted
+
+
+def test_an_architecture_decides_every_key(supply: Path) -> None:
+    pins = yaml.safe_load((supply / "pins.yml").read_text())
+    pins["architectures"]["aarch64"] = {"go": {"GOARCH": "arm64"}, "debian": "arm64", "wheels": ["any"]}
+    for pin in (pins["toolchain"], *pins["pypi"].values()):
+        pin["sha256"]["aarch64"] = "00"
+    (supply / "pins.yml").write_text(yaml.safe_dump(pins))
+    one, other = (keys(supply, machine) for machine in ("x86_64", "aarch64"))
+    assert [name for name in one if one[name] == other[name]] == []
+
+
+def test_a_mirror_does_not_decide_what_a_part_is(supply: Path) -> None:
+    assert keys(supply, mirror="http://mirror.example/debian") == keys(supply)
 
 
 def test_every_part_comes_after_what_it_needs() -> None:
@@ -55,6 +94,7 @@ def test_every_go_part_is_locked() -> None:
         (("images", "etcd", "files"), {"/x": "etdc/etcd"}, "no part is called 'etdc'"),
         (("images", "etcd", "rootfs"), "sid", "no root file system is called 'sid'"),
         (("images", "etcd", "from"), "node", "no earlier image is called 'node'"),
+        (("images", "busybox", "applets"), "/bin/busybox", "images.busybox: unknown key 'applets'"),
         (("go", "cni", "module"), "example.org/cni", "no go.mod requires example.org/cni"),
     ],
 )
@@ -72,14 +112,8 @@ def test_a_missing_file_is_named(supply: Path) -> None:
 
 @pytest.mark.parametrize("changed", ["go/cni/go.sum", "go/cni/go.mod"])
 def test_a_part_has_a_new_key_when_its_sources_change_and_no_other_part_has(supply: Path, changed: str) -> None:
-    def keys() -> dict[str, str]:
-        found: dict[str, str] = {}
-        for part in all_parts(recipes.load(supply)):
-            found[part.name] = part.key(found)
-        return found
-
-    before = keys()
+    before = keys(supply)
     with (supply / changed).open("a") as file:
         file.write("\n")
-    after = keys()
+    after = keys(supply)
     assert {name for name in before if before[name] != after[name]} == {"go cni"}

@@ -12,7 +12,13 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity
 PLACE = Cost(pods=5, at_work=7, memory=50, cpu=4, inotify=3, threads=100, disk=10)
 # What ten places take of each, at work.
 TEN: dict[str, float] = {
-    "memory": 3500, "cpu": 280, "pods": 70, "addresses": 70, "inotify": 210, "threads": 7000, "disk": 700,
+    "memory": 3500,
+    "cpu": 280,
+    "pods": 70,
+    "addresses": 70,
+    "inotify": 210,
+    "threads": 7000,
+    "disk": 700,
     "policies": 50,
 }
 

@@ -28,6 +28,7 @@ GOOD: dict[str, Any] = {
     "workshop_load_rate": 5,
     "workshop_for_tests": False,
     "workshop_ca_bundle": "",
+    "workshop_debian_mirror": "",
 }
 
 
@@ -61,6 +62,8 @@ def test_the_defaults_are_good() -> None:
         ("workshop_supply", "packages"),
         ("workshop_supply", "cache"),
         ("workshop_kit", "/media/stick/workshop.kit"),
+        ("workshop_debian_mirror", "http://deb.debian.org/debian"),
+        ("workshop_debian_mirror", "https://a.example:8443/d,file:///srv/debian-security"),
     ],
 )
 def test_allowed(name: str, value: Any) -> None:
@@ -89,6 +92,13 @@ def test_allowed(name: str, value: Any) -> None:
         ("workshop_ca_bundle", "/there/is/none"),
         ("registry_config_file", "/there/is/none"),
         ("workshop_node_address", "a b"),
+        *[
+            ("workshop_debian_mirror", value)
+            for value in (
+                *("deb.debian.org", "http://a/d http://b/d", "deb http://a/d x main", "http://a/d,", "ftp://a/d", 3),
+                *(["http://a/d"], "http://me:secret@a/d", None),
+            )
+        ],
     ],
 )
 def test_refused_in_one_sentence(name: str, value: Any) -> None:

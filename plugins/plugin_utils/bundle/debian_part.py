@@ -1,0 +1,104 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The parts that are root file systems of Debian packages."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import debian_archive
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.layers import normalize_root_filesystem
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import Part, Workbench, environment
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
+
+
+class RootFilesystem(Part):
+    """A Debian root file system as `layer.tar`, with the versions of its packages beside it."""
+
+    kind = "debian"
+
+    def __init__(self, name: str, recipes: Recipes) -> None:
+        super().__init__(name, recipes)
+        self.recipe, self.version = recipes.rootfs[name], recipes.debian.suite
+
+    def inputs(self) -> Any:
+        """Not the mirror: Debian's signatures vouch for the content, wherever it comes from."""
+        recipe, architecture = self.recipe, self.recipes.architecture.debian
+        return [self.version, architecture, recipe.variant, recipe.packages, recipe.applets, self.recipes.epoch]
+
+    def _sources(self) -> list[str]:
+        return debian_archive.sources(self.recipes.debian.suite, self.recipes.debian_mirror)
+
+    def check(self) -> None:
+        """Raise BundleError when it is not known where Debian's packages are."""
+        self._sources()
+
+    def build(self, bench: Workbench) -> None:
+        lines = self._sources()
+        raw = bench.directory / "raw.tar"
+        # As files, since either may hold a password.
+        sources, settings = bench.directory / "sources.list", bench.directory / "apt.conf"
+        for file, text in ((sources, "\n".join(lines) + "\n"), (settings, debian_archive.apt_settings())):
+            file.touch(0o600)
+            file.write_text(text)
+        bench.run(
+            self.name,
+            f"Debian's package archive at {debian_archive.hosts(lines)}",
+            [
+                "mmdebstrap",
+                f"--mode={'root' if os.geteuid() == 0 else 'auto'}",
+                f"--variant={self.recipe.variant}",
+                f"--architectures={self.recipes.architecture.debian}",
+                *("--format=tar", f"--include={','.join(self.recipe.packages)}"),
+                *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3", f"--aptopt={settings}"),
+                *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "info", "locale")),
+                f"--{self._listing_hook()} > '{bench.directory}/packages'",
+                *self._applets_hook(),
+                *(self.version, raw, sources),
+            ],
+            env=environment() | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
+        )
+        normalize_root_filesystem(raw, bench.directory / "layer.tar", self.recipes.epoch)
+        for file in (raw, sources, settings):
+            file.unlink()
+        self._tell_drift(bench)
+
+    def _listing_hook(self) -> str:
+        """How to list what it is made of: the package files where they are only unpacked, else the database."""
+        if self.recipe.variant == "extract":
+            return 'extract-hook=ls "$1/var/cache/apt/archives"'
+        return 'customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" --show'
+
+    def _applets_hook(self) -> list[str]:
+        """How busybox makes links of the names that it answers to."""
+        if not self.recipe.applets:
+            return []
+        return [
+            '--extract-hook=mkdir -p "$1/bin" "$1/sbin" "$1/usr/bin" "$1/usr/sbin"',
+            f'--extract-hook=chroot "$1" {self.recipe.applets} --install -s',
+        ]
+
+    def _tell_drift(self, bench: Workbench) -> None:
+        """Say which packages have another version than the tried one: Debian's archive keeps only the newest."""
+        got = package_versions((bench.directory / "packages").read_text())
+        for package in self.recipe.packages:
+            tried = self.recipes.debian.tried.get(package)
+            if tried and got.get(package) != tried:
+                bench.say(f"Debian now has {package} {got.get(package)}; {tried} was tried")
+
+
+def package_versions(listing: str) -> dict[str, str]:
+    """Versions by package, from names of package files or from dpkg-query's table.
+
+    >>> package_versions("busybox_1%3a1.35.0-4_amd64.deb")
+    {'busybox': '1:1.35.0-4'}
+    """
+    versions = {}
+    for line in listing.splitlines():
+        if line.endswith(".deb"):
+            package, version, _ = line.split("_")
+            versions[package] = version.replace("%3a", ":")
+        elif "\t" in line:
+            package, version = line.split("\t")
+            versions[package.partition(":")[0]] = version
+    return versions
