@@ -76,9 +76,9 @@ def service_record(data: Item, namespace: str, live: Live) -> Record:
     record = read_record(routed) if routed and is_ours(routed) else None
     if record:
         return record
-    past = read_past(find(live.destination_rules, {"kind": "DestinationRule", "metadata": own}))
-    if past and past[0] in built_tags(data):
-        return Record("baseline", past[0], previous=past[1])
+    past = read_past(find(live.destination_rules, {"kind": "DestinationRule", "metadata": own}), built_tags(data))
+    if past:
+        return past
     running = [tag for tag, item in deployed_tags(name, live.deployments, built_tags(data)).items() if answers(item)]
     return Record("baseline", running[0] if len(running) == 1 else stable)
 

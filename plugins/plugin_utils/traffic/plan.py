@@ -34,7 +34,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live 
     is_edited,
     is_same,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_past, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     SUBSETS,
     TRIAL_HEADER,
@@ -142,8 +142,11 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
     pin: list[Item] = []
     before: Item | None = current_routes
     if answering and (carrying is None or governed) and (missing or current_routes is None):
-        steady = goal.stable if goal.stable in answering else answering[0]
-        record = Record("baseline", goal.stable, previous=goal.previous)
+        left = record or read_past(current_subsets, {*known, goal.stable, goal.candidate})
+        # A promotion stays one, with what a rollback goes back to, until something else is proved.
+        promoted = left is not None and left.stage == "promote" and left.proved
+        record = left if left and promoted else Record("baseline", goal.stable, previous=goal.previous)
+        steady = next(tag for tag in (record.stable, goal.stable, *answering) if tag in answering)
         before = virtual_service(Goal(service, namespace, "baseline", steady, steady))
         before = {**before, "metadata": {**before["metadata"], "annotations": record.annotations}}
         pin = [_with_others(destination_rule(service, namespace, running, record), current_subsets), before]

@@ -11,7 +11,7 @@ before, and `before` says what to go back to.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -54,8 +54,12 @@ class Record:
 
     @property
     def past(self) -> dict[str, str]:
-        """What a DestinationRule remembers, as annotations."""
-        return {PREFIX + "stable": self.stable, **_optional("previous", ",".join(self.previous))}
+        """What a DestinationRule remembers, as annotations: with it, that a rollback has a promotion to take back."""
+        return {
+            **({PREFIX + "stage": self.stage} if self.stage == "promote" and self.proved else {}),
+            PREFIX + "stable": self.stable,
+            **_optional("previous", ",".join(self.previous)),
+        }
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -63,8 +67,8 @@ class Record:
         weight = "" if self.weight is None else str(self.weight)
         before = json.dumps(asdict(replace(self.before, before=None))) if self.before else ""
         return {
-            PREFIX + "stage": self.stage,
             **self.past,
+            PREFIX + "stage": self.stage,
             **_optional("candidate", self.candidate or ""),
             **_optional("weight", weight),
             PREFIX + "proved": str(self.proved).lower(),
@@ -103,11 +107,17 @@ def read_record(item: Mapping[str, Any] | None) -> Record | None:
     )
 
 
-def read_past(item: Mapping[str, Any] | None) -> tuple[str, tuple[str, ...]] | None:
-    """Read the stable tag and those before it from a DestinationRule; None where it remembers none."""
+def read_past(item: Mapping[str, Any] | None, known: Collection[str]) -> Record | None:
+    """Read what a DestinationRule remembers; None where it remembers no version that is `known`.
+
+    >>> read_past({"metadata": {"annotations": Record("rollout", "0.1", "0.3", weight=50).past}}, ["0.1"]).stage
+    'baseline'
+    """
     annotations = (item or {}).get("metadata", {}).get("annotations") or {}
-    stable = annotations.get(PREFIX + "stable")
-    return (str(stable), _previous(str(annotations.get(PREFIX + "previous", "")))) if stable else None
+    stable = str(annotations.get(PREFIX + "stable", ""))
+    stage = "promote" if annotations.get(PREFIX + "stage") == "promote" else "baseline"
+    previous = _previous(str(annotations.get(PREFIX + "previous", "")))
+    return Record(stage, stable, previous=previous) if stable in known else None
 
 
 def _previous(text: str) -> tuple[str, ...]:

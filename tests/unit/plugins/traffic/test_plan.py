@@ -19,12 +19,13 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live 
     service_record,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan, Steps, plan, subsets_in_use
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_past, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     Goal,
     destination_rule,
     virtual_service,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import goal as goal_asked
 
 ALEPH = SERVICES[1]
 STAGES: list[tuple[str, int | None]] = [
@@ -122,6 +123,21 @@ def test_requests_are_pinned_to_what_runs_when_the_stable_version_does_not() -> 
     assert tags(planned.trial) == ["0.1"] or tags(planned.deploy) == ["0.1"]
 
 
+@pytest.mark.parametrize(
+    "without", [{"virtual_services": []}, {"destination_rules": []}], ids=["no routes", "no subsets"]
+)
+def test_a_promotion_is_taken_back_whatever_somebody_has_deleted(without: dict[str, Any]) -> None:
+    live = replace(at("promote"), **without)
+    record = service_record(ALEPH, "staging", live)
+    planned = steps(goal_asked("rollback", ALEPH, "staging", record), live)
+    assert read_record(planned.proved) == Record("baseline", "0.1")
+    # Until that is proved, users stay with what was promoted, and it is remembered as that.
+    assert read_record(planned.pin[1]) == PAST
+    assert planned.pin[1]["spec"]["http"][0]["route"][0]["destination"]["subset"] == "v03"
+    assert read_past(planned.prepare, ["0.3"]) == PAST
+    assert read_past(planned.finish, ["0.1"]) == Record("baseline", "0.1")
+
+
 def test_nothing_is_pinned_where_nothing_runs() -> None:
     planned = steps(goal("dark_launch"), Live([], [], []))
     assert planned.pin == []
@@ -198,7 +214,7 @@ PAST = Record("promote", "0.3", None, ("0.1",))
     [
         (at("promote"), PAST),
         # Somebody has deleted the VirtualService; then both.
-        (replace(at("promote"), virtual_services=[]), replace(PAST, stage="baseline")),
+        (replace(at("promote"), virtual_services=[]), PAST),
         (replace(at("promote"), virtual_services=[], destination_rules=[]), Record("baseline", "0.3")),
         (Live([], [], [deployment("0.1")]), Record("baseline", "0.1")),
         (Live([], [], []), Record("baseline", "0.1")),
