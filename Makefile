@@ -63,9 +63,10 @@ deps: ## Choose the newest Python packages that requirements/*.in allow, and wri
 
 # Quick and silent when nothing is missing.
 .PHONY: .prepared-run .prepared-test .python-test
+# A kit that ARGS names comes first: the packages then are its own.
 .prepared-run:
-	@scripts/install_debian_packages
-	@scripts/prepare_venv run
+	@if scripts/use_kit --named $(ARGS); then KIT_PACKAGES=$$($(as_root) scripts/use_kit $(ARGS)) && export KIT_PACKAGES || exit 1; fi; \
+	  scripts/install_debian_packages && scripts/prepare_venv run
 .prepared-test:
 	@scripts/install_debian_packages test
 	@scripts/prepare_venv test

@@ -1,0 +1,211 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A kit's manifest: what it says, what is allowed in it, and whether this project and machine can use it.
+
+A kit is one tar file, compressed by zstd, whose first member is `manifest.json`. Everything else is a member that the
+manifest names, with its size and sha256, in the manifest's order::
+
+    bundle/      the bundle: binaries, images, wheels of the services
+    sbom/        what is in it, as CycloneDX
+    wheels/      the project's own Python packages
+    debian/      SUITE/: the Debian packages that a controller needs, with their index
+    collection/  the collection's tarball
+
+All of plugin_utils/bundle/kit*.py runs before anything is installed: it imports Python's own library alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import platform
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+
+KIND, SCHEMA = "istio-workshop-kit", 1
+MANIFEST = "manifest.json"
+MANIFEST_LIMIT = 16 << 20  # bytes
+BUNDLE = "bundle"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"[0-9a-f]{16,64}")
+# What decides whether a kit is this project's: globs of the files in it that say what a room is made of.
+_PINS = ("supply/**/*", "requirements/run.txt", "requirements/debian*.txt", "services/*/*/requirements.txt")
+
+
+class KitError(WorkshopError):
+    """A kit cannot be made or used. The message is one sentence for people."""
+
+
+class DamagedError(KitError):
+    """A kit is not what it was when it was made."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One file of a kit.
+
+    Attributes:
+        name: its path, relative and without "..".
+        size: bytes.
+        sha256: hexadecimal.
+        executable: whether it can be run.
+        link: empty, or the name, in the same directory, that it is a symbolic link to.
+        inside: empty, or the earlier member that holds its bytes (an image's layer, which is an uncompressed tar
+            file), from `offset` on: the tar file then has no member of its own for it.
+        offset: bytes.
+    """
+
+    name: str
+    size: int = 0
+    sha256: str = ""
+    executable: bool = False
+    link: str = ""
+    inside: str = ""
+    offset: int = 0
+
+    @property
+    def stored(self) -> bool:
+        """Whether the kit's tar file has a member for it."""
+        return not self.link and not self.inside
+
+    @property
+    def top(self) -> str:
+        """The directory of a kit that it belongs to."""
+        return self.name.partition("/")[0]
+
+    def check(self) -> None:
+        """Raise ValueError for what no kit has: a path that leads elsewhere, a strange size."""
+        path = PurePosixPath(self.name)
+        if path.is_absolute() or ".." in path.parts or str(path) != self.name or len(path.parts) < 2:
+            raise ValueError(f"a member called {self.name!r}")
+        if self.link:
+            if "/" in self.link or self.link in {".", ".."}:
+                raise ValueError(f"a link to {self.link!r}")
+        elif not _SHA256.fullmatch(self.sha256) or self.size < 0 or self.offset < 0:
+            raise ValueError(f"{self.name} without a size and a sha256")
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """What a kit says of itself.
+
+    Attributes:
+        version: the collection's version that it was made by, and for.
+        architecture: as `uname -m` says it.
+        pins: what `pins` gives of the project that it was made by.
+        bundle: the bundle's key.
+        suites: by Debian suite whose packages it holds, the Python version (3.N) whose wheels it holds.
+        members: in the file's order.
+    """
+
+    version: str
+    architecture: str
+    pins: str
+    bundle: str
+    suites: dict[str, str]
+    members: tuple[Member, ...]
+
+    def dump(self) -> bytes:
+        """Give it as `manifest.json`."""
+        data: dict[str, Any] = {"kind": KIND, "schema": SCHEMA} | dataclasses.asdict(self)
+        defaults = {field.name: field.default for field in dataclasses.fields(Member)}
+        data["members"] = [
+            {key: value for key, value in member.items() if value != defaults[key]} for member in data["members"]
+        ]
+        return json.dumps(data, indent=1).encode() + b"\n"
+
+    def size(self, top: str) -> int:
+        """The bytes of what is below one of its directories."""
+        return sum(member.size for member in self.members if member.top == top)
+
+
+def parse(text: bytes, name: str) -> Manifest:
+    """Read a manifest.
+
+    Args:
+        text: `manifest.json`.
+        name: the kit, for the messages.
+
+    Raises:
+        KitError: it is no kit's manifest, or one of another schema.
+    """
+    try:
+        data = json.loads(text)
+        if data.pop("kind") != KIND:
+            raise ValueError("another kind of file")
+        schema = data.pop("schema")
+        if schema != SCHEMA:
+            raise KitError(
+                f"{name} is a kit of schema {schema!r:.20}, and this project reads schema {SCHEMA}: make it anew with "
+                "playbooks/export_kit.yml of this project."
+            )
+        members = tuple(Member(**member) for member in data.pop("members"))
+        manifest = Manifest(members=members, **data)
+        _check(manifest)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DamagedError(f"{name} is damaged: its manifest cannot be read ({error}). {COPY}") from error
+    return manifest
+
+
+COPY = "Copy or download it again; nothing was changed."
+
+
+def _check(manifest: Manifest) -> None:
+    texts = (manifest.version, manifest.architecture, manifest.pins, manifest.bundle)
+    if not all(isinstance(text, str) for text in texts) or not _KEY.fullmatch(manifest.bundle):
+        raise ValueError("no bundle is named")
+    if not isinstance(manifest.suites, dict) or not manifest.members:
+        raise ValueError("it holds nothing")
+    seen: set[str] = set()
+    for member in manifest.members:
+        member.check()
+        if member.name in seen or (member.inside and member.inside not in seen):
+            raise ValueError(f"{member.name} out of its order")
+        seen.add(member.name)
+
+
+def check_fits(manifest: Manifest, name: str, version: str, pins_here: str) -> None:
+    """Raise KitError for a kit that was made for another machine, or by another project than this one.
+
+    Args:
+        name: the kit, for the messages.
+        version: of this project.
+        pins_here: what `pins` gives of this project.
+    """
+    if manifest.architecture != platform.machine():
+        raise KitError(
+            f"{name} is a kit for {manifest.architecture}, and this machine is {platform.machine()}: make one on such "
+            "a machine with playbooks/export_kit.yml; nothing was changed."
+        )
+    if manifest.version != version:
+        raise KitError(
+            f"{name} is a kit of version {manifest.version}, and this project is version {version}: use a kit of "
+            f"{version}, or the project at {manifest.version} (the kit holds its collection); nothing was changed."
+        )
+    if manifest.pins != pins_here:
+        raise KitError(
+            f"{name} was made by a project of version {version} that pins other versions of what a room is made of "
+            "(supply/, requirements/) than this one: make it anew with playbooks/export_kit.yml, or use the project "
+            "that it was made by; nothing was changed."
+        )
+
+
+def pins(project: Path) -> str:
+    """The sha256 of all files of the project that say what a room is made of (hexadecimal)."""
+    whole = hashlib.sha256()
+    for path in sorted(path for pattern in _PINS for path in project.glob(pattern) if path.is_file()):
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"{path.relative_to(project)} {digest}\n".encode())
+    return whole.hexdigest()
+
+
+def version_of(project: Path) -> str:
+    """The collection's version, from a checkout or from an installed collection."""
+    source = project / "galaxy.yml"
+    if source.is_file():
+        found = re.search(r"^version: *(\S+)", source.read_text(), re.MULTILINE)
+        return found.group(1) if found else ""
+    return str(json.loads((project / "MANIFEST.json").read_text())["collection_info"]["version"])

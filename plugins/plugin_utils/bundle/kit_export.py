@@ -1,0 +1,134 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Making a kit of a bundle, and of what a fresh machine needs besides."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
+    BUNDLE,
+    KitError,
+    Manifest,
+    pins,
+    version_of,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import Contents
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest, unpack
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import (
+    check_sign_key,
+    members,
+    sign,
+    write,
+)
+
+# The Python of each Debian suite that a controller may be.
+PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
+_NEEDED = 1_500_000_000  # bytes in the kit's and the cache's file system: the kit itself, and what is fetched for it
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What kit is wanted.
+
+    Attributes:
+        file: where it is written.
+        suites: the Debian suites whose packages it holds, and for whose Python it holds wheels.
+        mirror: where Debian's packages are; empty: where this machine has its own from.
+        sign_key: a file with minisign's secret key; empty: it is not signed.
+    """
+
+    file: Path
+    suites: tuple[str, ...]
+    mirror: str = ""
+    sign_key: str = ""
+
+    def check(self) -> None:
+        """Raise KitError for what cannot be, before anything is fetched."""
+        if self.file.is_dir():
+            raise KitError(
+                f"kit_file is {self.file}, a directory: name a file in it, such as {self.file}/workshop.kit."
+            )
+        if not self.file.parent.is_dir():
+            raise KitError(f"kit_file is {self.file}, but there is no directory {self.file.parent}: make it first.")
+        if unknown := sorted(set(self.suites) - set(PYTHONS)):
+            raise KitError(
+                f"kit_suites names {', '.join(unknown)}, but must be some of {', '.join(PYTHONS)}: for example "
+                "-e kit_suites=bookworm."
+            )
+        if self.mirror and not re.fullmatch(r"https?://[\w.:/-]+", self.mirror):
+            raise KitError(
+                f"kit_debian_mirror is {self.mirror!r:.80}, but must be the address of Debian's packages: for example "
+                "-e kit_debian_mirror=http://deb.debian.org/debian."
+            )
+        if not shutil.which("zstd"):
+            raise KitError("zstd compresses a kit and is not installed: type apt-get install zstd.")
+        if self.sign_key:
+            check_sign_key(self.sign_key)
+        if (free := shutil.disk_usage(self.file.parent).free) < _NEEDED:
+            raise KitError(
+                f"No space for a kit in {self.file.parent}: {_NEEDED / 1e6:.0f} MB are needed, and {free / 1e6:.0f} MB "
+                "are free: name another place with -e kit_file=/another/directory/workshop.kit."
+            )
+
+
+def export(
+    request: Request,
+    project: Path,
+    bundle: Path,
+    fetched: Path,
+    further: Mapping[str, Path],
+    say: Callable[[str], None],
+) -> bool:
+    """Write the kit, unless the file already is that kit. Returns whether it was written.
+
+    Args:
+        bundle: a verified bundle's directory; its name is its key.
+        fetched: a directory for what is fetched, which is kept for the next time.
+        further: other directories that become the kit's, by name ("sbom").
+
+    Raises:
+        KitError: it cannot be made; an older kit of that name is still there.
+    """
+    contents = Contents(project, fetched, say)
+    tops = {
+        "collection": contents.collection(),
+        "debian": contents.debian(request.suites, request.mirror),
+        "wheels": contents.wheels([PYTHONS[suite] for suite in request.suites]),
+        **further,
+        BUNDLE: bundle,
+    }
+    say("reading what the kit will hold")
+    manifest = Manifest(
+        version=version_of(project),
+        architecture=platform.machine(),
+        pins=pins(project),
+        bundle=bundle.name,
+        suites={suite: PYTHONS[suite] for suite in sorted(request.suites)},
+        members=tuple(members(tops)),
+    )
+    signature = request.file.with_name(request.file.name + SUFFIX)
+    if _is(request.file, manifest, say):
+        if request.sign_key and not signature.is_file():
+            sign(request.file, request.sign_key)
+            return True
+        return False
+    say(f"writing {request.file} ({sum(member.size for member in manifest.members) / 1e6:.0f} MB before zstd)")
+    signature.unlink(missing_ok=True)
+    write(request.file, manifest, tops)
+    if request.sign_key:
+        sign(request.file, request.sign_key)
+    return True
+
+
+def _is(path: Path, manifest: Manifest, say: Callable[[str], None]) -> bool:
+    """Whether a file is the kit with this manifest."""
+    try:
+        return path.is_file() and read_manifest(path) == manifest == unpack(path, {}, say)
+    except KitError:
+        return False

@@ -1,0 +1,192 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Reading a kit: every byte is compared with its manifest, and nothing has a name of its own before all are right."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
+    COPY,
+    MANIFEST,
+    MANIFEST_LIMIT,
+    DamagedError,
+    KitError,
+    Manifest,
+    Member,
+    parse,
+)
+
+_MAGIC = b"\x28\xb5\x2f\xfd"
+_CHUNK = 1 << 20
+# Every Debian has it, and it reads what zstd writes: a fresh machine may lack zstd itself.
+_APT_HELPER = "/usr/lib/apt/apt-helper"
+# What a kit that is cut or changed looks like to tarfile.
+_DAMAGE = (tarfile.TarError, EOFError, ValueError, zlib.error)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest at the file's beginning; the rest is not looked at.
+
+    Raises:
+        KitError: it is no kit.
+    """
+    with _opened(path) as (archive, _):
+        return _manifest(path, archive)
+
+
+def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], None]) -> Manifest:
+    """Compare all of a kit with its manifest, and write what is below each of its directories to its target.
+
+    Args:
+        targets: an empty directory by the name of a kit's directory ("bundle"); a directory that is not named, or is
+            None, is compared alone.
+
+    Raises:
+        KitError: it is no kit, or is cut or changed, or there is no space. The targets then hold something of it.
+    """
+    where: Path | None = None
+    try:
+        with _opened(path) as (archive, end):
+            manifest = _manifest(path, archive)
+            say(f"reading {path} ({path.stat().st_size / 1e6:.0f} MB): every file is compared with the kit's manifest")
+            for member in manifest.members:
+                where = targets.get(member.top)
+                target = where / member.name.partition("/")[2] if where else None
+                if target:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                if member.link:
+                    if target:
+                        target.symlink_to(member.link)
+                elif member.inside:
+                    if target and where:
+                        holder = where / member.inside.partition("/")[2]
+                        with holder.open("rb") as stream:
+                            stream.seek(member.offset)
+                            _copy(stream, member, target)
+                else:
+                    entry = archive.next()
+                    stream_ = archive.extractfile(entry) if entry else None
+                    if entry is None or stream_ is None or (entry.name, entry.size) != (member.name, member.size):
+                        raise ValueError(f"{entry.name if entry else 'nothing'} instead of {member.name}")
+                    _copy(stream_, member, target)
+            end()
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT) and where:
+            raise KitError(
+                f"No space is left in {where.parent} for what {path} holds: free some, or put the cache elsewhere with "
+                "-e workshop_cache_dir=/another/directory; nothing was changed."
+            ) from error
+        raise KitError(f"{path}: {error.strerror}: {error.filename or ''}; nothing was changed.") from error
+    return manifest
+
+
+def _copy(source: IO[bytes], member: Member, target: Path | None) -> None:
+    """Copy a member's bytes, or only look at them; raise ValueError when they are not what the manifest says."""
+    digest, left = hashlib.sha256(), member.size
+    sink = target.open("xb") if target else None
+    try:
+        while left:
+            chunk = source.read(min(_CHUNK, left))
+            if not chunk:
+                raise ValueError(f"{member.name} ends too early")
+            digest.update(chunk)
+            left -= len(chunk)
+            if sink:
+                sink.write(chunk)
+    finally:
+        if sink:
+            sink.close()
+    if digest.hexdigest() != member.sha256:
+        raise ValueError(f"{member.name} is not what the manifest says")
+    if target:
+        target.chmod(0o755 if member.executable else 0o644)
+
+
+def _manifest(path: Path, archive: tarfile.TarFile) -> Manifest:
+    entry = archive.next()
+    stream = archive.extractfile(entry) if entry and entry.name == MANIFEST else None
+    if entry is None or stream is None or entry.size > MANIFEST_LIMIT:
+        raise KitError(
+            f"{path} is no kit: it does not begin with a kit's manifest. playbooks/export_kit.yml makes one; nothing "
+            "was changed."
+        )
+    return parse(stream.read(), str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, Callable[[], None]]]:
+    """The tar file in the compressed one, as a stream, and what looks at its end when all of it was read.
+
+    Raises:
+        KitError: for all that shows, here or in the context, that the file is cut or changed.
+    """
+    _check_file(path)
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        path.open("rb") as source,
+        subprocess.Popen(
+            _decompressor(path, Path(directory)), stdin=source, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process,
+    ):
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|", bufsize=_CHUNK) as archive:
+                yield archive, lambda: _end(archive, process)
+        except _DAMAGE as error:
+            raise DamagedError(f"{path} is cut or changed ({error}). {COPY}") from error
+        finally:
+            process.kill()
+
+
+def _end(archive: tarfile.TarFile, process: subprocess.Popen[bytes]) -> None:
+    """Raise ValueError unless the tar file and the compressed one end here, and end well."""
+    if archive.next():
+        raise ValueError("more in it than its manifest names")
+    assert archive.fileobj
+    while more := archive.fileobj.read(_CHUNK):
+        if more.strip(b"\0"):
+            raise ValueError("more behind its end")
+    assert process.stderr
+    said = process.stderr.read().decode(errors="replace").strip()
+    if process.wait():
+        raise ValueError(said.splitlines()[-1][-120:] if said else "it cannot be decompressed")
+
+
+def _decompressor(path: Path, directory: Path) -> list[str | Path]:
+    """What decompresses its standard input (or the very same file)."""
+    if shutil.which("zstd"):
+        return ["zstd", "--decompress", "--stdout", "--quiet"]
+    if os.access(_APT_HELPER, os.X_OK):
+        # It knows what to do by the end of a file's name.
+        link = directory / "kit.zst"
+        link.symlink_to(path.absolute())
+        return [_APT_HELPER, "cat-file", link]
+    raise KitError(
+        f"{path} cannot be read: neither zstd nor apt is on this machine. Install zstd; nothing was changed."
+    )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise KitError(f"{path} is a directory, and a kit is one file: name it, for example {path}/workshop.kit.")
+    try:
+        with path.open("rb") as stream:
+            magic = stream.read(5)
+    except OSError as error:
+        raise KitError(
+            f"The kit {path} cannot be read ({error.strerror}): workshop_kit must be a file that export_kit.yml made, "
+            "or a registry's HOST/NAME@sha256:DIGEST; nothing was changed."
+        ) from error
+    # Of the fifth byte, zstd ignores one bit: whoever has flipped it has changed the kit all the same.
+    if magic[:4] != _MAGIC or len(magic) < 5 or magic[4] & 0x10:
+        raise KitError(f"{path} is no kit (it is not compressed by zstd). playbooks/export_kit.yml makes one.")
