@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_export import Request, export
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_push import check_target, push
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest
@@ -19,6 +20,8 @@ class ActionModule(WorkshopAction):
     """Thin: arguments in, `export` and `push`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if not given["file"]:
+            raise KitError("kit_file must name the file to write: for example -e kit_file=/media/stick/workshop.kit.")
         file = Path(given["file"]).absolute()
         request = Request(file, tuple(given["suites"]), given["debian_mirror"], given["sign_key"])
         request.check()

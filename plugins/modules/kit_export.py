@@ -13,7 +13,7 @@ description:
 options:
   file:
     description: The file to write; its directory must exist. What it held is replaced when the kit is complete.
-    type: path
+    type: str
     required: true
   bundle:
     description: Directory of a verified bundle, named by its key. Without it, options are judged and nothing is done.

@@ -139,7 +139,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     command = ["ansible-playbook", "playbooks/export_kit.yml", "-e", f"kit_file={directory}/workshop.kit"]
-    subprocess.run([*command, "-e", f"kit_sign_key={directory}/kit.key"], cwd=ROOT, check=True)
+    subprocess.run(
+        [*command, "-e", f"kit_sign_key={directory}/kit.key", "-e", "workshop_name=kit"], cwd=ROOT, check=True
+    )
     yield directory
     shutil.rmtree(directory)
 
