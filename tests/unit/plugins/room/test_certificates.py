@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.certificates import OwnCertificates
@@ -69,7 +69,10 @@ def test_openssl_takes_it_for_its_hosts_alone(own: OwnCertificates) -> None:
 
 
 def broken_file(name: str) -> Callable[[OwnCertificates], None]:
-    return lambda own: (own.directory / name).write_text("x") and None
+    def spoil(own: OwnCertificates) -> None:
+        (own.directory / name).write_text("x")
+
+    return spoil
 
 
 def read_by_others(own: OwnCertificates) -> None:
@@ -209,7 +212,7 @@ def own_key_certificate(own: OwnCertificates, first: datetime.datetime, last: da
         .not_valid_before(first)
         .not_valid_after(last)
         .add_extension(alternatives, critical=False)
-        .sign(certificates._issuer_key(authority), certificates.hashes.SHA256())
+        .sign(certificates._issuer_key(authority), hashes.SHA256())
     )
 
 
