@@ -119,8 +119,11 @@ class Contents:
                 cwd=target,
             )
             (target / "Packages").write_text("\n".join(apt.stanzas(versions)))
+        for file in needed:
+            (target / file).rename(target / archived_name(file))
+        kept = {"Packages", *map(archived_name, needed)}
         for path in target.iterdir():
-            if path.name not in needed and path.name != "Packages":
+            if path.name not in kept:
                 path.unlink()
 
     def collection(self) -> Path:
@@ -244,6 +247,15 @@ class Apt:
         """What the archive's index says of these packages, for an index of files beside it."""
         shown = self._read("apt-cache", "show", "--no-all-versions", *sorted(versions))
         yield re.sub(r"^Filename: .*/", "Filename: ./", shown, flags=re.MULTILINE)
+
+
+def archived_name(file: str) -> str:
+    """What an archive calls a package's file, whose name has no epoch.
+
+    >>> archived_name("dmsetup_2%3a1.02.185-2_amd64.deb")
+    'dmsetup_1.02.185-2_amd64.deb'
+    """
+    return re.sub(r"_\d+%3a", "_", file, count=1)
 
 
 def _version(file: str) -> str:
