@@ -19,8 +19,7 @@ class ActionModule(WorkshopAction):
         there = register.read(self.api, self.room, given["namespace"], given["state_dir"])
         if not self.check_mode:
             places.write(Path(given["state_dir"]) / places.CLASS_FILE, self.room, there)
-        wanted = given["student"]
-        meant = [there[0]] if wanted is None else places.select(wanted, there)
+        meant = places.meant(given["purpose"], given["student"], given["students"], there, given["state_dir"])
         return {
             "places": [place.as_data() for place in meant],
             "students": [place.as_data() for place in there if not place.own],

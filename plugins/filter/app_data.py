@@ -22,6 +22,7 @@ class FilterModule:
             "app_services": explained(app_services.kubernetes_services),
             "app_claims": explained(app_services.claims),
             "app_policies": explained(app_services.policies),
+            "app_of_student": explained(app_services.of_student),
             "app_mesh_checks": explained(app_services.mesh_checks),
             "app_connection_checks": explained(app_services.connection_checks),
         }

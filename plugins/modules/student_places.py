@@ -15,6 +15,17 @@ options:
       - The room's own place may be named too.
       - Unless given, it is the room's own place alone.
     type: raw
+  students:
+    description: How many students are to be made, or their names, as a list or with commas between; only to make them.
+    type: raw
+  purpose:
+    description:
+      - What the places are for. To C(use) one, any that is there may be named, and none is the room's own.
+      - To C(make) some, they are named by O(students) or O(student), and need not be there.
+      - To C(change) some, students that are there must be named.
+    type: str
+    choices: [use, make, change]
+    default: use
   namespace:
     description: The namespace of the room's own place.
     type: str

@@ -24,7 +24,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
     not_an_api_server,
     refusal,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import (
+    APPLY,
     PATIENCE_SECONDS,
     Patience,
     Transport,
@@ -95,6 +97,11 @@ class Api:
     def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Change some fields of an object."""
         return self._json("PATCH", path, {}, dict(body), "application/merge-patch+json")
+
+    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a manifest on the server's side, as ours, and give the object that came of it."""
+        query = {"fieldManager": MANAGER, "force": "true"}
+        return self._json("PATCH", path, query, dict(body), APPLY)
 
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete an object and what it owns; one that is gone already is fine."""

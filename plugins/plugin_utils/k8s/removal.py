@@ -223,13 +223,13 @@ def _plan_namespaces(
 
 
 def _plan_namespace(made: Plan, name: str, contents: Sequence[Found], room: str) -> None:
-    others = [found for found in contents if not _is_made_by_itself(found) and not is_ours(found.item, room)]
+    others = [found for found in contents if not is_made_by_itself(found) and not is_ours(found.item, room)]
     if others:
         made.stays.append(
             f"Namespace {name} stays, for what somebody else has put there: {', '.join(map(str, others))}. Without it, "
             f"kubectl delete namespace {name}."
         )
-        made.objects += [found for found in contents if is_managed(found.item) and not _is_made_by_itself(found)]
+        made.objects += [found for found in contents if is_managed(found.item) and not is_made_by_itself(found)]
     else:
         made.namespaces.append(name)
 
@@ -252,7 +252,7 @@ def _plan_mesh(made: Plan, cluster: Cluster, room: str, home: str) -> None:
     others = [
         found
         for found in cluster.contents.get(home, ())
-        if not _is_made_by_itself(found) and not _is_istios(found) and not is_ours(found.item, room)
+        if not is_made_by_itself(found) and not _is_istios(found) and not is_ours(found.item, room)
     ]
     revisions = [
         item for item in cluster.mesh.istiods if (item["metadata"].get("labels") or {}).get(REVISION) != "default"
@@ -291,7 +291,7 @@ def _kept_volumes(volumes: Iterable[Object], namespaces: Iterable[str]) -> Itera
             )
 
 
-def _is_made_by_itself(found: Found) -> bool:
+def is_made_by_itself(found: Found) -> bool:
     """Tell whether the cluster or a controller has made an object, and takes it away with what it belongs to."""
     metadata = found.item["metadata"]
     return bool(

@@ -27,6 +27,28 @@ class AppDataError(WorkshopError, ValueError):
     """An application's data contradicts itself. The message is one sentence for people."""
 
 
+def of_student(services: Sequence[Service], cpu: str, load_rate: int) -> list[dict[str, Any]]:
+    """Give an application's services as a student's place has them, of which there are many in a room.
+
+    None has a port of the nodes, and nobody outside calls one but the door, whose way is not the application's.
+
+    Args:
+        cpu: what a container asks of its node, as Kubernetes writes it.
+        load_rate: requests a second of the load client to each backend.
+    """
+    found = []
+    for service in services:
+        own = {key: value for key, value in service.items() if key != "node_port"}
+        if "callers" in own:
+            own["callers"] = [caller for caller in own["callers"] if caller != OUTSIDE]
+        resources = service.get("resources", DEFAULT_RESOURCES)
+        own["resources"] = {**resources, "requests": {**resources["requests"], "cpu": cpu}}
+        if "LOAD_RATE" in own.get("env", {}):
+            own["env"] = {**own["env"], "LOAD_RATE": str(load_rate)}
+        found.append(own)
+    return found
+
+
 def version_label(tag: str) -> str:
     """Give the label of an image's version: no two tags have the same one, and each is a part of a DNS name.
 

@@ -156,6 +156,37 @@ def select(wanted: Any, there: Sequence[Place]) -> list[Place]:
     return [known[name] for name in typed]
 
 
+def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], state_dir: str) -> list[Place]:
+    """Give the places that a command is for.
+
+    Args:
+        purpose: `use` (any, or else the room's own), `make` (new ones too) or `change` (students that are there).
+        student: -e student=..., None when it was not typed.
+        students: -e students=..., None when it was not typed.
+        there: the room's places, its own first.
+
+    Raises:
+        PlaceError: nobody is named who could be meant.
+    """
+    if purpose != "make":
+        if students is not None:
+            raise PlaceError("students says how many a class has, for class.yml alone: name them with -e student=NAME.")
+        if student is None and purpose == "use":
+            return [there[0]]
+        if student is None:
+            raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {ALL}.")
+        found = select(student, there)
+        if purpose == "change" and (own := [place.name for place in found if place.own]):
+            raise PlaceError(f"{own[0]} is the room's own place, and no student's: leave it out.")
+        return found
+    if (student is None) == (students is None):
+        said = "Say how many students there are, or who" if student is None else "Say students or student, not both"
+        raise PlaceError(f"{said}: {_EXAMPLES}.")
+    known = {place.name: place for place in there}
+    wanted = names(student if students is None else students, [place.name for place in there if place.own])
+    return [known.get(name) or of_student(name, state_dir) for name in wanted]
+
+
 def write(path: Path, room: str, places: Sequence[Place]) -> bool:
     """Write a class down for programs, and tell whether it is another one than before; without students, it goes."""
     students = [place for place in places if not place.own]

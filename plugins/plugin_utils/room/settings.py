@@ -82,6 +82,9 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_load_rate": (_rate, "5"),
         "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
         "workshop_door_host": (_host, "door.example.org"),
+        "workshop_student_hours": (lambda value: _whole(value, 1, 720, "hours"), "24"),
+        "workshop_students_at_once": (lambda value: _whole(value, 1, 10, "places at a time"), "3"),
+        "workshop_max_pods": (lambda value: _whole(value, 20, 250, "pods a node"), "250"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }
@@ -200,6 +203,11 @@ def _port(value: Any, low: int, high: int, kind: str) -> str | None:
     if number is not None and low <= number <= high:
         return None
     return f"a whole number from {low} to {high} ({kind})"
+
+
+def _whole(value: Any, low: int, high: int, unit: str) -> str | None:
+    number = _integer(value)
+    return None if number is not None and low <= number <= high else f"a whole number from {low} to {high} ({unit})"
 
 
 def _rate(value: Any) -> str | None:

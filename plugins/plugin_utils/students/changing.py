@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A place that is there: given back new, put to sleep, woken, removed. Nothing outside of it is touched."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import removal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, ROOM, labelled
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import making, objects, register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class, Say
+
+# On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
+REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
+# A pod that is thrown away gets this long.
+GRACE_SECONDS = 1
+EMPTY_SECONDS = 120.0
+# What a reset does not make anew: nothing of it is the student's work.
+FRAME = {*objects.ORDER} - {"Deployment", "PersistentVolumeClaim", "VirtualService"}
+# What a place has in namespaces of others: a right in that of the builds, a route in that of the door.
+ELSEWHERE = (
+    "/apis/rbac.authorization.k8s.io/v1/rolebindings",
+    "/apis/networking.istio.io/v1/virtualservices",
+)
+
+
+def reset(api: Api, place: Place, course: Class, outside: Container, say: Say) -> Place:
+    """Empty a place, and make it anew; its kubeconfig stays good."""
+    making.refuse_others(api, place, course.room)
+    register.note(api, places.changed(place, state="making", cause=""))
+    wanted = objects.of_place(course.manifests, place, course.room)
+    kept = {(item["kind"], item["metadata"]["name"]) for item in wanted if item["kind"] in FRAME}
+    _empty(api, place.namespace, lambda found: (found.kind, found.item["metadata"]["name"]) in kept, say)
+    return making.make(api, place, course, outside, say)
+
+
+def suspend(api: Api, place: Place, room: str, say: Say) -> Place:
+    """Let none of a place's pods run; each Deployment bears how many it had."""
+    making.refuse_others(api, place, room)
+    namespace = place.namespace
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": ASLEEP, "namespace": namespace, "labels": {register.STUDENT: place.name}},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    api.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
+    for path, item in _deployments(api, namespace):
+        if item["spec"].get("replicas", 1):
+            had = {"metadata": {"annotations": {REPLICAS: str(item["spec"].get("replicas", 1))}}}
+            api.merge(path, {**had, "spec": {"replicas": 0}})
+    Waiting(api, say).until(lambda: {"its pods": _ended(api, namespace)}, EMPTY_SECONDS)
+    asleep = places.changed(place, state="suspended", cause="")
+    register.note(api, asleep)
+    return asleep
+
+
+def resume(api: Api, place: Place, course: Class, outside: Container, say: Say) -> Place:
+    """Let a place's pods run as they did, and prove it, whatever stage it is at."""
+    making.refuse_others(api, place, course.room)
+    namespace = place.namespace
+    register.note(api, places.changed(place, state="making", cause=""))
+    api.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
+    running = []
+    for path, item in _deployments(api, namespace):
+        had = (item["metadata"].get("annotations") or {}).get(REPLICAS)
+        if had is not None:
+            changes: dict[str, Any] = {"metadata": {"annotations": {REPLICAS: None}}}
+            if not item["spec"].get("replicas", 1):
+                changes["spec"] = {"replicas": int(had)}
+            item = api.merge(path, changes)
+        if item["spec"].get("replicas", 1):
+            running.append(item["metadata"]["name"])
+    return making.prove(api, making.with_credentials(api, place, course), course, outside, running, say, fresh=False)
+
+
+def remove(api: Api, place: Place, room: str, say: Say) -> Place:
+    """Remove a place, with what it has in namespaces of others and on the controller."""
+    making.refuse_others(api, place, room)
+    for kind in ELSEWHERE:
+        for item in _labelled(api, kind, place.name, room):
+            metadata = item["metadata"]
+            base, _, plural = kind.rpartition("/")
+            api.delete(f"{base}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
+    if api.find(f"/api/v1/namespaces/{place.namespace}"):
+        register.note(api, places.changed(place, state="making", cause="It is being removed."))
+        # Its policies hold until the last pod is gone.
+        _empty(api, place.namespace, lambda found: found.kind in FRAME, say)
+        api.delete(f"/api/v1/namespaces/{place.namespace}")
+        name = f"Namespace {place.namespace}"
+        Waiting(api, say).until(lambda: {name: gone(api, place.namespace)}, GONE_SECONDS, 0.5)
+    shutil.rmtree(place.directory, ignore_errors=True)
+    return places.changed(place, state="")
+
+
+def _empty(api: Api, namespace: str, stays: Callable[[removal.Found], bool], say: Say) -> None:
+    """Delete what is in a namespace, whatever holds it back, and wait until pods and volumes are gone."""
+    for kind in removal.kinds(api):
+        for found in kind.objects(api, namespace):
+            if removal.is_made_by_itself(found) or stays(found):
+                continue
+            if found.item["metadata"].get("finalizers") and found.kind != "PersistentVolumeClaim":
+                _let_go(api, found.path)
+            api.delete(found.path)
+    Waiting(api, say).until(lambda: {"what was in it": _emptied(api, namespace)}, EMPTY_SECONDS, 0.5)
+
+
+def _let_go(api: Api, path: str) -> None:
+    """Take an object's finalizers: nobody is there who would answer them."""
+    try:
+        api.merge(path, {"metadata": {"finalizers": None}})
+    except KubernetesError as error:
+        if error.status != 404:
+            raise
+
+
+def _emptied(api: Api, namespace: str) -> Look:
+    """See whether a namespace's pods are gone, which are hurried up, and its volumes."""
+    pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
+    for pod in pods:
+        if pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
+            api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", GRACE_SECONDS)
+    claims = api.items(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims")
+    return Look(not pods and not claims, f"{len(pods)} pods and {len(claims)} volumes still there")
+
+
+def _ended(api: Api, namespace: str) -> Look:
+    """See whether a namespace's pods have ended, each in its own time."""
+    pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
+    return Look(not pods, f"{len(pods)} pods still there")
+
+
+def _deployments(api: Api, namespace: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
+    for item in api.items(path):
+        yield f"{path}/{item['metadata']['name']}", item
+
+
+def _labelled(api: Api, path: str, student: str, room: str) -> list[dict[str, Any]]:
+    try:
+        return api.items(path, labelSelector=f"{register.STUDENT}={student},{ROOM}={room}")
+    except KubernetesError as error:
+        if error.status == 404:  # a cluster without a mesh
+            return []
+        raise
+
+
+def leftovers(state_dir: str, there: Collection[str]) -> Iterator[Place]:
+    """Give the places of which only files on the controller are left: a removal was killed."""
+    directory = Path(state_dir) / places.STUDENTS
+    for path in sorted(directory.iterdir()) if directory.is_dir() else []:
+        if path.is_dir() and path.name not in there:
+            yield places.of_student(path.name, state_dir)

@@ -1,0 +1,163 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is to be done with which places, done side by side and written down."""
+
+from __future__ import annotations
+
+import queue as queues
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    access,
+    changing,
+    credentials,
+    intruder,
+    making,
+    register,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, Say, side_by_side
+
+# Works that end with a proof, for which an intruder is needed.
+PROVED = ("make", "reset", "resume")
+# What is as it was asked for already.
+DONE = {"suspend": "suspended", "resume": "ready"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be done (plugins/modules/students.py)."""
+
+    room: str
+    work: str
+    names: Sequence[str]
+    namespace: str
+    state_dir: str
+    at_once: int
+    probe_image: str
+    probe_namespace: str
+
+
+class Command:
+    """Works on places.
+
+    Attributes:
+        outcomes: what became of each that was worked on.
+        students: every student's place, as it is after `run`.
+    """
+
+    def __init__(self, asked: Asked, course: Class, apis: Sequence[Api], say: Say) -> None:
+        """Look which places there are.
+
+        Args:
+            apis: the cluster, by a connection for us and one for each place that is worked on at a time.
+        """
+        self._asked = asked
+        self._course = course
+        self._api, *self._apis = apis
+        self._say = say
+        self.outcomes: list[Outcome] = []
+        self.students: list[Place] = []
+
+    @staticmethod
+    def course(given: Mapping[str, Any], room: str) -> Class:
+        """Read what all places have in common from the options."""
+        return Class(
+            room=room,
+            namespace=given["namespace"],
+            manifests=manifests.objects(given["manifests"]),
+            services=given["services"],
+            admin=yaml.safe_load(Path(given["kubeconfig"]).expanduser().read_text()),
+            hours=given["hours"],
+            door=given["door"],
+            timeout=given["timeout"],
+        )
+
+    @cached_property
+    def todo(self) -> list[Place]:
+        """The places that are not as it was asked for."""
+        there = {place.name: place for place in self._read() if not place.own}
+        for place in changing.leftovers(self._asked.state_dir, there):
+            there.setdefault(place.name, place)
+        wanted = [there.get(name) or places.of_student(name, self._asked.state_dir) for name in self._asked.names]
+        return [place for place in wanted if not self._is_done(place)]
+
+    def _is_done(self, place: Place) -> bool:
+        if self._asked.work == "make":
+            return place.state == "suspended" or (place.state == "ready" and credentials.lasts(place))
+        return DONE.get(self._asked.work) == place.state
+
+    def run(self) -> None:
+        """Do it, and write the class down as it goes."""
+        self._write()
+        if self._asked.work in PROVED:
+            self._course.paths.learn(self._api, self._course.manifests)
+        free: queues.SimpleQueue[Api] = queues.SimpleQueue()
+        for api in self._apis:
+            free.put(api)
+        with ExitStack() as stack:
+            outside = None
+            if self.todo and self._asked.work in PROVED:
+                where = (self._asked.probe_image, self._asked.probe_namespace, self._asked.room)
+                outside = stack.enter_context(intruder.intruder(self._api, *where, self._say))
+
+            def work(place: Place, say: Say) -> Place:
+                api = free.get()
+                try:
+                    return self._worked(api, place, outside, say)
+                finally:
+                    free.put(api)
+
+            self.outcomes = side_by_side(self.todo, work, self._asked.at_once, lambda _: self._write(), self._say)
+        self._write()
+
+    def _worked(self, api: Api, place: Place, outside: Container | None, say: Say) -> Place:
+        """Do what was asked for with one place; a failure is written on it."""
+        work, room = self._asked.work, self._course.room
+        try:
+            if work == "remove":
+                return changing.remove(api, place, room, say)
+            if work == "suspend":
+                return changing.suspend(api, place, room, say)
+            if outside is None:
+                raise WorkshopError(f"{work} needs a pod that tries the policies.")
+            if work == "make" and place.state == "ready":
+                return self._renewed(api, place)
+            act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
+            return act(api, place, self._course, outside, say)
+        except Exception as error:
+            self._note_failure(api, place, error)
+            raise
+
+    def _renewed(self, api: Api, place: Place) -> Place:
+        """Give a place that is handed out a kubeconfig that lasts."""
+        renewed = making.with_credentials(api, place, self._course)
+        access.prove(Api.connect(renewed.kubeconfig, say=lambda _: None), place.namespace)
+        register.note(api, renewed)
+        return renewed
+
+    def _note_failure(self, api: Api, place: Place, error: Exception) -> None:
+        now = {each.name: each for each in register.read(api, self._course.room, "", self._asked.state_dir)}
+        if place.name in now:
+            cause = " ".join(str(error).split())
+            register.note(api, places.changed(now[place.name], state="failed", cause=cause))
+
+    def _read(self) -> list[Place]:
+        return register.read(self._api, self._asked.room, self._asked.namespace, self._asked.state_dir)
+
+    def _write(self) -> None:
+        there = self._read()
+        self.students = [place for place in there if not place.own]
+        places.write(Path(self._asked.state_dir) / places.CLASS_FILE, self._asked.room, there)

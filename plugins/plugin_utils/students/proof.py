@@ -1,0 +1,142 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""See that a place works: its page as its student asks for it, and its versions measured with real requests."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import ready_container
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forward import (
+    PodUnreachableError,
+    PortForward,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import deployed_tags, version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, split, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, LoadClient
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
+
+# The page that asks every backend, and the service that has it.
+PAGE, SERVICE = "/backends", "front"
+# A request of it waits for a backend up to 10 s, and one of them is slow on purpose.
+PAGE_SECONDS, PAUSE_SECONDS = 15.0, 1.0
+# As many answers of one version, and none of another: a route of 5 % elsewhere would be seen 99 times in 100.
+REQUESTS = 90
+
+# The dynamic client keeps what it has learnt of the cluster in a file.
+_one_at_a_time = threading.Lock()
+
+Services = Sequence[Mapping[str, Any]]
+
+
+class ProofError(WorkshopError):
+    """A place does not work."""
+
+
+def baseline(api: Api, place: Place, services: Services) -> None:
+    """Measure that every service with stages answers as its one version.
+
+    Raises:
+        ProofError: it does not.
+    """
+    checks = [
+        Check(name, "everybody", {version_label(deployed_tags(service, {})[0]): 100}, requests=REQUESTS)
+        for name, service in staged_services(services).items()
+    ]
+    measured = LoadClient(api, place.namespace, lambda _: None).measure(checks)
+    wrong = [each["sentence"] for each in measured if each["verdict"] != split.HONOURED or each["failed"]]
+    if wrong:
+        raise ProofError(" ".join(wrong))
+
+
+def stands(api: Api, place: Place, services: Services) -> None:
+    """See that every service is where its stage has led it.
+
+    Raises:
+        ProofError: it is not.
+    """
+    with _one_at_a_time:
+        objects = Objects(api, lambda _: None)
+    callees = [
+        Callee(name, int(service["port"]), tuple(service["callers"]))
+        for name, service in staged_services(services).items()
+    ]
+    proxies = Proxies(api, place.namespace, lambda _: None)
+    seen, _ = look.look(api, objects, proxies, place.namespace, callees)
+    if faults := status.faults(seen):
+        raise ProofError(" ".join(faults))
+
+
+def page(
+    api: Api,
+    place: Place,
+    services: Services,
+    door: str,
+    timeout: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
+    """Ask for the place's page until every backend has answered, and tell where.
+
+    Args:
+        door: the URL of the door, to which the place's path is added; empty to ask the page's pod itself.
+
+    Raises:
+        ProofError: it has not within `timeout` seconds.
+    """
+    where = f"{door.rstrip('/')}{place.path}{SERVICE}{PAGE}" if door else f"{SERVICE}{PAGE} in {place.namespace}"
+    deadline = clock() + timeout
+    while True:
+        try:
+            wrong = _errors(_through(where) if door else _from_pod(api, place, services))
+        except (OSError, ValueError, PodUnreachableError) as error:
+            wrong = [str(error) or type(error).__name__]
+        if not wrong:
+            return where
+        if clock() >= deadline:
+            raise ProofError(f"The page {where} does not answer as it must: {'; '.join(wrong)}.")
+        sleep(PAUSE_SECONDS)
+
+
+def _through(url: str) -> bytes:
+    """Ask the door as a browser would; whose certificate it has is the door's own check."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(
+            urllib.request.Request(url, headers={"Accept": "application/json"}), timeout=PAGE_SECONDS
+        ) as answer:
+            return bytes(answer.read())
+    except urllib.error.HTTPError as error:
+        raise OSError(f"it answers {error.code}") from error
+
+
+def _from_pod(api: Api, place: Place, services: Services) -> bytes:
+    port = next(int(service["container_port"]) for service in services if service["name"] == SERVICE)
+    pod = ready_container(api, place.namespace, f"app={SERVICE}", SERVICE).pod
+    forward = PortForward(api, place.namespace, pod, port)
+    try:
+        return forward.get(PAGE, PAGE_SECONDS)
+    finally:
+        forward.close()
+
+
+def _errors(answer: bytes) -> list[str]:
+    """Give what each backend's part of the page says is wrong."""
+    backends = json.loads(answer)["backends"]
+    return [f"{each['name']}: {each['error']}" for each in backends if each.get("error")] or (
+        [] if backends else ["it names no backend"]
+    )
