@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--room",
         metavar="NAME:API:REGISTRY:FRONT:WEBUI",
-        help="use a room that is up (a control plane and a worker): its name and ports; it is left up",
+        help="use a room that is up: its name and ports; it is left up",
     )
     group.addoption("--walk-steps", type=int, default=200, help="length of the random walk (200)")
     group.addoption("--walk-seed", type=int, default=13, help="which random walk (13)")
@@ -47,7 +48,9 @@ def room(request: pytest.FixtureRequest) -> Iterator[Room]:
     if given:
         name, *ports = given.split(":")
         api, registry, front, webui = map(int, ports)
-        yield Room(name, api, registry, front, workers=1, webui_port=webui)
+        worker = ["podman", "container", "exists", f"{name}-worker-1"]
+        workers = int(subprocess.run(worker, check=False).returncode == 0)
+        yield Room(name, api, registry, front, workers=workers, webui_port=webui)
         return
     try:
         ROOM.must("site.yml")

@@ -52,6 +52,8 @@ def test_roles_take_node_ports_from_the_list() -> None:
         "roles/door/meta/argument_specs.yml",
         "roles/registry/defaults/main.yml",
         "roles/registry/meta/argument_specs.yml",
+        "roles/student/defaults/main.yml",
+        "roles/student/meta/argument_specs.yml",
     ]
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import trust_as_template
@@ -19,6 +20,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import c
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import concerns_room, own_variables
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
 
+NAME = "istio_games.workshop"
 COLLECTION = Path(__file__).resolve().parents[3]
 ROLES = COLLECTION / "roles"
 ROOM_INVENTORY = COLLECTION / "inventory" / "room.yml"
@@ -123,10 +125,19 @@ class Typed:
         """Give a sentence for each name that nothing reads, in -e and in the inventory."""
         variables = {host: self.variables(host).keys() - self.given.keys() for host in self.task_vars["hostvars"]}
         found = names.unknown_in_inventory(variables, self.defaults)
+        found += names.unread(self.given, self.playbooks)
         known = {*self.defaults, *self.options}
         if not names.unknown_given(self.given, known, ()):
             return found
         return names.unknown_given(self.given, known, self._inventory_names()) + found
+
+    @property
+    def playbooks(self) -> list[str]:
+        """The playbooks of this collection that were named on the command line, without their ending."""
+        typed = [str(each) for each in context.CLIARGS.get("args") or ()]
+        own = [each.removeprefix(f"{NAME}.") for each in typed if each.startswith(f"{NAME}.")]
+        paths = [Path(each).resolve() for each in typed]
+        return own + [path.stem for path in paths if path.parent in (COLLECTION, COLLECTION / "playbooks")]
 
     @cached_property
     def _inventory(self) -> InventoryManager:

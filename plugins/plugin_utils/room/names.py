@@ -22,6 +22,11 @@ ARGUMENTS = {
     "version": "the new version of a stage",
     "weight": "the new version's share of the requests, 0 to 100 percent",
 }
+# Whose places a playbook is for: one that does not ask would do to the whole room what was meant for one student.
+READ_BY = {
+    "student": {"class", "remove", "reset", "resume", "suspend"},
+    "students": {"class"},
+}
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
 FOREIGN = ("ansible_", *OTHER_PROGRAMS)
@@ -57,6 +62,25 @@ def unknown_given(given: Collection[str], known: Collection[str], own: Collectio
         f"{name}, given with -e, would hold for this machine and for every node alike: set it in the inventory."
         for name in OF_ONE_HOST
         if name in given
+    ]
+
+
+def unread(given: Collection[str], playbooks: Collection[str]) -> list[str]:
+    """Give a sentence for each name of READ_BY that was given to a playbook of ours which would pass it over.
+
+    Args:
+        given: the names that were given with -e.
+        playbooks: names of our playbooks, without their ending.
+
+    >>> unread(["student"], ["teardown"])
+    ... # doctest: +ELLIPSIS
+    ['teardown.yml takes no student: leave it out, or name a playbook that does (class, ...).']
+    """
+    return [
+        f"{playbook}.yml takes no {name}: leave it out, or name a playbook that does ({', '.join(sorted(readers))})."
+        for name, readers in READ_BY.items()
+        if name in given
+        for playbook in sorted(set(playbooks) - readers)
     ]
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 ISTIO = "networking.istio.io"
 RBAC = "rbac.authorization.k8s.io"
+ADMISSION_SECONDS = 30.0
 # The student's own namespace, and every one.
 OWN, EVERY = "OWN", ""
 
@@ -102,14 +104,20 @@ def prove(api: Api, namespace: str, must: Sequence[Right] = MUST, must_not: Sequ
         raise AccessError(f"The kubeconfig of {namespace} {' and '.join(said)}, which is not what a student's must do.")
 
 
-def prove_admission(api: Api, namespace: str, other: str) -> None:
+def prove_admission(
+    api: Api,
+    namespace: str,
+    other: str,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:
     """See that a route for somebody else's host is refused by the room's admission policy; nothing is written.
 
     Args:
         other: another namespace.
 
     Raises:
-        AccessError: it is not refused.
+        AccessError: it is not refused, also some seconds later: the API server takes a moment to follow a policy.
     """
     route = {
         "apiVersion": f"{ISTIO}/v1",
@@ -121,12 +129,15 @@ def prove_admission(api: Api, namespace: str, other: str) -> None:
         },
     }
     path = f"/apis/{ISTIO}/v1/namespaces/{namespace}/virtualservices?dryRun=All"
-    try:
-        api.create(path, route)
-    except KubernetesError as error:
-        if error.status in {403, 422} and "ValidatingAdmissionPolicy" in error.said:
-            return
-        raise
+    deadline = clock() + ADMISSION_SECONDS
+    while clock() < deadline:
+        try:
+            api.create(path, route)
+        except KubernetesError as error:
+            if "ValidatingAdmissionPolicy" in error.said:
+                return
+            raise
+        sleep(1)
     raise AccessError(f"{namespace} may route for hosts of {other}: the room's admission policy is not in force.")
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -99,6 +100,8 @@ def remove(api: Api, place: Place, room: str, say: Say) -> Place:
         name = f"Namespace {place.namespace}"
         Waiting(api, say).until(lambda: {name: gone(api, place.namespace)}, GONE_SECONDS, 0.5)
     shutil.rmtree(place.directory, ignore_errors=True)
+    with contextlib.suppress(OSError):  # there are others
+        Path(place.directory).parent.rmdir()
     return places.changed(place, state="")
 
 

@@ -24,7 +24,9 @@ def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> 
 
 def _merge(item: dict[str, Any], changes: Mapping[str, Any]) -> None:
     for key, value in changes.items():
-        if isinstance(value, Mapping):
+        if value is None:
+            item.pop(key, None)
+        elif isinstance(value, Mapping):
             _merge(item.setdefault(key, {}), value)
         else:
             item[key] = value
@@ -75,6 +77,13 @@ class FakeApi(Api):
     def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         _merge(self.objects[path], body)
         return self.objects[path]
+
+    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.requests.append(("apply", path))
+        before = self.objects.get(path) or {"metadata": {"uid": f"uid-{path.rpartition('/')[2]}"}}
+        _merge(before, copy.deepcopy(dict(body)))
+        self.objects[path] = before
+        return copy.deepcopy(before)
 
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         self.requests.append(("delete", path))

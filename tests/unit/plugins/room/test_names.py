@@ -10,9 +10,11 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import (
     ARGUMENTS,
+    READ_BY,
     role_options,
     unknown_given,
     unknown_in_inventory,
+    unread,
 )
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -87,6 +89,23 @@ def test_short_names_that_roles_read_are_known() -> None:
     read = set(re.findall(r"istio_games\.workshop\.argument', '([a-z]+)'", text))
     assert read
     assert read <= set(ARGUMENTS)
+
+
+@pytest.mark.parametrize("playbook", sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml")))
+def test_a_playbook_for_the_whole_room_is_not_played_for_one_student(playbook: str) -> None:
+    for name, readers in READ_BY.items():
+        said = unread([name, "weight"], [playbook])
+        assert (
+            said == [] if playbook in readers else said[0].startswith(f"{playbook}.yml takes no {name}: leave it out")
+        )
+
+
+def test_who_takes_a_student_is_there() -> None:
+    assert {name for readers in READ_BY.values() for name in readers} <= {
+        path.stem for path in (ROOT / "playbooks").glob("*.yml")
+    }
+    assert READ_BY.keys() <= ARGUMENTS.keys()
+    assert unread(["student", "students"], []) == [], "a playbook of the user's own may have one of its own"
 
 
 def test_every_argument_is_in_the_documentation() -> None:

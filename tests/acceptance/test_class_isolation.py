@@ -1,0 +1,272 @@
+"""What one student tries on another, or on the room, is refused; each attempt by name (attempts.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from tests.acceptance.attempts import BY_API, BY_NETWORK, BY_PODS, Asked, Pod
+from tests.acceptance.room import Room, wait_for
+
+ATTACKER, OTHER = "student-01", "student-02"
+# From a pod without a proxy, which would accept each connection by itself.
+TRY = """
+import socket, sys
+address, _, port = sys.argv[1].rpartition(":")
+try:
+    socket.create_connection((address, int(port)), 5).close()
+except OSError as error:
+    print("refused", error)
+else:
+    print("reached")
+"""
+
+
+@dataclass(frozen=True)
+class Student:
+    """A student, with nothing but the kubeconfig that was handed out."""
+
+    room: Room
+    name: str
+
+    def kubectl(self, *words: str, given: str | None = None) -> tuple[int, str]:
+        """Exit code and all that kubectl says."""
+        kubeconfig = self.room.state / "students" / self.name / "kubeconfig"
+        done = subprocess.run(
+            [self.room.state / "bin/kubectl", "--kubeconfig", kubeconfig, *words],
+            input=given,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def pod(self, app: str) -> str:
+        """A pod of theirs."""
+        code, said = self.kubectl("get", "pods", f"--selector=app={app}", "--output=jsonpath={.items[0].metadata.name}")
+        assert code == 0, said
+        return said
+
+    def within(self, app: str, *words: str) -> str:
+        """What a command in a pod of theirs prints."""
+        code, said = self.kubectl("exec", self.pod(app), f"--container={app}", "--", *words)
+        assert code == 0, said
+        return said.strip()
+
+
+@pytest.fixture(scope="module")
+def student(room: Room) -> Student:
+    """One of two students of a class."""
+    room.must("playbooks/class.yml", "-e", "students=2")
+    return Student(room, ATTACKER)
+
+
+@pytest.fixture(scope="module")
+def known(room: Room, student: Student) -> dict[str, str]:
+    """What an attempt names in braces: what an attacker may well find out."""
+
+    def read(path: str, *words: str) -> str:
+        return room.kubectl("get", *words, f"--output=jsonpath={{{path}}}")
+
+    def pod(namespace: str, selector: str) -> str:
+        return read(".items[0].status.podIP", "pods", "-n", namespace, "-l", selector)
+
+    found = {name: pod(OTHER, f"app={name}") for name in ("front", "aleph", "mongo")}
+    return {
+        **found,
+        "front service": read(".spec.clusterIP", "service/front", "-n", OTHER),
+        "staging mongo": pod("staging", "app=mongo"),
+        "kubernetes": read(".spec.clusterIP", "service/kubernetes", "-n", "default"),
+        "node": read(".items[0].status.addresses[0].address", "nodes"),
+        "node name": read(".items[0].metadata.name", "nodes"),
+        "istiod": pod("istio-system", "app=istiod"),
+        "registry": pod("registry", "app=registry"),
+        "dns": pod("kube-system", "k8s-app=kube-dns"),
+        "registry port": str(room.registry_port),
+        "front port": str(room.front_port),
+        "load": student.pod("load"),
+    }
+
+
+def filled(value: Any, known: dict[str, str]) -> Any:
+    """Put names in the place of OTHER, OWN, NODE and LOAD."""
+    if isinstance(value, dict):
+        return {key: filled(item, known) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [filled(item, known) for item in value]
+    names = {"OTHER": OTHER, "OWN": ATTACKER, "NODE": known["node name"], "LOAD": known["load"]}
+    return (
+        re.sub(r"\b(OTHER|OWN|NODE|LOAD)\b", lambda found: names[found[0]], value) if isinstance(value, str) else value
+    )
+
+
+@pytest.mark.parametrize("name", BY_API)
+def test_the_api_refuses_to(name: str, student: Student, known: dict[str, str]) -> None:
+    asked: Asked = BY_API[name]
+    given = json.dumps(filled(asked.given, known)) if asked.given else None
+    code, said = student.kubectl(*filled(asked.words, known), given=given)
+    assert code != 0, said
+    assert re.search(asked.refusal, said), said
+
+
+def deployment(pod: Pod, image: str, name: str = "attempt", labels: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """A Deployment that is right but for what the attempt changes."""
+    container = {
+        "name": name,
+        "image": image,
+        "command": ["sleep", "600"],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        **pod.container,
+    }
+    security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": ATTACKER},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name, **(labels or {})}},
+                "spec": {"securityContext": security, "containers": [container], **pod.spec},
+            },
+        },
+    }
+
+
+def image_of(student: Student) -> str:
+    code, said = student.kubectl(
+        "get", "deployment/load", "--output=jsonpath={.spec.template.spec.containers[0].image}"
+    )
+    assert code == 0, said
+    return said
+
+
+@pytest.fixture
+def attempt(student: Student) -> Iterator[Student]:
+    """The student, whose attempt is cleared away."""
+    yield student
+    student.kubectl("delete", "deployment", "attempt", "--ignore-not-found", "--wait=true")
+
+
+def failure(student: Student) -> str:
+    """Why the attempt's pods are not made."""
+    _, said = student.kubectl("get", "deployment", "attempt", "--output=json")
+    conditions = json.loads(said)["status"].get("conditions", [])
+    return "".join(each["message"] for each in conditions if each["type"] == "ReplicaFailure")
+
+
+def test_a_pod_that_is_right_does_run(attempt: Student) -> None:
+    """Else the refusals below would prove nothing."""
+    code, said = attempt.kubectl("create", "--filename=-", given=json.dumps(deployment(Pod(), image_of(attempt))))
+    assert code == 0, said
+    code, said = attempt.kubectl("rollout", "status", "deployment/attempt", "--timeout=90s")
+    assert code == 0, said
+
+
+@pytest.mark.parametrize("name", BY_PODS)
+def test_no_pod_gets(name: str, attempt: Student) -> None:
+    given = json.dumps(deployment(BY_PODS[name], image_of(attempt)))
+    code, said = attempt.kubectl("create", "--filename=-", given=given)
+    if code == 0:
+        wait_for(lambda: failure(attempt), 30)
+        said = failure(attempt)
+    assert re.search(BY_PODS[name].refusal, said), said
+    assert attempt.kubectl("get", "pods", "--selector=app=attempt", "--output=name")[1] == ""
+
+
+def test_a_quota_ends_runaway_replicas(student: Student) -> None:
+    try:
+        student.kubectl("scale", "deployment/aleph-v01", "--replicas=100")
+
+        def refused() -> bool:
+            _, said = student.kubectl("get", "deployment/aleph-v01", "--output=json")
+            return "exceeded quota" in said
+
+        wait_for(refused, 60)
+        _, pods = student.kubectl("get", "pods", "--output=name")
+        assert len(pods.splitlines()) <= 20
+    finally:
+        student.kubectl("scale", "deployment/aleph-v01", "--replicas=1")
+        student.kubectl("rollout", "status", "deployment/aleph-v01", "--timeout=120s")
+
+
+@pytest.fixture(scope="module")
+def bare(student: Student) -> Iterator[Student]:
+    """The student, with a pod that has no proxy, as anybody can make one."""
+    item = deployment(Pod(), image_of(student), name="bare", labels={"sidecar.istio.io/inject": "false"})
+    code, said = student.kubectl("create", "--filename=-", given=json.dumps(item))
+    assert code == 0, said
+    code, said = student.kubectl("rollout", "status", "deployment/bare", "--timeout=90s")
+    assert code == 0, said
+    yield student
+    student.kubectl("delete", "deployment", "bare")
+
+
+def test_a_pod_reaches_names_and_its_mesh(bare: Student, known: dict[str, str]) -> None:
+    """Else the refusals below would prove nothing."""
+
+    def reached(target: str) -> bool:
+        return bare.within("bare", "python", "-c", TRY, target) == "reached"
+
+    wait_for(lambda: reached(f"{known['dns']}:53") and reached(f"{known['istiod']}:15012"), 30)
+
+
+@pytest.mark.parametrize("name", BY_NETWORK)
+def test_no_pod_reaches(name: str, bare: Student, known: dict[str, str]) -> None:
+    target = re.sub(r"{([^}]+)}", lambda found: known[found[1]], BY_NETWORK[name])
+    assert bare.within("bare", "python", "-c", TRY, target).startswith("refused")
+
+
+def test_a_zone_s_names_are_not_listed(bare: Student, known: dict[str, str]) -> None:
+    """A transfer of the whole zone (AXFR), over TCP."""
+    code = """
+import socket, struct, sys
+name = b"".join(bytes([len(part)]) + part for part in (b"cluster", b"local")) + b"\\0"
+query = struct.pack(">HHHHHH", 7, 0x100, 1, 0, 0, 0) + name + struct.pack(">HH", 252, 1)
+with socket.create_connection((sys.argv[1], 53), 5) as asked:
+    asked.sendall(struct.pack(">H", len(query)) + query)
+    answer = asked.recv(4096)[2:]
+print(answer[3] & 15, struct.unpack(">H", answer[6:8])[0])
+"""
+    status, answers = bare.within("bare", "python", "-c", code, known["dns"]).split()
+    assert status != "0"
+    assert answers == "0"
+
+
+def test_a_push_takes_the_room_s_password(room: Room) -> None:
+    url = f"http://{room.address}:{room.registry_port}/v2/attempt/blobs/uploads/"
+    done = subprocess.run(
+        ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--request", "POST", url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "401"
+
+
+def test_no_log_or_page_of_the_place_has_a_token(room: Room, student: Student) -> None:
+    token = yaml.safe_load((room.state / "students" / ATTACKER / "kubeconfig").read_text())["users"][0]["user"]["token"]
+    others = yaml.safe_load((room.state / "students" / OTHER / "kubeconfig").read_text())["users"][0]["user"]["token"]
+    _, pods = student.kubectl("get", "pods", "--output=name")
+    logs = [student.kubectl("logs", name, "--all-containers", "--tail=-1")[1] for name in pods.split()]
+    logs += [
+        student.kubectl("get", "all,configmaps,events", "--output=yaml")[1],
+        (room.state / "class.json").read_text(),
+    ]
+    assert len(logs) > 5
+    assert not [text for text in logs if token in text or others in text or "eyJhbGciOi" in text]
+
+
+def test_a_token_is_of_its_place_and_ends(room: Room, student: Student) -> None:
+    kubeconfig = room.state / "students" / ATTACKER / "kubeconfig"
+    assert kubeconfig.stat().st_mode & 0o777 == 0o600
+    code, said = student.kubectl("auth", "whoami", "--output=json")
+    assert code == 0, said
+    assert json.loads(said)["status"]["userInfo"]["username"] == f"system:serviceaccount:{ATTACKER}:student"

@@ -1,0 +1,77 @@
+"""Places are worked on side by side: who fails hinders nobody, whatever the failure is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, side_by_side
+
+FIVE = [places.of_student(name, "/state") for name in places.names(5)]
+
+
+def ready(place: Place, say: Callable[[str], None]) -> Place:
+    say("made")
+    return places.changed(place, state="ready")
+
+
+def test_outcomes_come_in_the_places_order() -> None:
+    said: list[str] = []
+    done: list[Outcome] = []
+    outcomes = side_by_side(FIVE, ready, 2, done.append, said.append)
+    assert [outcome.place.name for outcome in outcomes] == places.names(5)
+    assert {outcome.place.state for outcome in outcomes} == {"ready"}
+    assert sorted(outcome.place.name for outcome in done) == places.names(5)
+    assert "student-03: made" in said
+    assert any("(5 of 5)" in line for line in said)
+    assert any("left)" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (WorkshopError("No node\ntakes it."), "No node takes it."),
+        (KeyError("x"), "students met something that it does not know"),
+    ],
+)
+def test_who_fails_is_named_and_the_others_go_on(error: Exception, cause: str) -> None:
+    def work(place: Place, say: Callable[[str], None]) -> Place:
+        if place.name == "student-02":
+            raise error
+        return ready(place, say)
+
+    outcomes = side_by_side(FIVE, work, 3, lambda _: None, lambda _: None)
+    assert [outcome.place.name for outcome in outcomes if outcome.cause] == ["student-02"]
+    assert outcomes[1].cause.startswith(cause)
+    assert outcomes[1].as_data()["state"] == "failed"
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_no_more_at_once_than_asked_for(at_once: int) -> None:
+    working, most, lock = 0, 0, threading.Lock()
+    together = threading.Barrier(at_once)
+
+    def work(place: Place, say: Callable[[str], None]) -> Place:
+        nonlocal working, most
+        with lock:
+            working += 1
+            most = max(most, working)
+        if place.name <= f"student-{at_once:02d}":
+            together.wait(10)  # so many do work at once
+        with lock:
+            working -= 1
+        return ready(place, say)
+
+    assert not [
+        outcome.cause for outcome in side_by_side(FIVE, work, at_once, lambda _: None, lambda _: None) if outcome.cause
+    ]
+    assert most == at_once
+
+
+def test_of_nobody_nothing_is_made() -> None:
+    assert side_by_side([], ready, 3, lambda _: None, lambda _: None) == []
