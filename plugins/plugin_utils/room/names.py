@@ -25,7 +25,7 @@ ARGUMENTS = {
 # Whose places a playbook is for: one that does not ask would do to the whole room what was meant for one student.
 READ_BY = {
     "student": {"class", "remove", "reset", "resume", "suspend"},
-    "students": {"class"},
+    "students": {"class", "plan"},
 }
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
