@@ -120,26 +120,22 @@ class Command:
                 finally:
                     free.put(api)
 
-            self.outcomes = side_by_side(self.todo, work, self._asked.at_once, lambda _: self._write(), self._say)
+            self.outcomes = side_by_side(self.todo, work, self._asked.at_once, self._done, self._say)
         self._write()
 
     def _worked(self, api: Api, place: Place, outside: Container | None, say: Say) -> Place:
-        """Do what was asked for with one place; a failure is written on it."""
+        """Do what was asked for with one place."""
         work, room = self._asked.work, self._course.room
-        try:
-            if work == "remove":
-                return changing.remove(api, place, room, say)
-            if work == "suspend":
-                return changing.suspend(api, place, room, say)
-            if outside is None:
-                raise WorkshopError(f"{work} needs a pod that tries the policies.")
-            if work == "make" and place.state == "ready":
-                return self._renewed(api, place)
-            act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
-            return act(api, place, self._course, outside, say)
-        except Exception as error:
-            self._note_failure(api, place, error)
-            raise
+        if work == "remove":
+            return changing.remove(api, place, room, say)
+        if work == "suspend":
+            return changing.suspend(api, place, room, say)
+        if outside is None:
+            raise WorkshopError(f"{work} needs a pod that tries the policies.")
+        if work == "make" and place.state == "ready":
+            return self._renewed(api, place)
+        act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
+        return act(api, place, self._course, outside, say)
 
     def _renewed(self, api: Api, place: Place) -> Place:
         """Give a place that is handed out a kubeconfig that lasts."""
@@ -148,11 +144,12 @@ class Command:
         register.note(api, renewed)
         return renewed
 
-    def _note_failure(self, api: Api, place: Place, error: Exception) -> None:
-        now = {each.name: each for each in register.read(api, self._course.room, "", self._asked.state_dir)}
-        if place.name in now:
-            cause = " ".join(str(error).split())
-            register.note(api, places.changed(now[place.name], state="failed", cause=cause))
+    def _done(self, outcome: Outcome) -> None:
+        """Write down what became of a place; why it failed, on its namespace."""
+        now = {place.name: place for place in self._read() if not place.own}
+        if outcome.cause and outcome.place.name in now:
+            register.note(self._api, places.changed(now[outcome.place.name], state="failed", cause=outcome.cause))
+        self._write()
 
     def _read(self) -> list[Place]:
         return register.read(self._api, self._asked.room, self._asked.namespace, self._asked.state_dir)

@@ -1,0 +1,111 @@
+"""A class is made by its names: what is ready stays, who fails is written down with the cause, and is tried again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    command,
+    credentials,
+    intruder,
+    making,
+    register,
+)
+
+NAMES = places.names(3)
+
+
+@pytest.fixture
+def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A cluster without students, in which a place is made by noting it."""
+    api.put("/api/v1/namespaces/staging", metadata={"labels": owner_labels("blue")})
+    api.made = []
+    api.broken = {}
+
+    def make(api: Any, place: Any, course: Any, outside: Any, say: Any) -> Any:
+        path = f"/api/v1/namespaces/{place.name}"
+        api.put(path, metadata={"labels": {**owner_labels("blue"), register.STUDENT: place.name}})
+        api.made.append(place.name)
+        if place.name in api.broken:
+            raise api.broken[place.name]
+        ready = places.changed(place, state="ready", cause="", expires="2999-01-01T00:00:00Z")
+        register.note(api, ready)
+        return ready
+
+    @contextmanager
+    def nobody(*_: Any) -> Iterator[None]:
+        yield object()  # type: ignore[misc]
+
+    monkeypatch.setattr(making, "make", make)
+    monkeypatch.setattr(intruder, "intruder", nobody)
+    monkeypatch.setattr(credentials, "lasts", lambda place: place.expires != "")
+    return api
+
+
+def run(api: Any, state: Path, work: str = "make", names: list[str] = NAMES) -> command.Command:
+    asked = command.Asked("blue", work, names, "staging", str(state), 2, "busybox", "default")
+    course = making.Class("blue", "staging", [], [], {}, 24, "", 1)
+    done = command.Command(asked, course, [api, api, api], lambda _: None)
+    done.run()
+    return done
+
+
+def states(state: Path) -> dict[str, tuple[str, str]]:
+    written = json.loads((state / places.CLASS_FILE).read_text())["students"]
+    return {student["name"]: (student["state"], student["cause"]) for student in written}
+
+
+def test_a_class_is_made_once(there: Any, tmp_path: Path) -> None:
+    first = run(there, tmp_path)
+    assert [outcome.place.name for outcome in first.outcomes] == NAMES
+    assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+    assert run(there, tmp_path).outcomes == []
+    assert sorted(there.made) == NAMES
+
+
+def test_more_are_added_and_the_others_stay(there: Any, tmp_path: Path) -> None:
+    run(there, tmp_path)
+    there.made.clear()
+    run(there, tmp_path, names=places.names(5))
+    assert sorted(there.made) == ["student-04", "student-05"]
+
+
+@pytest.mark.parametrize("error", [WorkshopError("No node\ntakes it."), KeyError("x")])
+def test_who_fails_is_named_and_made_again(there: Any, tmp_path: Path, error: Exception) -> None:
+    there.broken = {"student-02": error}
+    outcomes = run(there, tmp_path).outcomes
+    assert [outcome.place.name for outcome in outcomes if outcome.cause] == ["student-02"]
+    state, cause = states(tmp_path)["student-02"]
+    assert state == "failed"
+    assert cause
+    assert "\n" not in cause
+    assert states(tmp_path)["student-03"] == ("ready", "")
+    there.broken, there.made = {}, []
+    run(there, tmp_path)
+    assert there.made == ["student-02"]
+    assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+
+
+def test_one_that_sleeps_is_not_woken(there: Any, tmp_path: Path) -> None:
+    run(there, tmp_path)
+    run(there, tmp_path, "suspend", ["student-01"])
+    assert states(tmp_path)["student-01"] == ("suspended", "")
+    there.made.clear()
+    assert run(there, tmp_path).outcomes == []
+    assert run(there, tmp_path, "suspend", ["student-01"]).outcomes == [], "it sleeps already"
+
+
+def test_a_lost_file_is_written_again(there: Any, tmp_path: Path) -> None:
+    run(there, tmp_path)
+    (tmp_path / places.CLASS_FILE).unlink()
+    run(there, tmp_path)
+    assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
