@@ -69,7 +69,9 @@ def kubeconfig(place: Place, admin: Mapping[str, Any], token: str) -> dict[str, 
         WorkshopError: the room's own names no cluster.
     """
     current = admin.get("current-context")
-    context = next((each["context"] for each in admin.get("contexts") or [] if each["name"] == current), {})
+    context: Mapping[str, Any] = next(
+        (each["context"] for each in admin.get("contexts") or [] if each["name"] == current), {}
+    )
     cluster = next(
         (each["cluster"] for each in admin.get("clusters") or [] if each["name"] == context.get("cluster")), None
     )

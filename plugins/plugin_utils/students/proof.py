@@ -20,7 +20,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forw
     PodUnreachableError,
     PortForward,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import deployed_tags, version_label
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import deployed_tags
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, split, status
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import Check, LoadClient
@@ -52,7 +52,7 @@ def baseline(api: Api, place: Place, services: Services) -> None:
         ProofError: it does not.
     """
     checks = [
-        Check(name, "everybody", {version_label(deployed_tags(service, {})[0]): 100}, requests=REQUESTS)
+        Check(name, "everybody", {deployed_tags(service, {})[0]: 100}, requests=REQUESTS)
         for name, service in staged_services(services).items()
     ]
     measured = LoadClient(api, place.namespace, lambda _: None).measure(checks)

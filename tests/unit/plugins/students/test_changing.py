@@ -34,10 +34,14 @@ def replicas(api: Any) -> dict[str, int]:
 def woken(api: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Resume it, and name what is waited for."""
     proved: list[str] = []
+
+    def prove(api: Any, place: Any, course: Any, outside: Any, names: list[str], say: Any, *, fresh: bool) -> Any:
+        assert not fresh, "it may be at any stage"
+        proved.extend(names)
+        return place
+
     monkeypatch.setattr(making, "with_credentials", lambda api, place, course: place)
-    monkeypatch.setattr(
-        making, "prove", lambda api, place, course, outside, names, say, fresh: (proved.extend(names), place)[1]
-    )
+    monkeypatch.setattr(making, "prove", prove)
     course = making.Class("blue", "staging", [], [], {}, 24, "", 1)
     changing.resume(api, ANNA, course, None, lambda _: None)  # type: ignore[arg-type]
     return sorted(proved)
