@@ -41,6 +41,12 @@ _LEFT_BY_ISTIOCTL = (
     "/apis/rbac.authorization.k8s.io/v1/clusterroles",
 )
 
+# What binds a policy goes before it.
+_ADMISSION = {
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+}
+
 Object = Mapping[str, Any]
 
 
@@ -96,6 +102,7 @@ class Cluster:
         routing: objects of Istio's kinds in every namespace.
         definitions: names of Istio's CustomResourceDefinitions.
         volumes: PersistentVolumes.
+        admission: policies of the whole cluster that bear our label.
     """
 
     namespaces: Sequence[Object] = ()
@@ -104,6 +111,7 @@ class Cluster:
     routing: Sequence[Found] = ()
     definitions: Sequence[str] = ()
     volumes: Sequence[Object] = ()
+    admission: Sequence[Found] = ()
 
     @classmethod
     def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
@@ -118,6 +126,7 @@ class Cluster:
             routing=[item for kind in istio for item in kind.objects(api)],
             definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
             volumes=api.items("/api/v1/persistentvolumes"),
+            admission=list(_admission(api)),
         )
 
     @classmethod
@@ -138,6 +147,19 @@ def _contents(api: Api, room: str, namespaces: Iterable[Object], found: Iterable
     return {home: [item for kind in found for item in kind.objects(api, home)] for home in homes}
 
 
+def _admission(api: Api) -> Iterator[Found]:
+    """Give the admission policies, and what binds them, that bear our label (a class has some)."""
+    for kind, plural in _ADMISSION.items():
+        path = f"/apis/admissionregistration.k8s.io/v1/{plural}"
+        try:
+            items = api.items(path)
+        except KubernetesError as error:
+            if error.status == 404:  # a cluster that is too old for them
+                continue
+            raise
+        yield from (Found(f"{path}/{item['metadata']['name']}", kind, item) for item in items if is_managed(item))
+
+
 def plan_applications(cluster: Cluster, room: str, names: Collection[str], with_others: bool) -> Plan:
     """Decide what goes with a room's applications alone.
 
@@ -156,6 +178,7 @@ def plan(cluster: Cluster, room: str) -> Plan:
     made = Plan()
     home = cluster.mesh.namespace["metadata"]["name"] if cluster.mesh.namespace else ""
     _plan_namespaces(made, cluster, room, {item["metadata"]["name"] for item in cluster.namespaces} - {home})
+    made.objects += [found for found in cluster.admission if is_ours(found.item, room)]
     if home and cluster.mesh.identity(room):
         _plan_mesh(made, cluster, room, home)
     elif cluster.mesh.is_there:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from tests.unit.plugins.k8s.test_mesh import CANARY, DEFAULT, DEFINITION, home, istiod
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import removal
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import Mesh
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.removal import (
@@ -246,3 +247,14 @@ def test_of_an_application_only_its_own_namespaces_are_read(
     cluster = Cluster.read_applications(api, "blue", ["shop"], with_others)
     assert [item["metadata"]["name"] for item in cluster.namespaces] == ["shop"]
     assert {home: list(map(str, found)) for home, found in cluster.contents.items()} == contents
+
+
+def test_the_room_s_admission_policies_go_with_it(api: Any) -> None:
+    kind = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+    for name, room in (("blue-student-pods", "blue"), ("green-student-pods", "green")):
+        api.put(f"{kind}/{name}", metadata={"labels": owner_labels(room)})
+    api.put(f"{kind}/theirs")
+    admission = list(removal._admission(api))  # bindings: a cluster that does not know them has none
+    assert [str(item) for item in plan(Cluster(admission=admission), "blue").objects] == [
+        "ValidatingAdmissionPolicy blue-student-pods"
+    ]
