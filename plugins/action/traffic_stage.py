@@ -1,52 +1,115 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Lead an application to a stage. Documented in plugins/modules/traffic_stage.py."""
+"""Lead one or many applications to a stage. Documented in plugins/modules/traffic_stage.py."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    credentials,
+    objects,
+    register,
+    stages,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.mending import Mending
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
     Asked,
     Command,
     Surroundings,
     shown,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import PROVEN
 
 
 class ActionModule(WorkshopAction):
-    """Thin: arguments in, `Command`, verdict out."""
+    """Thin: arguments in, a `Command` a place, verdicts out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        asked = Asked(*(given[name] for name in ("stage", "service", "weight", "version", "takeover")))
+        self._asked = Asked(*(given[name] for name in ("stage", "service", "weight", "version", "takeover", "anew")))
+        meant, passed_over = stages.ready([stages.place(each) for each in given["places"]], given["all"], given["anew"])
+        self._alone = len(meant) == 1
+        self._diffs: dict[str, list[dict[str, str]]] = {}
+        self._paths = Paths()
+        if given["anew"]:
+            self._paths.learn(self.api, [*manifests.objects(given["objects"]), *given["deployments"]])
+        done = stages.side_by_side(meant, self._lead, given["at_once"], say)
+        show(stages.shown(done, shown) + passed_over)
+        for each in done:
+            if each.data and not self.check_mode:
+                stages.write(f"{each.place.directory}/stage.json", each.data)
+        result: dict[str, Any] = {
+            "changed": any(each.data.get("objects") for each in done),
+            "diff": [difference for each in meant for difference in self._diffs.get(each.name, ())],
+            **({"verdict": done[0].data} if self._alone and done[0].data else {}),
+        }
+        if not self._alone:
+            result["summary"] = stages.summary(done, given["stage"], passed_over)
+            if not self.check_mode:
+                stages.write(given["summary"], result["summary"])
+        if failed := stages.failure(done):
+            result |= {"failed": True, "msg": failed}
+        return result
+
+    def _lead(self, place: Place, tell: stages.Say) -> dict[str, Any]:
+        """Lead one place to the stage, after it was put right where that is asked for."""
+        given = self._given
+        api = self.api if self._alone else Api.connect(given["kubeconfig"], self.patience, lambda _: None)
+        images = Images(
+            Records(api, given["build_namespace"]),
+            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
+        )
+        deployments = self._of(place, given["deployments"])
+        copies = Path(place.directory) / "taken-over"
         where = Surroundings(
-            self.api,
+            api,
             Api.connect(given["kubeconfig"], say=lambda _: None),  # the other connection says what is waited for
-            given["namespace"],
+            place.namespace,
             given["services"],
-            given["deployments"],
-            Images(
-                Records(self.api, given["build_namespace"]),
-                Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
-            ),
-            Path(given["copies"]),
+            deployments,
+            images,
+            copies,
             given["timeout"],
             self.room,
             self.check_mode,
-            say,
+            tell,
+            "" if place.own else place.name,
         )
-        command = Command(asked, where)
+        told, mended = [], []
+        if given["anew"] and not self.check_mode:
+            whole = self._of(place, manifests.objects(given["objects"]))
+            paths = (api, self._paths, place.namespace)
+            done = Mending(*paths, whole, deployments, given["services"], images, copies, tell).run()
+            told, mended = done.told, [*done.changed, *done.removed]
+            if not place.own and f"ServiceAccount {credentials.ACCOUNT}" in done.changed:
+                self._renew(api, place)
+                told.append("The kubeconfig is a new one: with the account, the old one's token was gone.")
+        command = Command(self._asked, where)
         verdict = command.run()
-        show(shown(verdict))
-        result = {"changed": bool(verdict["objects"]), "verdict": verdict, "diff": command.diff}
-        if verdict["verdict"] != PROVEN:
-            result |= {"failed": True, "msg": "\n".join(verdict["reasons"])}
-        return result
+        self._diffs[place.name] = command.diff
+        verdict["told"], verdict["objects"] = [*told, *verdict["told"]], [*mended, *verdict["objects"]]
+        return verdict
+
+    def _renew(self, api: Api, place: Place) -> None:
+        admin = yaml.safe_load(Path(self._given["kubeconfig"]).expanduser().read_text())
+        expires = credentials.hand_out(api, place, admin, self._given["hours"])
+        register.note(api, places.changed(place, expires=expires))
+
+    def _of(self, place: Place, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Give the manifests of a place: a student's are rendered once for all."""
+        if place.own:
+            return [labelled(item, self.room) for item in made]
+        return objects.of_place(made, place, self.room)

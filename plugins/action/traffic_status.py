@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Show where services stand. Documented in plugins/modules/traffic_status.py."""
+"""Show where services stand, in one place or in many. Documented in plugins/modules/traffic_status.py."""
 
 from __future__ import annotations
 
@@ -7,25 +7,47 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import status
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.look import look
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import status, survey
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
 
 
 class ActionModule(WorkshopAction):
-    """Thin: reads, shapes by `status`, shows the table."""
+    """Thin: a `survey` a place, table, files."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        namespace = given["namespace"]
-        callees = [Callee.of(callee) for callee in given["callees"]]
-        proxies = Proxies(self.api, namespace, say)
-        services, live = look(self.api, Objects(self.api, say), proxies, namespace, callees, given["checks"])
-        following = status.next_command(services, status.options(given["service"], given["version"]), {})
+        meant, passed_over = stages.ready([stages.place(each) for each in given["places"]], given["all"])
+        self._alone = len(meant) == 1
+        done = stages.side_by_side(meant, self._look, given["at_once"], say)
         if given["show"]:
-            measured = [str(check["sentence"]) for check in given["checks"]]
-            show(["", *status.table(services), "", *status.rules(services), *measured, f"Next: {following}", ""])
-        told = {"schema": status.SCHEMA, "namespace": namespace, "services": services, "next": following}
-        return {"status": told, "checks": status.checks(services, live)}
+            show(stages.shown(done, lambda data: survey.shown(data["status"])) + passed_over + stages.over(meant))
+            for each in done:
+                if each.data:
+                    stages.write(f"{each.place.directory}/status.json", each.data["status"])
+        result: dict[str, Any] = {"status": done[0].data["status"]} if self._alone and done[0].data else {}
+        if not self._alone:
+            result["summary"] = stages.summary(done, "verify" if given["judge"] else "status", passed_over)
+            stages.write(given["summary"], result["summary"])
+        if failed := stages.failure(done):
+            result |= {"failed": True, "msg": failed}
+        return result
+
+    def _look(self, place: Place, tell: stages.Say) -> dict[str, Any]:
+        given = self._given
+        api = self.api if self._alone else Api.connect(given["kubeconfig"], self.patience, lambda _: None)
+        told = survey.survey(
+            api,
+            place.namespace,
+            [Callee.of(callee) for callee in given["callees"]],
+            tell,
+            measure=given["measure"] and not self.check_mode,
+            options=status.options(given["service"], given["version"]),
+        )
+        told = addressed(told, "" if place.own else place.name)
+        faults = status.faults(told["services"]) if given["judge"] else []
+        verdict = {"verdict": stages.FAULTY if faults else stages.SEEN, "reasons": faults}
+        return {"status": told, "services": told["services"], **verdict}

@@ -5,7 +5,7 @@
 class ModuleDocFragment:
     """The cluster (standard files); with it the room that it is for, or an application's namespace and who calls whom.
 
-    A part holds what the one before it holds, so that a plugin names one of them, or two.
+    Each part holds the cluster, so that a plugin names one of them, or several.
     """
 
     DOCUMENTATION = r"""
@@ -31,7 +31,7 @@ options:
     required: true
 """
 
-    CALLEES = f"""{APPLICATION}
+    CALLEES = f"""{DOCUMENTATION}
   callees:
     description: The services in question, and who calls them.
     type: list

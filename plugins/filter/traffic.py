@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import arguments, stages
 
 
 def traffic_callees(services: Sequence[Mapping[str, Any]], service: str | Sequence[str] = "") -> list[dict[str, Any]]:
@@ -33,5 +33,4 @@ class FilterModule:
             "traffic_problems": explained(arguments.problems),
             "traffic_callees": explained(traffic_callees),
             "traffic_versions": explained(traffic_versions),
-            "traffic_faults": explained(status.faults),
         }

@@ -8,16 +8,37 @@ description:
   - Puts side by side what was asked for, what is configured, what every calling proxy holds and what was measured.
   - Runs on the controller.
 options:
-  checks:
-    description: Results of M(istio_games.workshop.split_check) to show.
+  places:
+    description: The places to look at, side by side, as M(istio_games.workshop.student_places) gives them.
     type: list
     elements: dict
-    default: []
+    required: true
+  all:
+    description:
+      - Whether every student is meant. Then places that are suspended, or were never made whole, are passed over.
+    type: bool
+    default: false
+  at_once:
+    description: How many places are looked at at a time.
+    type: int
+    default: 3
+  measure:
+    description: Whether to measure the split with real requests, where a service has a stage; never in check mode.
+    type: bool
+    default: false
+  judge:
+    description: Whether to fail where a service is not where its stage has led it.
+    type: bool
+    default: false
+  summary:
+    description: Where the summary of several places is written as JSON on the controller.
+    type: path
+    required: true
   service:
     description: The services that were asked for, which the next command names as well.
     type: str
   show:
-    description: Whether to show the table.
+    description: Whether to show the table, and to write C(status.json) into each place's directory.
     type: bool
     default: true
   version:
@@ -33,7 +54,8 @@ EXAMPLES = r"""
 - name: Show where aleph stands
   istio_games.workshop.traffic_status:
     kubeconfig: ~/.kube/config
-    namespace: staging
+    places: "{{ meant.places }}"
+    summary: ~/.local/state/istio-workshop/blue/statuses.json
     callees:
       - {name: aleph, port: 80, callers: [front, load]}
 """
@@ -44,9 +66,9 @@ status:
     For each of its C(services) its stage, versions with pods and shares (percent), rules, what is not ours, last
     change and warnings; the command that comes next. Field by field in docs/status.md.
   type: dict
-  returned: success
-checks:
-  description: What to measure, for M(istio_games.workshop.split_check).
-  type: list
-  returned: success
+  returned: of one place
+summary:
+  description: Several places, as docs/status.md says.
+  type: dict
+  returned: of several places
 """

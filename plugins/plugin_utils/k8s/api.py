@@ -103,6 +103,10 @@ class Api:
         query = {"fieldManager": MANAGER, "force": "true"}
         return self._json("PATCH", path, query, dict(body), APPLY)
 
+    def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Write an object anew, as a whole; refused where somebody else has written since its resourceVersion."""
+        return self._json("PUT", path, {"fieldManager": MANAGER}, dict(body))
+
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete an object and what it owns; one that is gone already is fine."""
         query = {"propagationPolicy": "Background"}

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import http.client
 import io
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from websocket import WebSocketException
@@ -45,19 +46,28 @@ class PortForward:
         Args:
             seconds: for the whole answer.
         """
+        return self._asked("GET", path, seconds)
+
+    def post(self, path: str, body: Mapping[str, Any], seconds: float = READ_SECONDS) -> bytes:
+        """Send JSON, likewise; what was made is told with 201."""
+        return self._asked("POST", path, seconds, json.dumps(body), http.HTTPStatus.CREATED)
+
+    def _asked(
+        self, method: str, path: str, seconds: float, body: str | None = None, good: int = http.HTTPStatus.OK
+    ) -> bytes:
         self._stream.deadline = time.monotonic() + seconds
         try:
-            self._connection.request("GET", path)
+            self._connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             response = self._connection.getresponse()
-            body = response.read()
+            answer = response.read()
         except TimeoutError as error:
             raise PodUnreachableError(f"pod {self._pod} has not answered within {seconds:g} s") from error
         except (OSError, http.client.HTTPException, WebSocketException) as error:
             why = self._stream.complaint or str(error) or type(error).__name__
             raise PodUnreachableError(f"the connection to pod {self._pod} broke ({why})") from error
-        if response.status != http.HTTPStatus.OK:
+        if response.status != good:
             raise PodUnreachableError(f"pod {self._pod} answers {response.status} {response.reason}")
-        return body
+        return answer
 
     def close(self) -> None:
         """End it."""

@@ -12,6 +12,7 @@ import yaml
 
 # What a user says of one run: it is no setting of the room.
 ARGUMENTS = {
+    "archive": "the file that restore.yml restores",
     "measure": "whether a stage measures its split (true)",
     "purge": "whether teardown.yml removes the bundle's cache too (false)",
     "service": "the one service that a stage takes (all)",
@@ -24,7 +25,10 @@ ARGUMENTS = {
 }
 # Whose places a playbook is for: one that does not ask would do to the whole room what was meant for one student.
 READ_BY = {
-    "student": {"class", "remove", "reset", "resume", "suspend"},
+    "student": {
+        *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "goto", "stage", "status", "verify"),
+        *("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback"),
+    },
     "students": {"class", "plan"},
 }
 # What AWX and molecule hand to every play; besides, Ansible's own.
@@ -74,7 +78,7 @@ def unread(given: Collection[str], playbooks: Collection[str]) -> list[str]:
 
     >>> unread(["student"], ["teardown"])
     ... # doctest: +ELLIPSIS
-    ['teardown.yml takes no student: leave it out, or name a playbook that does (class, ...).']
+    ['teardown.yml takes no student: leave it out, or name a playbook that does (archive, ...).']
     """
     return [
         f"{playbook}.yml takes no {name}: leave it out, or name a playbook that does ({', '.join(sorted(readers))})."

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ CLASS_FILE = "class.json"
 STUDENTS = "students"
 NUMBERED = "student-{:02d}"
 ALL = "all"
+# Those whose time is over: for a timer that puts them to sleep.
+EXPIRED = "expired"
 # More than two nodes' addresses have room for.
 MOST_STUDENTS = 250
 # With what is put before or behind it, a name still is a DNS label (63).
@@ -33,7 +36,7 @@ LONGEST_NAME = 40
 NAME = re.compile(rf"[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
 NUMBER = re.compile(r"[1-9][0-9]*")
 # Words, namespaces of the cluster and of the workshop, and paths of the door.
-RESERVED = {*TAKEN_NAMESPACES, ALL, "door", "local-path-storage", "none", "staging"}
+RESERVED = {*TAKEN_NAMESPACES, ALL, EXPIRED, "door", "local-path-storage", "none", "staging"}
 RESERVED_PREFIXES = ("istio-", "kube-", "openshift-")
 _ALLOWED = f"1 to {LONGEST_NAME} lower-case letters, digits and hyphens that begin with a letter and end with no hyphen"
 _EXAMPLES = "for example -e students=30, or -e students=anna,ben"
@@ -124,12 +127,13 @@ def names(students: Any, taken: Iterable[str] = ()) -> list[str]:
     return found
 
 
-def select(wanted: Any, there: Sequence[Place]) -> list[Place]:
-    """Give the places that -e student=... means: a name, several with commas, or `all` students.
+def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
+    """Give the places that -e student=... means: a name, several with commas, `all` students, or who has `expired`.
 
     Args:
         wanted: as it was typed.
         there: the room's places, its own too.
+        now: the time (RFC 3339, UTC), unless it is now.
 
     Raises:
         PlaceError: one is not there.
@@ -150,6 +154,8 @@ def select(wanted: Any, there: Sequence[Place]) -> list[Place]:
                 "-e students=2, for example."
             )
         return students
+    if typed == [EXPIRED]:
+        return [place for place in students if has_expired(place, now)]
     if missing := [name for name in typed if name not in known]:
         raise PlaceError(f"There is no student {', '.join(map(repr, missing))} in this room: {_are(there)}.")
     _refuse_twice(typed, "student")
@@ -185,6 +191,11 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
     known = {place.name: place for place in there}
     wanted = names(student if students is None else students, [place.name for place in there if place.own])
     return [known.get(name) or of_student(name, state_dir) for name in wanted]
+
+
+def has_expired(place: Place, now: str = "") -> bool:
+    """Tell whether a place's time is over (RFC 3339, UTC: such times sort as text)."""
+    return bool(place.expires) and place.expires <= (now or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
 def write(path: Path, room: str, places: Sequence[Place]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, plan, stages, status
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.arguments import named_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import Holder, Lease
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Live, Version, service_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.transaction import Cluster, Transaction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
     NOT_PROVEN,
@@ -44,6 +46,8 @@ class Asked:
         weight: percent of the requests for the new version, in the stage `rollout`.
         version: the new version's tag, instead of the data's `candidate`.
         takeover: whether routing that somebody else has made or changed may be overwritten.
+        anew: whether the stage is that of a service's first walk, whatever has been promoted since.
+        records: where the services are to stand, instead of a stage: what was written down of them elsewhere.
     """
 
     stage: str
@@ -51,6 +55,8 @@ class Asked:
     weight: int | None = None
     version: str | None = None
     takeover: bool = False
+    anew: bool = False
+    records: Mapping[str, Record] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Surroundings:
         copies: directory for copies of what is taken over.
         timeout: seconds that the proxies may take.
         room: the room's name, which every object of ours bears.
+        student: whose place it is; empty for the room's own.
     """
 
     api: Api
@@ -78,6 +85,7 @@ class Surroundings:
     room: str
     check_mode: bool
     say: Callable[[str], None]
+    student: str = ""
 
 
 class Command:
@@ -165,9 +173,12 @@ class Command:
 
     def _goals(self, live: Live) -> list[stages.Goal]:
         """Give each service's goal, or every reason why one makes no sense."""
+        if self._asked.records:
+            return [stages.goal_of(record, name, self._where.namespace) for name, record in self._asked.records.items()]
         goals, problems = [], []
         for data in self._staged.values():
-            record = service_record(data, self._where.namespace, live)
+            first = Record("baseline", str(data["versions"][0]))
+            record = first if self._asked.anew else service_record(data, self._where.namespace, live)
             try:
                 goals.append(
                     stages.goal(
@@ -196,9 +207,10 @@ class Command:
         except Exception as error:  # whatever it is: the verdict must not be lost with it
             why = error if isinstance(error, WorkshopError) else unexpected("traffic_stage", error)
             verdict.told.append(f"Where the services stand cannot be seen: {why}")
-        return {
+        data = {
             "schema": SCHEMA,
             "stage": self._asked.stage,
+            "student": where.student,
             "namespace": where.namespace,
             "verdict": verdict.verdict,
             "reasons": verdict.reasons,
@@ -216,6 +228,7 @@ class Command:
             "objects": verdict.changed,
             "next": self._next(verdict, services),
         }
+        return dict(addressed(data, where.student))
 
     def _next(self, verdict: Verdict, services: Sequence[Mapping[str, Any]]) -> str:
         asked = self._asked

@@ -85,6 +85,11 @@ class FakeApi(Api):
         self.objects[path] = before
         return copy.deepcopy(before)
 
+    def replace(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self.requests.append(("replace", path))
+        self.objects[path] = copy.deepcopy(dict(body))
+        return copy.deepcopy(self.objects[path])
+
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         self.requests.append(("delete", path))
         self.objects.pop(path, None)

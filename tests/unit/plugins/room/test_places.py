@@ -147,3 +147,17 @@ def test_a_class_without_students_has_no_file(tmp_path: Path) -> None:
     places.write(path, "blue", THERE)
     assert places.write(path, "blue", THERE[:1])
     assert not path.exists()
+
+
+def test_who_has_expired_can_be_meant() -> None:
+    def until(name: str, expires: str) -> places.Place:
+        return places.changed(places.of_student(name, "/state"), expires=expires)
+
+    there = [
+        places.of_room("staging", "/state"),
+        until("anna", "2026-11-26T17:00:00Z"),
+        until("ben", "2026-11-26T17:00:01Z"),
+        until("carl", ""),
+    ]
+    assert [place.name for place in places.select("expired", there, "2026-11-26T17:00:00Z")] == ["anna"]
+    assert places.select("expired", there, "2026-11-25T00:00:00Z") == []

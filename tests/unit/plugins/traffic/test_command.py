@@ -29,6 +29,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.comma
     shown,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import ProxyError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import (
     NOT_PROVEN,
     PROVEN,
@@ -88,10 +89,11 @@ class Desk:
         monkeypatch.setattr(module, "Versions", lambda *_, **__: Versions(desk.world))
         monkeypatch.setattr(module, "Lease", Lease)
 
-    def type(self, stage: str, check_mode: bool = False, **asked: Any) -> dict[str, Any]:
+    def type(self, stage: str, check_mode: bool = False, student: str = "", **asked: Any) -> dict[str, Any]:
         registry: Any = None
         where = Surroundings(
-            self.api, self.api, "staging", SERVICES, [], registry, Path("/nowhere"), 60, "blue", check_mode, print
+            *(self.api, self.api, "staging", SERVICES, [], registry, Path("/nowhere"), 60, "blue", check_mode, print),
+            student=student,
         )
         self.world.events.clear()
         return Command(Asked(stage, **asked), where).run()
@@ -117,6 +119,7 @@ def test_the_verdict_is_data(desk: Desk) -> None:
     assert list(data) == [
         "schema",
         "stage",
+        "student",
         "namespace",
         "verdict",
         "reasons",
@@ -240,3 +243,34 @@ def test_the_next_stage_begins_from_the_record(desk: Desk) -> None:
     assert sorted(desk.world.deployments) == ["aleph-v02", "aleph-v03"]
     assert desk.type("rollback", service="aleph")["verdict"] == PROVEN
     assert sorted(desk.world.deployments) == ["aleph-v03"]
+
+
+def test_a_student_s_place_is_named_in_every_command_and_nowhere_else(desk: Desk) -> None:
+    own = desk.type("rollout", service="aleph", weight=50)
+    desk.world = World(BASELINE, BETH[0])
+    data = desk.type("rollout", student="anna", service="aleph", weight=50)
+    assert (own["student"], data["student"]) == ("", "anna")
+    assert "student" not in own["next"]
+    assert data["next"] == "ansible-playbook rollout.yml -e student=anna -e weight=60 -e service=aleph"
+    desk.world = World(PROMOTE, BETH[2])
+    refused = desk.type("rollout", student="anna", weight=50)
+    assert all("-e student=anna" in reason for reason in refused["reasons"])
+
+
+def test_a_stage_of_a_first_walk_counts_no_promotion(desk: Desk) -> None:
+    desk.world = World(PROMOTE, BETH[2])
+    data = desk.type("rollout", anew=True, weight=50)
+    assert data["verdict"] == PROVEN, data["reasons"]
+    assert [(each["stable"], each["candidate"], each["weight"]) for each in data["services"]] == [
+        ("0.1", "0.3", 50)
+    ] * 2
+
+
+def test_what_was_written_down_elsewhere_is_taken_as_it_was(desk: Desk) -> None:
+    records = {
+        "aleph": Record("rollout", "0.3", "0.1", ("0.1",), 20),
+        "beth": Record("promote", "0.3", None, ("0.1",)),
+    }
+    data = desk.type("restore", records=records)
+    assert data["verdict"] == PROVEN, data["reasons"]
+    assert {item["metadata"]["name"]: read_record(item) for item in desk.world.live.virtual_services} == records

@@ -1,0 +1,110 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Write students' work into files, or restore one. Documented in plugins/modules/student_archive.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import archive, keeping, objects, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
+    Asked,
+    Command,
+    Surroundings,
+    shown,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import built_tags, staged_services
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import PROVEN
+
+
+class ActionModule(WorkshopAction):
+    """Thin: reads by `keeping`, writes by `archive`; restores by the same, and by a stage's `Command`."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        there = [stages.place(each) for each in given["places"]]
+        if given["restore"]:
+            return self._restore(Path(given["restore"]), there)
+        meant, passed_over = stages.ready(there, given["all"], mend=True)
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        done = stages.side_by_side(meant, lambda place, _: self._archive(place, stamp), given["at_once"], say)
+        written = {each.place.name: each.data["file"] for each in done if each.is_good}
+        show(["", *(f"{name}: {file}" for name, file in written.items()), *passed_over, ""])
+        failed = stages.failure(done)
+        return {"files": written, "changed": bool(written), **({"failed": True, "msg": failed} if failed else {})}
+
+    def _archive(self, place: Place, stamp: str) -> dict[str, Any]:
+        given = self._given
+        if self.check_mode:
+            return {"file": ""}
+        api = Api.connect(given["kubeconfig"], self.patience, lambda _: None)
+        names = {item["metadata"]["name"] for item in given["deployments"]} | {
+            str(service["name"]) for service in given["services"]
+        }
+        work = keeping.work_of(api, place, given["services"], names, self.room, stamp)
+        path = Path(given["directory"]) / f"{place.name}-{stamp}.tar.gz"
+        archive.write(path, work)
+        return {"file": str(path)}
+
+    def _restore(self, path: Path, there: list[Place]) -> dict[str, Any]:
+        given = self._given
+        staged = staged_services(given["services"])
+        work = archive.read(path, {name: built_tags(data) for name, data in staged.items()})
+        wanted = given["student"] or work.student
+        place = next((each for each in there if each.name == wanted and not each.own), None)
+        if place is None:
+            raise WorkshopError(
+                f"There is no student {wanted!r} in this room: make the place first with ansible-playbook "
+                f"playbooks/class.yml -e student={wanted}, or restore into another one with -e student=NAME."
+            )
+        stages.ready([place], everybody=False)
+        keeping.refuse_used(self.api, place, given["services"], work)
+        if self.check_mode:
+            return {"changed": True}
+        added = keeping.restore_devices(self.api, place, given["services"], work)
+        verdict = self._lead(place, work)
+        made, refused = keeping.restore_own(Api.connect(place.kubeconfig), place, work)
+        show(
+            [
+                *(shown(verdict) if verdict else [""]),
+                f"{place.name} has the work of {work.student} of {work.made}: {added} devices added, own objects: "
+                f"{', '.join(made) or 'none'}.",
+                *refused,
+            ]
+        )
+        wrong = [*(verdict["reasons"] if verdict and verdict["verdict"] != PROVEN else []), *refused]
+        changed = bool(added or made or (verdict and verdict["objects"]))
+        return {"changed": changed, **({"failed": True, "msg": "\n".join(wrong)} if wrong else {})}
+
+    def _lead(self, place: Place, work: archive.Work) -> dict[str, Any]:
+        """Lead the services where the archive has them, as a stage does; nothing where no stage was taken."""
+        given = self._given
+        if not work.records:
+            return {}
+        where = Surroundings(
+            self.api,
+            Api.connect(given["kubeconfig"], say=lambda _: None),
+            place.namespace,
+            given["services"],
+            objects.of_place(given["deployments"], place, self.room),
+            Images(Records(self.api, given["build_namespace"]), Registry(given["registry"], RESTART_SECONDS)),
+            Path(place.directory) / "taken-over",
+            given["timeout"],
+            self.room,
+            False,
+            say,
+            place.name,
+        )
+        asked = Asked("restore", ",".join(work.records), records=work.records)
+        verdict = Command(asked, where).run()
+        stages.write(f"{place.directory}/stage.json", verdict)
+        return verdict

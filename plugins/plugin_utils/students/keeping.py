@@ -1,0 +1,162 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A student's work, read from a place and put into another one: stages, own objects, and each backend's devices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import ready_container
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forward import (
+    PodUnreachableError,
+    PortForward,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS, Work
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import is_edited
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours, staged_services
+
+ROUTES = {"VirtualService", "DestinationRule"}
+# What the API server keeps of an object, and what is ours of its metadata, is no part of somebody's work.
+KEPT = ("labels", "annotations")
+PAGE = 1000
+
+Services = Sequence[Mapping[str, Any]]
+
+
+def work_of(api: Api, place: Place, services: Services, deployments: Collection[str], room: str, made: str) -> Work:
+    """Read a student's work.
+
+    Args:
+        services: the application's, as in `workshop_apps`.
+        deployments: names of the application's own, in all versions.
+        made: the time (RFC 3339).
+
+    Raises:
+        WorkshopError: a backend does not tell its devices.
+    """
+    staged = staged_services(services)
+    stages, own = {}, []
+    for kind, path in OWN_KINDS.items():
+        for item in api.items(path.format(place.namespace)):
+            name = item["metadata"]["name"]
+            if kind == "VirtualService" and name in staged and is_ours(item) and read_record(item):
+                notes = item["metadata"].get("annotations") or {}
+                stages[name] = {key: value for key, value in notes.items() if key.startswith(PREFIX)}
+            if kind in ROUTES and is_edited({"kind": kind, **item}):
+                own.append(_stripped(kind, item))
+            if kind == "Deployment" and name not in deployments:
+                own.append(_stripped(kind, item))
+    devices = {name: _devices(api, place.namespace, data) for name, data in staged.items()}
+    return Work(place.name, room, made, stages, own, devices)
+
+
+def refuse_used(api: Api, place: Place, services: Services, work: Work) -> None:
+    """Refuse a place in which somebody has worked, unless it is this work, half restored.
+
+    Raises:
+        WorkshopError: somebody has.
+    """
+    there = work_of(api, place, services, (), "", "")
+    found = []
+    for service, devices in there.devices.items():
+        archived = {each["name"]: each for each in work.devices.get(service, [])}
+        others = [each["name"] for each in devices if archived.get(each["name"]) != each]
+        found += [f"{service} has {len(others)} devices that are not in the archive"] if others else []
+    for service, record in there.records.items():
+        if record.stage != "baseline" and record != work.records.get(service):
+            found.append(f"{service} is at {record.stage.replace('_', ' ')}")
+    if found:
+        raise WorkshopError(
+            f"{place.name}'s place is in use ({'; '.join(found)}): give it back new with ansible-playbook "
+            f"playbooks/reset.yml -e student={place.name}, or restore into another one with -e student=NAME."
+        )
+
+
+def restore_devices(api: Api, place: Place, services: Services, work: Work) -> int:
+    """Add the devices that are not there yet; give how many."""
+    added = 0
+    for service, data in staged_services(services).items():
+        there = {each["name"] for each in _devices(api, place.namespace, data)}
+        missing = [each for each in work.devices.get(service, []) if each["name"] not in there]
+        for device in missing:
+            with _Backend(api, place.namespace, data) as backend:
+                backend.post("/devices", device)
+            added += 1
+    return added
+
+
+def restore_own(api: Api, place: Place, work: Work) -> tuple[list[str], list[str]]:
+    """Make a student's own objects with the student's own rights, so that an archive makes nothing else.
+
+    Args:
+        api: by the student's kubeconfig.
+
+    Returns:
+        The objects that were made or written, and a sentence for each that was refused.
+    """
+    made, refused = [], []
+    for item in work.own:
+        kind, name = item["kind"], item["metadata"]["name"]
+        path = OWN_KINDS[kind].format(place.namespace)
+        body = {**item, "metadata": {**item["metadata"], "namespace": place.namespace}}
+        try:
+            live = api.find(f"{path}/{name}")
+            if live is None:
+                api.create(path, body)
+            elif live.get("spec") == item.get("spec"):
+                continue
+            else:
+                api.merge(f"{path}/{name}", {"spec": item.get("spec")})
+            made.append(f"{kind} {name}")
+        except KubernetesError as error:
+            refused.append(f"{kind} {name} was not restored: {error}")
+    return made, refused
+
+
+def _stripped(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what somebody wrote of an object."""
+    metadata = item["metadata"]
+    versions = {"Deployment": "apps/v1"}
+    return {
+        "apiVersion": versions.get(kind, "networking.istio.io/v1"),
+        "kind": kind,
+        "metadata": {"name": metadata["name"], **{key: metadata[key] for key in KEPT if metadata.get(key)}},
+        "spec": item.get("spec"),
+    }
+
+
+class _Backend(PortForward):
+    """A connection to one of a service's pods, beside its proxy, for one request: backends close it after a POST."""
+
+    def __init__(self, api: Api, namespace: str, data: Mapping[str, Any]) -> None:
+        name = str(data["name"])
+        pod = ready_container(api, namespace, f"app={name}", name).pod
+        super().__init__(api, namespace, pod, int(data["container_port"]))
+
+    def __enter__(self) -> _Backend:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _devices(api: Api, namespace: str, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Read every device of a backend, page by page."""
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    try:
+        while after is not None:
+            with _Backend(api, namespace, data) as backend:
+                page = json.loads(backend.get(f"/devices?limit={PAGE}&after={quote(after, safe='')}"))
+            found += page["devices"]
+            after = page["next"]
+    except (PodUnreachableError, ValueError, KeyError) as error:
+        raise WorkshopError(f"{data['name']} in {namespace} does not tell its devices: {error}") from error
+    return found

@@ -1,0 +1,31 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a stage says to type, said for the student's place that it is about: one rule for every sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# The playbooks that work on one place; any other is the room's.
+_OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|rollback|rollout|stage|status|verify"
+_COMMAND = re.compile(rf"(ansible-playbook (?:playbooks/)?(?:{_OF_A_PLACE})\.yml)(?! -e student=)")
+
+
+def addressed(said: Any, student: str) -> Any:
+    """Give sentences, or data with sentences in it, with the student named in each command; "" is the room's own place.
+
+    >>> addressed(["Next: ansible-playbook playbooks/mirror.yml -e service=aleph"], "anna")
+    ['Next: ansible-playbook playbooks/mirror.yml -e student=anna -e service=aleph']
+    >>> addressed("Install it with ansible-playbook playbooks/mesh.yml.", "anna")
+    'Install it with ansible-playbook playbooks/mesh.yml.'
+    """
+    if not student:
+        return said
+    if isinstance(said, str):
+        return _COMMAND.sub(rf"\1 -e student={student}", said)
+    if isinstance(said, Mapping):
+        return {key: addressed(value, student) for key, value in said.items()}
+    if isinstance(said, (list, tuple)):
+        return [addressed(each, student) for each in said]
+    return said

@@ -1,0 +1,135 @@
+"""Many places side by side: one that fails hinders no other, and is told with its cause."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
+
+
+def student(name: str, state: str = "ready", cause: str = "") -> Place:
+    return places.changed(places.of_student(name, "/state"), state=state, cause=cause)
+
+
+ANNA, BEN, CARL = map(student, ("anna", "ben", "carl"))
+ALEPH = {
+    "service": "aleph",
+    "stage": "rollout",
+    "weight": 20,
+    "stable": "0.1",
+    "candidate": "0.3",
+    "versions": [{"version": "0.1", "measured": 80.5}, {"version": "0.3", "measured": 19.5}],
+}
+
+
+def test_one_that_fails_hinders_no_other() -> None:
+    def work(place: Place, _: stages.Say) -> dict[str, Any]:
+        if place == BEN:
+            raise WorkshopError("Its lease is somebody's.")
+        if place == CARL:
+            raise KeyError("spec")
+        return {"stage": "rollout", "verdict": PROVEN, "reasons": [], "services": [ALEPH], "lost": 0}
+
+    done = stages.side_by_side([BEN, CARL, ANNA], work, 2, lambda _: None)
+    assert [each.place.name for each in done] == ["ben", "carl", "anna"]
+    assert [each.verdict for each in done] == [REFUSED, NOT_PROVEN, PROVEN]
+    failed = stages.failure(done)
+    assert failed.startswith("2 of 3 places failed.\nben: Its lease is somebody's.\ncarl: ")
+    lines = "\n".join(stages.table(done))
+    assert "80.5 %" in lines
+    assert "1 of 3 places: proven." in lines
+    told = stages.summary(done, "rollout", [])
+    assert (told["good"], [each["verdict"] for each in told["places"]]) == (1, [REFUSED, NOT_PROVEN, PROVEN])
+    assert told["places"][2]["services"][0]["weight"] == 20
+
+
+def test_no_more_than_asked_for_at_once() -> None:
+    at_work, most, lock = 0, 0, threading.Lock()
+    both = threading.Barrier(2, timeout=10)
+
+    def work(place: Place, _: stages.Say) -> dict[str, Any]:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        both.wait()
+        with lock:
+            at_work -= 1
+        return {}
+
+    done = stages.side_by_side([student(name) for name in ("a", "b", "c", "d")], work, 2, lambda _: None)
+    assert most == 2
+    assert all(each.is_good for each in done)
+
+
+def test_of_one_alone_its_own_reasons_are_said() -> None:
+    done = stages.side_by_side([ANNA], lambda *_: {"verdict": REFUSED, "reasons": ["No.", "Nor that."]}, 3, print)
+    assert stages.failure(done) == "No.\nNor that."
+
+
+def test_progress_names_the_place_where_there_are_several() -> None:
+    said: list[str] = []
+
+    def work(_: Place, say: stages.Say) -> dict[str, Any]:
+        say("tried")
+        return {}
+
+    stages.side_by_side([ANNA], work, 1, said.append)
+    stages.side_by_side([ANNA, BEN], work, 1, said.append)
+    assert said == ["tried", "anna: tried", "ben: tried"]
+
+
+ASLEEP, FAILED = student("dora", "suspended"), student("eva", "failed", "No node takes it.")
+
+
+@pytest.mark.parametrize(
+    ("meant", "everybody", "mend", "found"),
+    [
+        pytest.param([ANNA, BEN], False, False, ["anna", "ben"], id="ready"),
+        pytest.param([ANNA, ASLEEP, FAILED], True, False, ["anna"], id="all: the others are passed over"),
+        pytest.param([ANNA, ASLEEP, FAILED], True, True, ["anna", "eva"], id="what failed is about to be put right"),
+    ],
+)
+def test_a_stage_is_taken_in_places_that_are_ready(
+    meant: list[Place], everybody: bool, mend: bool, found: list[str]
+) -> None:
+    usable, passed_over = stages.ready(meant, everybody, mend)
+    assert [each.name for each in usable] == found
+    assert len(passed_over) == len(meant) - len(found)
+
+
+@pytest.mark.parametrize(
+    ("meant", "everybody", "sentence"),
+    [
+        pytest.param(
+            [ANNA, ASLEEP], False, "dora is suspended: wake it with ansible-playbook playbooks/resume.yml", id="sleeps"
+        ),
+        pytest.param([FAILED], False, "eva was not made whole (No node takes it): type ansible-playbook", id="failed"),
+        pytest.param([ASLEEP], True, "No student has a place that is ready.", id="all sleep"),
+        pytest.param([places.of_room("staging", "/s"), ANNA], False, "not worked on together", id="the room's own"),
+    ],
+)
+def test_others_are_refused_in_a_sentence(meant: list[Place], everybody: bool, sentence: str) -> None:
+    with pytest.raises(PlaceError) as refused:
+        stages.ready(meant, everybody)
+    assert sentence in str(refused.value)
+
+
+def test_a_place_is_read_as_it_was_given() -> None:
+    assert stages.place({**ANNA.as_data(), "kubeconfig": "/elsewhere"}) == ANNA
+
+
+def test_files_are_private(tmp_path: Path) -> None:
+    stages.write(str(tmp_path / "anna/stage.json"), {"verdict": PROVEN})
+    path = tmp_path / "anna/stage.json"
+    assert json.loads(path.read_text()) == {"verdict": PROVEN}
+    assert path.stat().st_mode & 0o777 == 0o600
