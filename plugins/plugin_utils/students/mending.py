@@ -205,7 +205,7 @@ class Mending:
         path = self._paths.of(wanted)
         live = self._api.find(path)
         if live is None or wanted["kind"] in LASTING:
-            made = apply(self._api, self._paths, wanted)
+            made: Object = apply(self._api, self._paths, wanted)
         else:
             made = self._replaced(path, wanted, live)
         if live is None or _said(made) != _said(live):
