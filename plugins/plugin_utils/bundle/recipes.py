@@ -16,6 +16,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors
 # What stands for the licence of many packages at once, each of which has its own (NOTICE.md).
 EACH_ITS_OWN = "NOASSERTION"
 
+# A line of a go.mod that requires a module (a replaced one has an arrow): path and version.
+_REQUIRED = re.compile(r"^(?:require)?\s+(\S+)\s+(v\S+)(?:\s+//.*)?$", re.MULTILINE)
+
 
 @dataclasses.dataclass(frozen=True)
 class Download:
@@ -60,7 +63,6 @@ class GoRecipe:
 
     module: str
     licence: str
-    packages: str = "tool"
     variables: dict[str, str] = dataclasses.field(default_factory=dict)
     rename: dict[str, str] = dataclasses.field(default_factory=dict)
     module_files: tuple[str, ...] = ()
@@ -120,6 +122,7 @@ class Recipes:
         architecture: what this machine is.
         debian_mirror: URLs of Debian mirrors with commas between; empty: this machine's own apt sources.
         versions: version of each Go part without its "v", from its go.mod.
+        commands: what `go build` gets for each Go part: the tools of its go.mod, or its own main package.
         lock: sha256 by Go part and file, as supply/lock.yml has them for this architecture.
     """
 
@@ -135,6 +138,7 @@ class Recipes:
     wheels: WheelsRecipe
     images: dict[str, ImageRecipe]
     versions: dict[str, str]
+    commands: dict[str, list[str]]
     lock: dict[str, dict[str, str]]
 
     def expand(self, text: str) -> str:
@@ -178,6 +182,33 @@ def module_version(go_mod: str, module: str) -> str:
     return match.group(1)
 
 
+def tools(go_mod: str) -> list[str]:
+    r"""Return the packages that a go.mod's tool directives name.
+
+    >>> tools("tool (\n\texample.org/one\n)\ntool example.org/two\n")
+    ['example.org/one', 'example.org/two']
+    """
+    blocks = "".join(re.findall(r"^tool \(\n(.*?)^\)", go_mod, re.MULTILINE | re.DOTALL))
+    return blocks.split() + re.findall(r"^tool ([^(\s]+)$", go_mod, re.MULTILINE)
+
+
+def check_one_version(go_mods: dict[str, str]) -> None:
+    """Raise BundleError when two go.mod name different versions of a module: both would be compiled.
+
+    Args:
+        go_mods: text by part.
+    """
+    seen: dict[str, tuple[str, str]] = {}
+    for part, text in go_mods.items():
+        for module, version in _REQUIRED.findall(text):
+            first, known = seen.setdefault(module, (part, version))
+            if known != version:
+                raise BundleError(
+                    f"supply/go: {module} is {known} in {first}/go.mod and {version} in {part}/go.mod, and one version "
+                    "of each module is compiled: type scripts/align_go_versions."
+                )
+
+
 def load(supply: Path, debian_mirror: str = "", machine: str = "") -> Recipes:
     """Read and check the supply directory.
 
@@ -204,6 +235,7 @@ def load(supply: Path, debian_mirror: str = "", machine: str = "") -> Recipes:
             f"This machine is {machine}, and the bundle is pinned for {', '.join(sorted(pins['architectures']))}: use "
             "such a machine, or pin this one in supply/pins.yml (docs/decisions/reproducible_bundle.md says how)."
         )
+    check_one_version(go_mods)
     loaded = Recipes(
         supply=supply,
         architecture=_record(
@@ -223,6 +255,7 @@ def load(supply: Path, debian_mirror: str = "", machine: str = "") -> Recipes:
             name: _record(ImageRecipe, f"recipes.yml: images.{name}", item) for name, item in recipes["images"].items()
         },
         versions={name: module_version(go_mods[name], item.module) for name, item in go.items()},
+        commands={name: tools(go_mod) or ["."] for name, go_mod in go_mods.items()},
         lock=lock.get(machine, {}),
     )
     _check_references(loaded)

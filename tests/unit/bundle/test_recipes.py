@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def test_versions_come_from_go_mod() -> None:
     loaded = recipes.load(SUPPLY)
     assert loaded.versions["kubernetes"] == "1.36.3"
     assert loaded.expand("v{kubernetes}-{etcd}") == f"v{loaded.versions['kubernetes']}-{loaded.versions['etcd']}"
+
+
+def test_the_go_parts_are_compiled_with_one_version_of_each_module(supply: Path) -> None:
+    go_mod = supply / "go" / "coredns" / "go.mod"
+    text = go_mod.read_text()
+    assert "\tgoogle.golang.org/grpc v1." in text
+    go_mod.write_text(text.replace("\tgoogle.golang.org/grpc v1.", "\tgoogle.golang.org/grpc v1.9", 1))
+    with pytest.raises(
+        BundleError, match=r"google\.golang\.org/grpc is v.* in .*/go\.mod.*: type scripts/align_go_versions"
+    ):
+        recipes.load(supply)
+
+
+def test_every_go_part_is_in_the_workspace_and_its_packages_are_known() -> None:
+    loaded = recipes.load(SUPPLY)
+    workspace = (SUPPLY / "go/go.work").read_text()
+    assert set(re.findall(r"^\t\./(\S+)$", workspace, re.MULTILINE)) == set(loaded.go)
+    for name, commands in loaded.commands.items():
+        assert (commands == ["."]) == (SUPPLY / "go" / name / "main.go").exists(), name
+    assert loaded.commands["etcd"] == ["go.etcd.io/etcd/server/v3"]
+    assert len(loaded.commands["istio"]) == 5
 
 
 @pytest.mark.parametrize("machine", ["aarch64", "riscv64", "armv7l"])
