@@ -47,7 +47,7 @@ options:
     type: bool
     default: false
   keep_go_caches:
-    description: Keep Go's caches (14 GB) for the next build instead of deleting them when the bundle is complete.
+    description: Keep Go's caches (8 GB) for the next build instead of deleting them when the bundle is complete.
     type: bool
     default: false
 attributes:

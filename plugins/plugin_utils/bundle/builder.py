@@ -65,7 +65,7 @@ class Builder:
         cache: the cache's root, made when missing.
         say: tells people about the progress, one line at a time.
         update_lock: write supply/lock.yml instead of checking against it.
-        keep_go_caches: leave Go's caches for the next build (14 GB).
+        keep_go_caches: leave Go's caches for the next build (8 GB).
         stamp: where it is remembered that the bundle was verified; None: it is verified each time.
     """
 

@@ -16,8 +16,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipe
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, minutes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore
 
-# Bytes that building takes in the cache's file system: measured 16 GB with the Go parts, 2.5 GB without.
-_NEEDED_WITH_GO = 17e9
+# Bytes that building takes in the cache's file system: measured 10 GB with the Go parts, 2.5 GB without.
+_NEEDED_WITH_GO = 11e9
 _NEEDED_WITHOUT_GO = 3e9
 
 

@@ -33,7 +33,7 @@ def test_it_says_why_it_builds_how_long_and_what_it_needs_before_it_begins(make:
     said: list[str] = []
     path = make(said).ensure().path
     assert said[0] == f"There is no bundle {path}. It is made from packages."
-    assert said[1].startswith("0 of 6 parts are done, about 5 minutes left; it needs 17 GB in ")
+    assert said[1].startswith("0 of 6 parts are done, about 5 minutes left; it needs 11 GB in ")
     assert said[1].endswith(", and the network: the Go module proxy, PyPI")
     assert "1/6] wheels services 3.11 ..." in said[2]
     assert "1 of 6 parts are done, about 3 minutes left" in said[3]
@@ -97,7 +97,7 @@ def test_what_this_machine_lacks_is_said_before_anything_is_built(
 def test_too_little_space_is_found_before_anything_is_built(make: MakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10, 9, 2_000_000_000))
-    with pytest.raises(BundleError, match=r"no space left .* 2\.0 GB free, 17 GB are needed.*-e workshop_cache_dir="):
+    with pytest.raises(BundleError, match=r"no space left .* 2\.0 GB free, 11 GB are needed.*-e workshop_cache_dir="):
         make().ensure()
     assert Builds.done == []
 
