@@ -121,7 +121,14 @@ def percentile(ordered: Sequence[float], percent: float) -> float | None:
 
 
 def in_words(result: Mapping[str, Any]) -> str:
-    """Sum a summary up in a line for people."""
-    return "; ".join(
-        f"{name}: {counts['sent']} sent, {counts['failed']} failed" for name, counts in result["targets"].items()
-    )
+    """Sum a summary up in a line for people: what is under way has not failed.
+
+    >>> in_words({"targets": {"aleph": {"sent": 459, "failed": 8, "missing": 8}}})
+    'aleph: 459 sent, 0 failed, 8 without an answer yet'
+    """
+    return "; ".join(_counts(name, **counts) for name, counts in result["targets"].items())
+
+
+def _counts(name: str, sent: int, failed: int, missing: int, **_: Any) -> str:
+    waiting = f", {missing} without an answer yet" if missing else ""
+    return f"{name}: {sent} sent, {failed - missing} failed{waiting}"
