@@ -47,7 +47,7 @@ EXAMPLES = r"""
 - name: Take the kit
   istio_games.workshop.kit:
     kit: /media/stick/workshop.kit
-    key: /root/minisign.pub
+    key: kit.pub
     cache_dir: ~/.cache/istio-workshop
     project: "{{ playbook_dir }}/.."
 """

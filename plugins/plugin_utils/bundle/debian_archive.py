@@ -43,7 +43,7 @@ def sources(suite: str, mirror: str) -> list[str]:
         raise BundleError(
             f"The node is made of Debian {suite}, and this machine's apt sources name no archive of Debian: name a "
             "mirror of Debian, and one of its security updates, with "
-            "-e workshop_debian_mirror=http://deb.debian.org/debian,http://deb.debian.org/debian-security."
+            "-e workshop_debian_mirror=https://mirror.example/debian,https://mirror.example/debian-security."
         )
     return lines
 

@@ -276,7 +276,7 @@ def _sources(suite: str, mirror: str) -> str:
     if not places.get("Debian"):
         raise KitError(
             "This machine has no source of Debian packages of its own (or apt-get update was never run): name a mirror "
-            "with -e kit_debian_mirror=http://deb.debian.org/debian."
+            "with -e kit_debian_mirror=https://mirror.example/debian."
         )
     security = places.get("Debian-Security")
     signed = f"[signed-by={_KEYRING}]"

@@ -64,7 +64,7 @@ class Request:
         if self.mirror and not re.fullmatch(r"https?://[\w.:/-]+", self.mirror):
             raise KitError(
                 f"kit_debian_mirror is {self.mirror!r:.80}, but must be the address of Debian's packages: for example "
-                "-e kit_debian_mirror=http://deb.debian.org/debian."
+                "-e kit_debian_mirror=https://mirror.example/debian."
             )
         if not shutil.which("zstd"):
             raise KitError("zstd compresses a kit and is not installed: type apt-get install zstd.")

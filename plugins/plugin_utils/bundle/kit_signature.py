@@ -70,7 +70,7 @@ def _read_key(key: str) -> tuple[bytes, bytes]:
     except (OSError, ValueError, IndexError, binascii.Error) as error:
         raise KitError(
             f"workshop_kit_key is {key!r:.80}, but must be a public key of minisign (RW...) or the file that holds it: "
-            "for example -e workshop_kit_key=/root/minisign.pub; nothing was changed."
+            "for example -e workshop_kit_key=kit.pub; nothing was changed."
         ) from error
     return raw[2:10], raw[10:]
 

@@ -91,7 +91,7 @@ def check_sign_key(key: str) -> None:
     if not Path(key).is_file() or "secret key" not in Path(key).read_text(errors="replace")[:200]:
         raise KitError(
             f"kit_sign_key is {key!r}, but must be the file of a secret key of minisign (minisign -G -W makes one): "
-            "for example -e kit_sign_key=/root/.minisign/minisign.key."
+            "for example -e kit_sign_key=kit.key."
         )
 
 

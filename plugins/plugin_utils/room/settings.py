@@ -68,7 +68,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_name": (_room_name, "blue"),
         "workshop_supply": (lambda value: _one_of(value, SUPPLIES), "auto"),
         "workshop_cache_dir": (_directory, "/var/tmp/workshop-cache"),
-        "workshop_debian_mirror": (_mirrors, "http://deb.debian.org/debian,http://deb.debian.org/debian-security"),
+        "workshop_debian_mirror": (_mirrors, "https://mirror.example/debian,https://mirror.example/debian-security"),
         "workshop_state_dir": (_directory, "/var/tmp/workshop-state"),
         "workshop_kubeconfig": (_kubeconfig, "$HOME/.kube/config"),
         "workshop_listen_address": (_address, "127.0.0.1"),
