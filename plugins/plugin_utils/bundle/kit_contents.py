@@ -23,6 +23,7 @@ from packaging.requirements import Requirement
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, version_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.pypi_parts import pip_download
 
 # glibc versions that wheels are made for: a Debian that has the Python has a newer one than any of these.
 _GLIBC = (17, 24, 27, 28, 31, 34, 35)
@@ -72,19 +73,9 @@ class Contents:
         """Fetch these wheels for a Python of this machine's architecture."""
         machine = platform.machine()
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in _GLIBC] + [f"manylinux2014_{machine}", "any"]
-        abis = (f"cp{python.replace('.', '')}", "abi3", "none")
-        (target / "requirements.txt").write_text(requirements)
-        self._run(
-            "kit: the Python packages",
-            "PyPI",
-            [
-                *(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--progress-bar=off", "--no-deps"),
-                *("--require-hashes", "--only-binary=:all:", "--python-version", python, "--implementation", "cp"),
-                *(word for abi in abis for word in ("--abi", abi)),
-                *(word for name in platforms for word in ("--platform", name)),
-                *("--dest", target, "--requirement", target / "requirements.txt"),
-            ],
-        )
+        pinned = target / "requirements.txt"
+        pinned.write_text(requirements)
+        self._run("kit: the Python packages", "PyPI", pip_download(pinned, target, python, platforms))
 
     def debian(self, suites: Sequence[str], mirror: str = "") -> Path:
         """The directory of the packages that requirements/debian.txt names, with what they need besides.

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,26 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Download, Recipes
 
 _PIP_ENVIRONMENT = re.compile(r"PIP_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.I)
-_PIP_DOWNLOAD: list[str | Path] = [
-    *(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--progress-bar=off"),
-    *("--no-deps", "--require-hashes", "--only-binary=:all:"),
-]
+
+
+def pip_download(
+    requirements: Path, directory: Path, python: str = "", platforms: Sequence[str] = ()
+) -> list[str | Path]:
+    """The command that fetches into `directory` the wheels that a requirements file pins by hash.
+
+    Args:
+        python: the version of CPython that they are for, such as "3.11"; empty: the one that runs this.
+        platforms: wheel platforms that will do, where `python` is named.
+    """
+    abis = (f"cp{python.replace('.', '')}", "abi3", "none") if python else ()
+    return [
+        *(sys.executable, "-m", "pip", "download", "--no-cache-dir", "--progress-bar=off"),
+        *("--no-deps", "--require-hashes", "--only-binary=:all:"),
+        *(("--python-version", python, "--implementation", "cp") if python else ()),
+        *(word for abi in abis for word in ("--abi", abi)),
+        *(word for platform in platforms for word in ("--platform", platform)),
+        *("--dest", directory, "--requirement", requirements),
+    ]
 
 
 class _OneWheel(Part):
@@ -36,7 +53,7 @@ class _OneWheel(Part):
         bench.run(
             self.name,
             "PyPI",
-            [*_PIP_DOWNLOAD, "--dest", bench.directory, "--requirement", requirement],
+            pip_download(requirement, bench.directory),
             env=environment(_PIP_ENVIRONMENT),
         )
         requirement.unlink()
@@ -101,17 +118,10 @@ class Wheels(Part):
         return [self.recipe.python, self.recipes.architecture.wheels, files]
 
     def build(self, bench: Workbench) -> None:
-        cpython = "cp" + self.recipe.python.replace(".", "")
         for requirements in self.requirements:
             bench.run(
                 self.name,
                 "PyPI",
-                [
-                    *_PIP_DOWNLOAD,
-                    *("--python-version", self.recipe.python, "--implementation", "cp"),
-                    *(word for abi in (cpython, "abi3", "none") for word in ("--abi", abi)),
-                    *(word for platform in self.recipes.architecture.wheels for word in ("--platform", platform)),
-                    *("--dest", bench.directory, "--requirement", requirements),
-                ],
+                pip_download(requirements, bench.directory, self.recipe.python, self.recipes.architecture.wheels),
                 env=environment(_PIP_ENVIRONMENT),
             )
