@@ -6,23 +6,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
-    RESTART_SECONDS,
-    Registry,
-    RegistryError,
-)
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RegistryError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images, MissingImageError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import MissingImageError
 
 
 class ActionModule(WorkshopAction):
     """Thin: arguments in, `Images`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        registry = Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS)
         try:
-            return {"digests": Images(Records(self.api, given["build_namespace"]), registry).digests(given["images"])}
+            return {"digests": self.images(self.api).digests(given["images"])}
         except (MissingImageError, RegistryError) as error:
             if not self.check_mode:
                 raise

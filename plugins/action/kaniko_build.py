@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
@@ -23,7 +22,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         builder = Builder(
             self.api,
-            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
+            self.registry,
             namespace=given["namespace"],
             source=Path(given["source"]),
             template=labelled(given["job"], self.room),

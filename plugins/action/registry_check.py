@@ -6,11 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import (
-    RESTART_SECONDS,
-    Registry,
-    UnansweredError,
-)
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import UnansweredError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
@@ -21,7 +17,7 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            found = Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS).damages()
+            found = self.registry.damages()
         except UnansweredError:
             if not self.check_mode:
                 raise

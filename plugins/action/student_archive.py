@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
@@ -46,7 +43,7 @@ class ActionModule(WorkshopAction):
         given = self._given
         if self.check_mode:
             return {"file": ""}
-        api = Api.connect(given["kubeconfig"], self.patience, lambda _: None)
+        api = self.another_api()
         names = {item["metadata"]["name"] for item in given["deployments"]} | {
             str(service["name"]) for service in given["services"]
         }
@@ -92,11 +89,11 @@ class ActionModule(WorkshopAction):
             return {}
         where = Surroundings(
             self.api,
-            Api.connect(given["kubeconfig"], say=lambda _: None),
+            self.another_api(),
             place.namespace,
             given["services"],
             objects.of_place(given["deployments"], place, self.room),
-            Images(Records(self.api, given["build_namespace"]), Registry(given["registry"], RESTART_SECONDS)),
+            self.images(self.api),
             Path(place.directory) / "taken-over",
             given["timeout"],
             self.room,

@@ -9,10 +9,7 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
@@ -67,16 +64,13 @@ class ActionModule(WorkshopAction):
     def _lead(self, place: Place, tell: stages.Say) -> dict[str, Any]:
         """Lead one place to the stage, after it was put right where that is asked for."""
         given = self._given
-        api = self.api if self._alone else Api.connect(given["kubeconfig"], self.patience, lambda _: None)
-        images = Images(
-            Records(api, given["build_namespace"]),
-            Registry(given["registry"], 0 if self.check_mode else RESTART_SECONDS),
-        )
+        api = self.api if self._alone else self.another_api()
+        images = self.images(api)
         deployments = self._of(place, given["deployments"])
         copies = Path(place.directory) / "taken-over"
         where = Surroundings(
             api,
-            Api.connect(given["kubeconfig"], say=lambda _: None),  # the other connection says what is waited for
+            self.another_api(),  # the other connection says what is waited for
             place.namespace,
             given["services"],
             deployments,

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
@@ -38,7 +37,7 @@ class ActionModule(WorkshopAction):
 
     def _look(self, place: Place, tell: stages.Say) -> dict[str, Any]:
         given = self._given
-        api = self.api if self._alone else Api.connect(given["kubeconfig"], self.patience, lambda _: None)
+        api = self.api if self._alone else self.another_api()
         told = survey.survey(
             api,
             place.namespace,

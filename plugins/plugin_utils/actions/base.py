@@ -32,7 +32,10 @@ from ansible.module_utils.errors import UnsupportedError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
+from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import PATIENCE_SECONDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.processes import end_with_parent
@@ -73,6 +76,19 @@ class WorkshopAction(ActionBase):
     def api(self) -> Api:
         """The cluster that the option `kubeconfig` names."""
         return Api.connect(self._given["kubeconfig"], self.patience)
+
+    def another_api(self) -> Api:
+        """A further connection to it: for a thread, or to be silent while another one says what is waited for."""
+        return Api.connect(self._given["kubeconfig"], self.patience, lambda _: None)
+
+    @property
+    def registry(self) -> Registry:
+        """The registry of the option `registry`; in check mode, where it may not be there yet, not waited for."""
+        return Registry(self._given["registry"], 0 if self.check_mode else RESTART_SECONDS)
+
+    def images(self, api: Api) -> Images:
+        """What was built, by the records in the option `build_namespace`, and what the registry has."""
+        return Images(Records(api, self._given["build_namespace"]), self.registry)
 
     @cached_property
     def room(self) -> str:
