@@ -56,6 +56,7 @@ class Steps:
 
     Attributes:
         before: the VirtualService to go back to.
+        users: the versions that it leads users to.
         deploy: versions that do not answer yet.
         awaited: versions that must answer, each with a healthy endpoint in every calling proxy.
         trial: versions that users will reach and have not reached before.
@@ -65,6 +66,7 @@ class Steps:
     goal: Goal
     pin: Sequence[Item]
     before: Item
+    users: Sequence[Version]
     deploy: Sequence[Version]
     awaited: Sequence[Version]
     prepare: Item
@@ -168,11 +170,13 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
     copied = {goal.candidate} if reached and goal.stage == "mirror" and broken else set()
     # The past changes when the stage is proved, not before.
     remembered = goal.record() if reached else back
+    led_back = subsets_of_users(before) if before else set()
     prepare = destination_rule(service, namespace, [*old, *goal.tags], remembered)
     return Steps(
         goal=goal,
         pin=pin,
         before=_content(before) if before is not None else virtual_service(goal),
+        users=[Version(service, tag) for tag in sorted({*known, *goal.tags}) if version_label(tag) in led_back],
         deploy=[Version(service, tag) for tag in missing if tag not in copied],
         awaited=[Version(service, tag) for tag in goal.tags if tag not in copied],
         prepare=_with_others(prepare, current_subsets),

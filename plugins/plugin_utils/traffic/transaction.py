@@ -17,7 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import Version
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import LoadClient
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.mirror import Mirrors
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.plan import Plan, Steps
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proof import Proof
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
@@ -205,9 +205,14 @@ class Transaction:
         if self._to_stable or not steps:
             verdict.verdict = NOT_PROVEN
             return
+        verdict.verdict = NOT_PROVEN
+        answering = self._bring_back(steps)
+        if answering is None:
+            return
         verdict.verdict = TAKEN_BACK
         self._cluster.say("the proof failed: going back to the routes of before")
-        self._cluster.writer.write([each.before for each in steps])
+        subsets = [each.prepare for each in steps if answering.get(each.goal.service)]
+        self._cluster.writer.write([*subsets, *(each.before for each in steps)], answering=answering)
         self._did("wrote the routes of before again")
         if self._plan.taken:
             # Not waited for: what the proxies make of them beside ours is their owners' business, as before.
@@ -223,6 +228,34 @@ class Transaction:
             self._proof.again(goals)
         except WorkshopError as error:
             verdict.told.append(f"Users are back where they were, which could not be measured: {error}")
+
+    def _bring_back(self, steps: Sequence[Steps]) -> dict[str, list[str]] | None:
+        """Bring those versions that users go back to and that somebody has taken away meanwhile.
+
+        Returns:
+            Their subsets by service; None where one does not come up, and the stage's own versions answer: then users
+            are better off where they are.
+        """
+        cluster = self._cluster
+        gone = cluster.versions.silent([version for each in steps for version in each.users])
+        if not gone:
+            return {}
+        names = ", ".join(version.deployment for version in gone)
+        cluster.say(f"the proof failed, and {names} no longer runs: bringing it back first")
+        cluster.permitted()
+        try:
+            cluster.versions.bring(gone)
+            cluster.versions.wait(gone)
+        except WorkshopError as error:
+            if not cluster.versions.silent([version for each in steps for version in each.awaited]):
+                self.verdict.told.append(f"Users stay where this stage has led them, for {names} does not run: {error}")
+                return None
+            return {}
+        self._did(f"brought back {names}")
+        answering: dict[str, list[str]] = {}
+        for version in gone:
+            answering.setdefault(version.service, []).append(version.subset)
+        return answering
 
     def _fail(self, error: Exception) -> None:
         """End after an error: back, where routes were written and the cluster lets us."""

@@ -68,12 +68,21 @@ class Versions:
 
     def bring(self, versions: Sequence[Version]) -> None:
         """Apply the Deployments of some versions, beside what there is of them by now."""
-        path = f"/apis/apps/v1/namespaces/{self._namespace}/deployments"
-        self._live = {str(item["metadata"]["name"]): item for item in self._api.items(path)}
+        self._look()
         for version in versions:
             wanted = self._wanted(version.deployment)
             self._objects.apply(wanted, dry_run=self._check_mode)
             self.changed.append(label(wanted))
+
+    def silent(self, versions: Sequence[Version]) -> list[Version]:
+        """Give those of which no pod is available now."""
+        self._look()
+        statuses = {name: item.get("status") or {} for name, item in self._live.items()}
+        return [each for each in versions if not statuses.get(each.deployment, {}).get("availableReplicas")]
+
+    def _look(self) -> None:
+        path = f"/apis/apps/v1/namespaces/{self._namespace}/deployments"
+        self._live = {str(item["metadata"]["name"]): item for item in self._api.items(path)}
 
     def wait(self, versions: Sequence[Version]) -> None:
         """Wait until they are rolled out."""

@@ -532,6 +532,79 @@ def test_a_way_back_that_fails_is_told_and_is_gone_on_with(mishap: Mishap) -> No
     assert world.routes() == World(BASELINE).routes()
 
 
+def taken_away_during_the_proof() -> World:
+    """A world at half of each, in which somebody deletes the version that users would go back to."""
+    world = World(HALF)
+    world.broken = {"aleph 0.3"}
+
+    def take_away() -> None:
+        del world.at["measure aleph for everybody"]
+        del world.deployments["aleph-v01"]
+
+    world.at["measure aleph for everybody"] = take_away
+    return world
+
+
+def test_users_go_back_to_no_version_that_somebody_has_taken_away() -> None:
+    world = taken_away_during_the_proof()
+    verdict = world.run(PROMOTE)
+    first = world.events.index("deploy aleph-v01")
+    assert world.events[first:][:4] == [
+        "deploy aleph-v01",
+        "up aleph-v01",
+        "held subsets of aleph, v01 answering",
+        "route aleph rollout 50",
+    ]
+    assert verdict.verdict == TAKEN_BACK
+    assert verdict.did[-2:] == ["brought back aleph-v01", BACK]
+    answers(world)
+
+
+@pytest.mark.parametrize("number", range(len(FIRST_STAGE) + 4))
+@pytest.mark.parametrize(
+    ("begins", "target"), [(BASELINE, HALF), (HALF, PROMOTE), (goal("mirror"), PROMOTE), (BASELINE, goal("mirror"))]
+)
+def test_a_version_that_somebody_deletes_in_the_middle_costs_no_more_than_a_second_run(
+    begins: Goal, target: Goal, number: int
+) -> None:
+    world = World(begins)
+    happen = world.happen
+
+    def deleting(event: str) -> None:
+        happen(event)
+        if len(world.events) == number:
+            world.deployments.pop("aleph-v01", None)
+            world.lost = {"aleph": {"during": 3, "after": 1}}
+
+    world.happen = deleting  # type: ignore[method-assign]
+    verdict = world.run(target)
+    if verdict.verdict == TAKEN_BACK:
+        answers(world)
+    world.happen, world.lost = happen, {}  # type: ignore[method-assign]
+    assert world.run(target).verdict == PROVEN
+    answers(world)
+
+
+def test_users_stay_where_the_version_of_before_does_not_come_up() -> None:
+    world = taken_away_during_the_proof()
+    world.at["deploy aleph-v01"] = no_answer
+    verdict = world.run(PROMOTE)
+    assert verdict.verdict == NOT_PROVEN
+    assert verdict.told == [f"Users stay where this stage has led them, for aleph-v01 does not run: {NO_ANSWER}"]
+    answers(world)
+
+
+def test_users_go_back_to_what_is_left_where_nothing_comes_up() -> None:
+    world = taken_away_during_the_proof()
+
+    def nothing_is_left() -> None:
+        world.deployments.clear()
+        no_answer()
+
+    world.at["deploy aleph-v01"] = nothing_is_left
+    assert world.run(PROMOTE).verdict == TAKEN_BACK
+
+
 @pytest.mark.parametrize("event", FIRST_STAGE[:14])
 def test_an_error_of_another_kind_ends_like_any_other(event: str) -> None:
     world = World(BASELINE)

@@ -211,6 +211,9 @@ class FakeVersions:
             self._world.deploy(version.service, version.tag)
             self.changed.append(f"Deployment staging/{version.deployment}")
 
+    def silent(self, versions: Sequence[Version]) -> list[Version]:
+        return [version for version in versions if version.deployment not in self._world.deployments]
+
     def wait(self, versions: Sequence[Version]) -> None:
         for version in versions:
             self._world.happen(f"up {version.deployment}")
