@@ -18,9 +18,9 @@ def problems(
 
     Args:
         stage: a name of STAGES.
-        service: the services to change, as a list or text with commas; empty or None for all.
+        service: the services to change, as a list or text with commas; None for all.
         weight: percent for the new version, None when it was not given; only the stage `rollout` takes one.
-        version: the new version's tag, instead of the data's `candidate`; empty or None for that.
+        version: the new version's tag, instead of the data's `candidate`; None for that.
         takeover: whether routing that somebody else changed may be overwritten; true or false.
         services: an application's services; those with a `candidate` have stages.
     """
@@ -33,23 +33,24 @@ def problems(
     if stage not in STAGES:
         found.append(f"stage is {stage!r}, but must be one of: {', '.join(STAGES)}: for example -e stage=mirror.")
     named = named_services(service)
-    if set(named) - staged.keys():
+    # Empty is a shell's variable that is not set, and not a wish for all of them.
+    if set(named) - staged.keys() or (service is not None and not named):
         found.append(
-            f"service is {','.join(named)!r}, but must be one or more of: {', '.join(staged)}: "
-            f"for example -e service={next(iter(staged))} or -e service={','.join(staged)}."
+            f"service is {','.join(named)!r}, but must be one or more of: {', '.join(staged)}: for example "
+            f"-e service={next(iter(staged))} or -e service={','.join(staged)}; without it, all of them are meant."
         )
     if stage == "rollout":
         found += _weight_problems(weight)
     elif weight is not None:
         found.append(
             f"weight is {weight!r}, but the stage {stage} takes none: leave it out, "
-            f"or type ansible-playbook rollout.yml -e weight={weight}."
+            f"or type ansible-playbook rollout.yml -e weight={50 if _weight_problems(weight) else weight}."
         )
     if str(takeover).lower() not in ("true", "false"):
         found.append(f"takeover is {str(takeover)!r}, but must be true or false: for example -e takeover=true.")
-    if version and set(named) <= staged.keys():
+    if version is not None and set(named) <= staged.keys():
         for name in named or staged:
-            found += _version_problems(str(version), staged[name])
+            found += _version_problems(version, staged[name])
     return found
 
 
@@ -77,11 +78,22 @@ def _weight_problems(weight: Any) -> list[str]:
     return []
 
 
-def _version_problems(version: str, service: Mapping[str, Any]) -> list[str]:
+def _version_problems(version: Any, service: Mapping[str, Any]) -> list[str]:
     tags = built_tags(service)
-    if version in tags:
+    # A number forgets how it was written: 1.10 is 1.1.
+    same = [tag for tag in tags if _is_number(tag) and isinstance(version, float) and float(tag) == version]
+    if len(same) > 1:
+        return [
+            f"version is the number {version}, which may be any of {', '.join(same)} of {service['name']}: give it as "
+            f"text, for example -e version={same[-1]}."
+        ]
+    if str(version) in tags:
         return []
     return [
-        f"version is {version!r}, but for {service['name']} must be one of: {', '.join(tags)}: "
+        f"version is {str(version)!r}, but for {service['name']} must be one of: {', '.join(tags)}: "
         f"for example -e service={service['name']} -e version={tags[-1]}."
     ]
+
+
+def _is_number(tag: str) -> bool:
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", tag) is not None

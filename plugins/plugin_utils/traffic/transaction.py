@@ -185,6 +185,9 @@ class Transaction:
         self._cluster.writer.write([each.finish for each in steps], exact=True)
         if retired:
             self._proof.report()
+            if self.verdict.reasons:
+                self.verdict.verdict = NOT_PROVEN
+                self.verdict.told.append("The stage's routes stay: the version of before is gone.")
 
     def _go_back(self) -> None:
         """Write the routes of before, and prove them; nothing is retired."""

@@ -49,7 +49,7 @@ def test_a_filter_gives_a_value_or_says_what_is_wrong(name: str, data: st.DataOb
 @example("50\n")
 def test_a_weight_is_a_whole_percentage_or_a_sentence(weight: Any) -> None:
     is_one = type(weight) in (int, str) and str(weight) in map(str, range(101))
-    said = arguments.problems("rollout", "", weight, "", False, SERVICES)
+    said = arguments.problems("rollout", None, weight, None, False, SERVICES)
     assert (said == []) == is_one
     assert all(re.match("weight is", sentence) for sentence in said)
 

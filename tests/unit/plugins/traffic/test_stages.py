@@ -15,7 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.route
 
 
 def problems(services: list[dict[str, Any]], **typed: Any) -> list[str]:
-    given = {"stage": "rollout", "service": "", "weight": 50, "version": "", "takeover": False} | typed
+    given = {"stage": "rollout", "service": None, "weight": 50, "version": None, "takeover": False} | typed
     return arguments.problems(**given, services=services)
 
 
@@ -45,7 +45,7 @@ def test_a_missing_weight_says_what_to_type(services: list[dict[str, Any]]) -> N
 
 
 @pytest.mark.parametrize(
-    "service", ["aleph", "beth", "aleph,beth", "beth, aleph", ["aleph"], ["aleph", "beth"], "", None, []]
+    "service", ["aleph", "beth", "aleph,beth", "beth, aleph", ["aleph"], ["aleph", "beth"], None]
 )
 def test_services_may_be_a_list(services: list[dict[str, Any]], service: Any) -> None:
     assert problems(services, service=service) == []
@@ -61,6 +61,15 @@ def test_services_may_be_a_list(services: list[dict[str, Any]], service: Any) ->
         ({"service": "aleph,"}, "service is 'aleph,', but must be one or more of"),
         ({"service": "aleph;beth"}, "service is 'aleph;beth', but must be one or more of"),
         ({"service": {"aleph": 1}}, "but must be one or more of"),
+        # A shell's variable that is not set, and not all services.
+        ({"service": ""}, "service is '', but must be one or more of: aleph, beth"),
+        ({"service": " "}, "service is '', but must be one or more of: aleph, beth"),
+        ({"service": []}, "service is '', but must be one or more of: aleph, beth"),
+        ({"service": False}, "service is 'False', but must be one or more of: aleph, beth"),
+        ({"service": "aleph", "version": ""}, "version is '', but for aleph must be one of: 0.1, 0.2, 0.3"),
+        ({"service": "aleph", "version": False}, "version is 'False', but for aleph must be one of"),
+        ({"service": "aleph", "version": 0}, "version is '0', but for aleph must be one of"),
+        ({"service": "aleph", "version": "0.3 "}, "version is '0.3 ', but for aleph must be one of"),
         ({"service": "aleph,beth", "version": "0.2"}, "version is '0.2', but for beth must be one of: 0.1, 0.3"),
         ({"stage": "cheese"}, "stage is 'cheese', but must be one of: baseline, dark_launch"),
         ({"stage": "mirror"}, "the stage mirror takes none"),
@@ -71,6 +80,23 @@ def test_services_may_be_a_list(services: list[dict[str, Any]], service: Any) ->
 )
 def test_what_else_is_wrong_is_named(services: list[dict[str, Any]], typed: dict[str, Any], said: str) -> None:
     assert any(said in sentence for sentence in problems(services, **typed))
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        (0.3, None),
+        ("1.10", None),
+        ("1.1", None),
+        (1.1, "version is the number 1.1, which may be any of 1.1, 1.10 of aleph: give it as text, for example"),
+        (2.5, "version is '2.5', but for aleph must be one of"),
+    ],
+)
+def test_a_number_that_may_be_several_versions_is_none(version: Any, said: str | None) -> None:
+    tags = ("0.3", "1.1", "1.10", "1.0-RC1", "latest")
+    aleph = {"name": "aleph", "candidate": "0.3", "build": {"versions": [{"tag": tag} for tag in tags]}}
+    found = problems([aleph], version=version)
+    assert [sentence[: len(said or "")] for sentence in found] == ([said] if said else [])
 
 
 def test_an_application_without_candidates_has_no_stages() -> None:

@@ -940,6 +940,26 @@ def test_a_stable_version_that_nobody_answers_for_is_brought_back_first() -> Non
 
 
 @pytest.mark.parametrize(
+    ("lost", "reason"),
+    [
+        ({"aleph": {"after": 2}}, "2 of 100 requests to aleph failed: refused, no more is known."),
+        (None, "Nothing is known of the requests meanwhile: the load client began anew while the stage changed."),
+    ],
+    ids=["lost", "unknown"],
+)
+def test_what_was_lost_while_the_old_version_was_removed_is_no_proof(
+    lost: dict[str, dict[str, int]] | None, reason: str
+) -> None:
+    world = World(HALF)
+    world.at["remove aleph-v01"] = lambda: setattr(world, "lost", lost)
+    verdict = world.run(PROMOTE)
+    assert (verdict.verdict, verdict.reasons) == (NOT_PROVEN, [reason])
+    assert verdict.told[-1] == "The stage's routes stay: the version of before is gone."
+    assert world.routes()["spec"] == virtual_service(PROMOTE)["spec"]
+    assert sorted(world.deployments) == ["aleph-v03"]
+
+
+@pytest.mark.parametrize(
     ("name", "end"), [("the trial", REFUSED), ("everybody", TAKEN_BACK)], ids=["on trial", "afterwards"]
 )
 def test_a_single_failed_request_speaks_against_a_split_that_is_honoured(
