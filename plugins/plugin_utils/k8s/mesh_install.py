@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
 
 # Seconds that one command may take; all of them take about two.
 PATIENCE = 120
@@ -19,8 +20,6 @@ PATIENCE = 120
 _OBJECT = re.compile(r"^diff -u -N \S+/LIVE-\d+/(\S+) ", re.MULTILINE)
 # istiod itself changes its webhooks: their certificate, whether they may fail, whom they select.
 _WEBHOOK = "WebhookConfiguration."
-# As istioctl makes it: a native sidecar is among the init containers.
-_PROXY = "istio-proxy"
 
 
 class MeshError(WorkshopError):
@@ -117,7 +116,7 @@ def without_proxy(pods: Iterable[Mapping[str, Any]], services: Iterable[str]) ->
         f"Pod {pod['metadata']['namespace']}/{pod['metadata']['name']} has no proxy: ansible-playbook "
         "playbooks/deploy.yml puts it on the mesh."
         for pod in pods
-        if (pod["metadata"].get("labels") or {}).get("app") in wanted and not _has_proxy(pod)
+        if (pod["metadata"].get("labels") or {}).get("app") in wanted and not has_proxy(pod)
     ]
 
 
@@ -131,7 +130,7 @@ def of_another_version(versions: Mapping[str, Any], pods: Iterable[Mapping[str, 
     wanted = versions["clientVersion"]["version"]
     parts = {f"istiod ({each['Component']})": each["Info"]["version"] for each in versions.get("meshVersion") or []}
     proxies = {each["ID"]: each["IstioVersion"] for each in versions.get("dataPlaneVersion") or []}
-    names = [f"{pod['metadata']['name']}.{pod['metadata']['namespace']}" for pod in pods if _has_proxy(pod)]
+    names = [f"{pod['metadata']['name']}.{pod['metadata']['namespace']}" for pod in pods if has_proxy(pod)]
     found = [] if parts else ["istiod does not answer: ansible-playbook playbooks/mesh.yml brings it up."]
     found += [
         f"The proxy of pod {name} is not connected to istiod: ansible-playbook playbooks/mesh.yml brings it up."
@@ -144,11 +143,6 @@ def of_another_version(versions: Mapping[str, Any], pods: Iterable[Mapping[str, 
         if version != wanted
     ]
     return found
-
-
-def _has_proxy(pod: Mapping[str, Any]) -> bool:
-    spec = pod.get("spec") or {}
-    return any(each["name"] == _PROXY for kind in ("containers", "initContainers") for each in spec.get(kind) or [])
 
 
 def _last_line(text: str) -> str:

@@ -14,7 +14,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
     Trouble,
 )
 
-__all__ = ("Trouble", "is_ready", "not_ready", "trouble")
+__all__ = ("PROXY", "Trouble", "has_proxy", "is_ready", "not_ready", "trouble")
+
+# As Istio's injector names it.
+PROXY = "istio-proxy"
 
 # Waiting states that end by themselves, and what Kubernetes calls the ones that do not.
 _HARMLESS = {"ContainerCreating", "PodInitializing"}
@@ -62,6 +65,12 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and any(
         condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions
     )
+
+
+def has_proxy(pod: Mapping[str, Any]) -> bool:
+    """Tell whether a pod has a proxy of Istio's: a native one is among the init containers."""
+    spec = pod.get("spec") or {}
+    return any(each["name"] == PROXY for kind in ("initContainers", "containers") for each in spec.get(kind) or [])
 
 
 def not_ready(pod: Mapping[str, Any]) -> Trouble | None:

@@ -13,20 +13,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.contents import (
+    Found,
+    Kind,
+    is_made_by_itself,
+    kinds,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import REVISION, Mesh
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh_install import Istioctl
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed, is_ours, owner
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
-# What the cluster, a controller or istiod makes by itself in every namespace, or in Istio's.
-_MADE_BY_ITSELF_KINDS = {"Event", "Endpoints", "EndpointSlice", "Lease", "ControllerRevision", "PodMetrics"}
-_MADE_BY_ITSELF = {
-    ("ConfigMap", "kube-root-ca.crt"),
-    ("ConfigMap", "istio-ca-root-cert"),
-    ("ConfigMap", "istio-ca-crl"),
-    ("ServiceAccount", "default"),
-}
 _ISTIODS_OWN = {"ConfigMap": "istio-", "Secret": "istio-ca-secret"}
 _BY_ISTIOCTL = "operator.istio.io/managed"
 _ISTIO_GROUP = ".istio.io"
@@ -48,19 +47,6 @@ _ADMISSION = {
 }
 
 Object = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Found:
-    """An object, and where the API has it."""
-
-    path: str
-    kind: str
-    item: Object
-
-    def __str__(self) -> str:
-        metadata = self.item["metadata"]
-        return f"{self.kind} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
 @dataclass
@@ -103,6 +89,7 @@ class Cluster:
         definitions: names of Istio's CustomResourceDefinitions.
         volumes: PersistentVolumes.
         admission: policies of the whole cluster that bear our label.
+        proxied: the namespaces in which a pod has a proxy of Istio's, however it came to it.
     """
 
     namespaces: Sequence[Object] = ()
@@ -112,6 +99,7 @@ class Cluster:
     definitions: Sequence[str] = ()
     volumes: Sequence[Object] = ()
     admission: Sequence[Found] = ()
+    proxied: Collection[str] = ()
 
     @classmethod
     def read(cls, api: Api, room: str, mesh_namespace: str) -> Cluster:
@@ -127,6 +115,7 @@ class Cluster:
             definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
             volumes=api.items("/api/v1/persistentvolumes"),
             admission=list(_admission(api)),
+            proxied={str(pod["metadata"]["namespace"]) for pod in api.items("/api/v1/pods") if has_proxy(pod)},
         )
 
     @classmethod
@@ -141,7 +130,7 @@ class Cluster:
         )
 
 
-def _contents(api: Api, room: str, namespaces: Iterable[Object], found: Iterable[_Kind]) -> dict[str, Sequence[Found]]:
+def _contents(api: Api, room: str, namespaces: Iterable[Object], found: Iterable[Kind]) -> dict[str, Sequence[Found]]:
     """Give the objects in each namespace of the room's that is not on its way out."""
     homes = [item["metadata"]["name"] for item in namespaces if is_ours(item, room) and not _ends(item)]
     return {home: [item for kind in found for item in kind.objects(api, home)] for home in homes}
@@ -252,7 +241,7 @@ def _plan_namespace(made: Plan, name: str, contents: Sequence[Found], room: str)
             f"Namespace {name} stays, for what somebody else has put there: {', '.join(map(str, others))}. Without it, "
             f"kubectl delete namespace {name}."
         )
-        made.objects += [found for found in contents if is_managed(found.item) and not is_made_by_itself(found)]
+        made.objects += [found for found in contents if is_ours(found.item, room) and not is_made_by_itself(found)]
     else:
         made.namespaces.append(name)
 
@@ -262,8 +251,8 @@ def _plan_mesh(made: Plan, cluster: Cluster, room: str, home: str) -> None:
         item["metadata"]["name"]
         for item in cluster.namespaces
         if item["metadata"]["name"] not in {home, *made.namespaces}
-        and not is_managed(item)
-        and cluster.mesh.injects(item["metadata"].get("labels") or {})
+        and not is_ours(item, room)
+        and (item["metadata"]["name"] in cluster.proxied or cluster.mesh.injects(item["metadata"].get("labels") or {}))
     ]
     if users:
         made.stays.append(
@@ -314,17 +303,6 @@ def _kept_volumes(volumes: Iterable[Object], namespaces: Iterable[str]) -> Itera
             )
 
 
-def is_made_by_itself(found: Found) -> bool:
-    """Tell whether the cluster or a controller has made an object, and takes it away with what it belongs to."""
-    metadata = found.item["metadata"]
-    return bool(
-        metadata.get("ownerReferences")
-        or found.kind in _MADE_BY_ITSELF_KINDS
-        or (found.kind, metadata["name"]) in _MADE_BY_ITSELF
-        or found.item.get("type") == "kubernetes.io/service-account-token"
-    )
-
-
 def _is_istios(found: Found) -> bool:
     """Tell whether istioctl or istiod has made an object in Istio's namespace."""
     metadata = found.item["metadata"]
@@ -334,46 +312,3 @@ def _is_istios(found: Found) -> bool:
 
 def _ends(item: Object) -> bool:
     return bool(item["metadata"].get("deletionTimestamp"))
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of namespaced objects that can be listed and deleted."""
-
-    group: str
-    version: str
-    plural: str
-    kind: str
-
-    def objects(self, api: Api, namespace: str = "") -> Iterator[Found]:
-        base = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        listed = f"{base}/namespaces/{namespace}/{self.plural}" if namespace else f"{base}/{self.plural}"
-        for item in api.items(listed):
-            metadata = item["metadata"]
-            yield Found(f"{base}/namespaces/{metadata['namespace']}/{self.plural}/{metadata['name']}", self.kind, item)
-
-
-def kinds(api: Api) -> Iterator[_Kind]:
-    """Give every kind of namespaced objects, once each."""
-    groups = [("", "v1")]
-    for each in api.get("/apis").get("groups") or []:
-        # Some kinds are in an older version of their group alone.
-        versions = [each["preferredVersion"], *(each.get("versions") or [])]
-        groups += dict.fromkeys((each["name"], version["version"]) for version in versions)
-    seen = set()
-    for group, version in groups:
-        try:
-            resources = api.get(f"/apis/{group}/{version}" if group else f"/api/{version}").get("resources") or []
-        except KubernetesError as error:
-            if error.status in {404, 503}:  # an API of somebody's whose server is gone
-                continue
-            raise
-        for resource in resources:
-            name = (group, resource["name"])
-            if (
-                resource.get("namespaced")
-                and {"list", "delete"} <= set(resource.get("verbs") or [])
-                and name not in seen
-            ):
-                seen.add(name)
-                yield _Kind(group, version, resource["name"], resource["kind"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import removal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, ROOM, labelled
@@ -105,11 +105,11 @@ def remove(api: Api, place: Place, room: str, say: Say) -> Place:
     return places.changed(place, state="")
 
 
-def _empty(api: Api, namespace: str, stays: Callable[[removal.Found], bool], say: Say) -> None:
+def _empty(api: Api, namespace: str, stays: Callable[[contents.Found], bool], say: Say) -> None:
     """Delete what is in a namespace, whatever holds it back, and wait until pods and volumes are gone."""
-    for kind in removal.kinds(api):
+    for kind in contents.kinds(api):
         for found in kind.objects(api, namespace):
-            if removal.is_made_by_itself(found) or stays(found):
+            if contents.is_made_by_itself(found) or stays(found):
                 continue
             if found.item["metadata"].get("finalizers") and found.kind != "PersistentVolumeClaim":
                 _let_go(api, found.path)

@@ -16,12 +16,13 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import removal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, apply
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import IMAGE
@@ -39,7 +40,7 @@ ROUTES = ("VirtualService", "DestinationRule")
 # Of these some is given once and for all: they are applied, not replaced.
 LASTING = ("Namespace", "PersistentVolumeClaim")
 # Labels of a namespace whose pods get a proxy.
-PROXY, MESHED = "istio-proxy", {"istio-injection", "istio.io/rev"}
+MESHED = {"istio-injection", "istio.io/rev"}
 GRACE_SECONDS, GONE_SECONDS, READY_SECONDS = 1, 60.0, 120.0
 # How often a write is tried that somebody else is faster at.
 ATTEMPTS = 5
@@ -130,9 +131,9 @@ class Mending:
         """Remove what is in the way of the application, and name what else there is."""
         ours = {(item["kind"], _name(item)) for item in self._objects if _home(item) == self._namespace}
         ours |= {("Deployment", name) for name in self._versions}
-        for kind in removal.kinds(self._api):
+        for kind in contents.kinds(self._api):
             for found in kind.objects(self._api, self._namespace):
-                if removal.is_made_by_itself(found) or (found.kind, _name(found.item)) in ours:
+                if contents.is_made_by_itself(found) or (found.kind, _name(found.item)) in ours:
                     continue
                 if found.kind in IN_THE_WAY:
                     keep_copy(
@@ -251,7 +252,7 @@ class Mending:
             return
         for pod in self._items("/api/v1", "pods"):
             owned = pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp")
-            if owned and not _has_proxy(pod):
+            if owned and not has_proxy(pod):
                 self._api.delete(f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}", GRACE_SECONDS)
                 self.done.changed.append(f"Pod {_name(pod)}, which had no proxy")
 
@@ -280,9 +281,3 @@ def _service_of(deployment: Object) -> str:
 def _claims(deployment: Object) -> set[str]:
     volumes = deployment["spec"]["template"]["spec"].get("volumes") or []
     return {str(each["persistentVolumeClaim"]["claimName"]) for each in volumes if "persistentVolumeClaim" in each}
-
-
-def _has_proxy(pod: Object) -> bool:
-    spec = pod["spec"]
-    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
-    return any(each["name"] == PROXY for each in containers)

@@ -11,10 +11,11 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import PROXY
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.response_flags import explanations
 
-SELECTOR, CONTAINER, PROXY = "app=load", "load", "istio-proxy"
+SELECTOR, CONTAINER = "app=load", "load"
 RUN_SECONDS = 300
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)

@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.connections import LABEL as CHECK_LABEL
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy, is_ready
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forward import (
     PodUnreachableError,
     PortForward,
@@ -40,7 +40,6 @@ POLL_SECONDS = 0.02
 LOOK_SECONDS = 1.0
 ROUTES = "/config_dump?resource=dynamic_route_configs"
 CLUSTERS = "/clusters?format=json"
-PROXY = "istio-proxy"
 
 
 class ProxyError(WorkshopError):
@@ -270,14 +269,6 @@ def _view(expected: Expectation, namespace: str, route_dump: Mapping[str, Any], 
         if (subset := subset_of(name, expected.service, namespace, expected.port))
     }
     return View(of_envoy(route_dump, expected.service, namespace, expected.port), subsets)
-
-
-def has_proxy(pod: Mapping[str, Any]) -> bool:
-    """Tell whether a pod has a sidecar, of the native kind or the old one."""
-    spec = pod["spec"]
-    return any(
-        container["name"] == PROXY for kind in ("initContainers", "containers") for container in spec.get(kind) or []
-    )
 
 
 def _runs(pod: Mapping[str, Any]) -> bool:

@@ -8,14 +8,13 @@ import pytest
 from tests.unit.plugins.k8s.test_mesh import CANARY, DEFAULT, DEFINITION, home, istiod
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import removal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.contents import Found, kinds
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh import Mesh
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.removal import (
     Cluster,
-    Found,
     Plan,
     carry_out,
-    kinds,
     plan,
     plan_applications,
 )
@@ -41,6 +40,7 @@ BY_ITSELF = [
 ]
 FRONT = found("Deployment", "front", "shop", "blue")
 THEIRS = found("Deployment", "theirs", "shop")
+OTHER_ROOMS = found("Deployment", "greens", "shop", "green")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,13 @@ THEIRS = found("Deployment", "theirs", "shop")
             [],
             ["Deployment shop/front"],
             ["stays, for what somebody else has put"],
+        ),
+        (
+            [SHOP],
+            {"shop": [FRONT, OTHER_ROOMS]},
+            [],
+            ["Deployment shop/front"],
+            ["somebody else has put there: Deployment shop/greens."],
         ),
         ([namespace("shop", "green")], {}, [], [], ["Namespace shop stays: it is of the room green"]),
         ([namespace("shop", "")], {}, [], [], ["Namespace shop stays: it is of a workshop, not of the room blue"]),
@@ -125,6 +132,18 @@ INJECTED = {"istio-injection": "enabled"}
         ),
         (OURS, [namespace("legacy")], ISTIOS, [BOOKINFO], True, True, False, ["VirtualService legacy/reviews"]),
         (OURS, [namespace("legacy", **INJECTED)], ISTIOS, [], False, False, False, ["namespace legacy uses it"]),
+        # Another room of this project, which uses what is there; a gateway whose pods ask for a proxy themselves.
+        (
+            OURS,
+            [namespace("other", "green", **INJECTED)],
+            ISTIOS,
+            [],
+            False,
+            False,
+            False,
+            ["of the room green", "namespace other uses it"],
+        ),
+        (OURS, [namespace("gateways")], ISTIOS, [], False, False, False, ["namespace gateways uses it"]),
         (
             Mesh(home(), [istiod(), istiod("canary")], [DEFAULT, CANARY], [], DEFINITION),
             [],
@@ -151,7 +170,9 @@ def test_istio_goes_when_it_is_ours_and_nobody_uses_it(
     stays: list[str],
 ) -> None:
     namespaces = [SHOP, *([mesh.namespace] if mesh.namespace else []), *others]
-    cluster = Cluster(namespaces, {"shop": [FRONT], "istio-system": in_home}, mesh, routing, DEFINITIONS)
+    cluster = Cluster(
+        namespaces, {"shop": [FRONT], "istio-system": in_home}, mesh, routing, DEFINITIONS, proxied={"gateways"}
+    )
     made = plan(cluster, "blue")
     assert made.mesh is mesh_goes
     assert ("istio-system" in made.namespaces) is home_goes

@@ -44,9 +44,7 @@ def test_a_missing_weight_says_what_to_type(services: list[dict[str, Any]]) -> N
     ]
 
 
-@pytest.mark.parametrize(
-    "service", ["aleph", "beth", "aleph,beth", "beth, aleph", ["aleph"], ["aleph", "beth"], None]
-)
+@pytest.mark.parametrize("service", ["aleph", "beth", "aleph,beth", "beth, aleph", ["aleph"], ["aleph", "beth"], None])
 def test_services_may_be_a_list(services: list[dict[str, Any]], service: Any) -> None:
     assert problems(services, service=service) == []
 
