@@ -96,6 +96,9 @@ class Rollouts:
         """Say what keeps a Deployment from being rolled out: its new pods' trouble, or why there are none."""
         if not deployment["spec"].get("replicas", 1):
             return Trouble(SCALED_TO_0, HOPELESS)
+        if deployment["spec"].get("paused") and not _is_newest(deployment):
+            resume = f"kubectl rollout resume deployment/{deployment['metadata']['name']} --namespace={self._namespace}"
+            return Trouble(f"it is paused; {resume} lets it go on", reason="Paused")
         newest = self._newest_set(deployment)
         pods = self._pods_of(deployment, newest) if newest else []
         found = [each for pod in pods if (each := trouble(pod, events))]
@@ -149,6 +152,12 @@ class Rollouts:
             except KubernetesError:
                 continue  # no such log (any more)
         return ""
+
+
+def _is_newest(deployment: Mapping[str, Any]) -> bool:
+    """Tell whether all of a Deployment's pods are made from its present template."""
+    updated = (deployment.get("status") or {}).get("updatedReplicas", 0)
+    return bool(updated >= deployment["spec"].get("replicas", 1))
 
 
 def _owner(item: Mapping[str, Any]) -> str | None:

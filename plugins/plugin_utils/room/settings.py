@@ -81,7 +81,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
         "workshop_namespace": (_namespace, "staging"),
         "workshop_load_rate": (_rate, "5"),
         "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
-        "workshop_door_host": (_host, "door.example.org"),
+        "workshop_door_host": (lambda value: _door_host(value, settings), "door.example.org"),
         "workshop_student_hours": (lambda value: _whole(value, 1, 720, "hours"), "24"),
         "workshop_students_at_once": (lambda value: _whole(value, 1, 10, "places at a time"), "3"),
         "workshop_max_pods": (lambda value: _whole(value, 20, 250, "pods a node"), "250"),
@@ -150,15 +150,22 @@ def _subnet(value: Any) -> str | None:
 
 
 def _kubeconfig(value: Any) -> str | None:
-    if value == "" or (isinstance(value, str) and Path(value).expanduser().is_file()):
+    if value == "" or (isinstance(value, str) and _file(value).is_file()):
         return None
     return "a kubeconfig file that exists, or empty to make a cluster of its own"
+
+
+def _file(value: Any) -> Path:
+    try:
+        return Path(str(value)).expanduser()
+    except RuntimeError:  # ~NAME of nobody
+        return Path(str(value))
 
 
 def _ca_bundle(value: Any) -> str | None:
     if value == "":
         return None
-    path = Path(str(value)).expanduser()
+    path = _file(value)
     if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes():
         return None
     return "a file of CA certificates in PEM form, or empty for this machine's own trust store"
@@ -185,17 +192,31 @@ def _address(value: Any) -> str | None:
 
 
 def _node_address(value: Any, settings: Mapping[str, Any]) -> str | None:
-    if isinstance(value, str) and re.fullmatch(r"[0-9A-Za-z.-]+", value):
+    if _is_host(value):
         return None
     if settings.get("workshop_kubeconfig"):
         return "the IPv4 address (or name) of a node of the cluster that workshop_kubeconfig names"
     return "the IPv4 address (or name) of a node as this machine reaches it"
 
 
+def _is_host(value: Any) -> bool:
+    """Tell whether a value is a host's name, or an IPv4 address as those are written."""
+    if not isinstance(value, str) or len(value) > 253 or not HOST.fullmatch(value):
+        return False
+    return not re.fullmatch("[0-9.]+", value) or _address(value) is None
+
+
 def _host(value: Any) -> str | None:
-    if isinstance(value, str) and len(value) <= 253 and HOST.fullmatch(value):
+    if _is_host(value):
         return None
     return "the one host name or IPv4 address that people type into their browsers, without https:// and port"
+
+
+def _door_host(value: Any, settings: Mapping[str, Any]) -> str | None:
+    """Judge it, but where it is the node's address by default: that one is judged by itself."""
+    if "workshop_node_address" in settings and value == settings["workshop_node_address"] and not _is_host(value):
+        return None
+    return _host(value)
 
 
 def _port(value: Any, low: int, high: int, kind: str) -> str | None:

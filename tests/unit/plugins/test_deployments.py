@@ -133,6 +133,18 @@ def test_pods_that_are_not_allowed_are_explained(room: Room) -> None:
         room.wait()
 
 
+@pytest.mark.parametrize(
+    ("updated", "said"), [(0, "may not make its pods: it is paused; kubectl rollout resume"), (1, "")]
+)
+def test_a_paused_one_is_said_where_that_keeps_its_pods_old(room: Room, updated: int, said: str) -> None:
+    room.api.objects[f"{APPS}/deployments/aleph-v01"]["spec"]["paused"] = True
+    room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["updatedReplicas"] = updated
+    room.pod("p", of="old")
+    with pytest.raises(RolloutError, match=said or "was not ready after 180 s: 0 of 1 new pods ready"):
+        room.wait(180)
+    assert room.now == (30 if said else 180)
+
+
 def test_progress_is_said_when_it_changes(room: Room) -> None:
     room.pod("p")
     with pytest.raises(RolloutError):

@@ -89,9 +89,14 @@ def test_allowed(name: str, value: Any) -> None:
         *[("workshop_cache_dir", value) for value in ("relative", "/", "/home", "/a/../b", "/a b/c", "/a/b'", "", 3)],
         *[("workshop_pod_subnet", value) for value in ("10.244.0.1/16", "10.244.0.0/30", "abc", "", 7)],
         ("workshop_kubeconfig", "/there/is/none"),
+        ("workshop_kubeconfig", "~nobody-of-that-name/config"),
+        ("workshop_ca_bundle", "~nobody-of-that-name/ca.pem"),
         ("workshop_ca_bundle", "/there/is/none"),
         ("registry_config_file", "/there/is/none"),
-        ("workshop_node_address", "a b"),
+        *[
+            ("workshop_node_address", value)
+            for value in ("a b", "", "-", "..", "300.1.1.1", "10.0.0", "a" * 254, None, 7)
+        ],
         *[
             ("workshop_debian_mirror", value)
             for value in (
@@ -108,6 +113,13 @@ def test_refused_in_one_sentence(name: str, value: Any) -> None:
     assert ", but must be " in found[0]
     assert f"for example -e {name}=" in found[0]
     assert "\n" not in found[0]
+
+
+@pytest.mark.parametrize("address", ["", "a b", "300.1.1.1"])
+def test_a_doors_host_that_is_the_nodes_address_is_no_second_mistake(address: str) -> None:
+    (sentence,) = judge(workshop_node_address=address, workshop_door_host=address)
+    assert sentence.startswith("workshop_node_address is ")
+    assert len(judge(workshop_node_address=address, workshop_door_host="https://door.example")) == 2
 
 
 def test_every_mistake_is_named_at_once() -> None:
