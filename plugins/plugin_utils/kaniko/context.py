@@ -7,9 +7,11 @@ import gzip
 import hashlib
 import io
 import json
+import os
+import posixpath
 import stat
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +22,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 
 # A ConfigMap holds 1 MiB.
 MAX_ARCHIVE_BYTES = 900 * 1024
+# More than that is not read, let alone packed.
+MAX_SOURCE_BYTES = 100 * 1024 * 1024
 # How many of its largest files a context that is too large names.
 NAMED = 3
 # In the source directory: what stays out of every image, as for Docker and Podman.
@@ -66,24 +70,46 @@ def pack(root: Path, build: Build) -> Context:
         files = sorted(set(_files(root, build)), key=str)
         if PurePosixPath(build.dockerfile) not in files:
             raise ContextError(f"there is no {build.dockerfile} among its paths ({', '.join(build.paths)})")
+        _refuse_large({path: _size(root / path) for path in files}, MAX_SOURCE_BYTES, "", root)
         entries = [_entry(root, path, files) for path in files]
+        archive, digest = _packed(entries)
+        sizes = {PurePosixPath(entry.name): entry.size for entry, _ in entries}
+        _refuse_large(sizes, MAX_ARCHIVE_BYTES, " packed", root, len(archive))
     except ContextError as error:
         raise ContextError(f"{build.reference} cannot be built: {error}.") from error
+    return Context(archive, digest)
+
+
+def _packed(entries: Sequence[tuple[tarfile.TarInfo, bytes]]) -> tuple[bytes, str]:
+    """Give the archive, and the digest of it before compression."""
     tar = io.BytesIO()
     # PAX: names of any length, in UTF-8.
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for entry, content in entries:
             archive.addfile(entry, io.BytesIO(content))
-    packed = gzip.compress(tar.getvalue(), mtime=0)
-    if len(packed) > MAX_ARCHIVE_BYTES:
-        largest = sorted(entries, key=lambda item: item[0].size, reverse=True)[:NAMED]
-        raise ContextError(
-            f"{build.reference} cannot be built: its sources are {len(packed) // 1024} KiB packed, and at most "
-            f"{MAX_ARCHIVE_BYTES // 1024} KiB go to the cluster. The largest are "
-            f"{', '.join(f'{entry.name} ({entry.size // 1024} KiB)' for entry, _ in largest)}: move away what does not "
-            f"belong into the image, or name it in {root / IGNORE_FILE}."
-        )
-    return Context(packed, hashlib.sha256(tar.getvalue()).hexdigest())
+    return gzip.compress(tar.getvalue(), mtime=0), hashlib.sha256(tar.getvalue()).hexdigest()
+
+
+def _refuse_large(sizes: Mapping[PurePosixPath, int], most: int, how: str, root: Path, size: int | None = None) -> None:
+    """Refuse sources that are too large in all (`size`, or else the sum), and name the largest."""
+    size = sum(sizes.values()) if size is None else size
+    if size <= most:
+        return
+    largest = sorted(sizes, key=lambda path: sizes[path], reverse=True)[:NAMED]
+    raise ContextError(
+        f"its sources are {size // 1024} KiB{how}, and at most {most // 1024} KiB go to the cluster. The largest are "
+        f"{', '.join(f'{path} ({sizes[path] // 1024} KiB)' for path in largest)}: move away what does not belong into "
+        f"the image, or name it in {root / IGNORE_FILE}"
+    )
+
+
+def _size(path: Path) -> int:
+    """Give a file's size; what is no file, or cannot be looked at, is judged when it is packed."""
+    try:
+        found = path.lstat()
+    except (OSError, ValueError):
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
 
 def source_digest(context: Context, build: Build) -> str:
@@ -105,9 +131,9 @@ def ignored(lines: Sequence[str]) -> PathSpec[Any]:
     [True, False, True, True, False]
     """
     patterns = []
-    for line in map(str.strip, lines):
-        exception, pattern = line.startswith("!"), line.removeprefix("!").strip().strip("/").removeprefix("./")
-        if pattern not in ("", ".") and not line.startswith("#"):
+    for line in (line.strip() for line in lines if not line.startswith("#")):
+        exception, pattern = line.startswith("!"), posixpath.normpath(line.removeprefix("!").strip()).strip("/")
+        if pattern not in ("", "."):
             patterns += [f"{'!' if exception else ''}/{pattern}{below}" for below in ("", "/**")]
     return PathSpec.from_lines("gitignore", patterns)
 
@@ -120,13 +146,25 @@ def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
         start = root / name
         if not (start.exists() or start.is_symlink()):
             raise ContextError(f"there is no {name} in {root}")
-        found = start.rglob("*") if start.is_dir() else [start]
-        for path in found:
+        for path in _below(start, lambda path: spec.match_file(path.relative_to(root).as_posix())):
             relative = PurePosixPath(path.relative_to(root).as_posix())
-            if path.is_dir() and not path.is_symlink():
-                continue
             if str(relative) == build.dockerfile or not spec.match_file(str(relative)):
                 yield relative
+
+
+def _below(start: Path, is_ignored: Callable[[Path], bool]) -> Iterator[Path]:
+    """Give everything at and below a path that is no directory; a directory that cannot be read leaves nothing out."""
+
+    def unreadable(error: OSError) -> None:
+        if not is_ignored(Path(error.filename)):
+            raise ContextError(f"{error.filename} cannot be read ({error.strerror})") from error
+
+    if not start.is_dir():
+        yield start
+        return
+    for directory, directories, names in os.walk(start, onerror=unreadable):
+        yield from (Path(directory, name) for name in names)
+        yield from (path for name in directories if (path := Path(directory, name)).is_symlink())
 
 
 def _entry(root: Path, path: PurePosixPath, files: Sequence[PurePosixPath]) -> tuple[tarfile.TarInfo, bytes]:

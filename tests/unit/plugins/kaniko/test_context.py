@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,6 +97,8 @@ def test_an_editors_lock_link_is_left_out(root: Path) -> None:
         (["# **/*.py", "", "   ", ".", "!"], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),
         (["  app/secret.?nv  ", "app/dee[a-p]/secret.env"], "app/a.py app/deep/x.txt"),
         (["**"], ""),
+        (["./app//deep/../deep/./", "./app/secret.env"], "app/a.py"),
+        (["app/deep", "! app/deep/x.txt", " # no comment", "../app/a.py"], "app/a.py app/deep/x.txt app/secret.env"),
         (["\ufeffapp/deep", "app/[^a]*"], "app/a.py"),
     ],
 )
@@ -179,6 +183,39 @@ def test_long_and_unicode_names_are_taken(root: Path, name: str) -> None:
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text("x")
     assert name in names(pack(root, BUILD).archive)
+
+
+@pytest.mark.parametrize(("ignored", "refused"), [("", True), ("app/closed", False), ("**/closed", False)])
+def test_a_directory_that_cannot_be_read_is_named_unless_it_is_ignored(
+    root: Path, monkeypatch: pytest.MonkeyPatch, ignored: str, refused: bool
+) -> None:
+    """Root can read all of them."""
+    (root / "app/closed").mkdir()
+    (root / "app/closed/x.py").write_text("x")
+    (root / ".dockerignore").write_text(ignored)
+    scandir = os.scandir
+
+    def closed(path: Any) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    if not refused:
+        assert names(pack(root, BUILD).archive) == ["app/Dockerfile", "app/a.py", "common/c.py"]
+        return
+    with pytest.raises(ContextError, match=r"cannot be built: \S+/app/closed cannot be read \(Permission denied\)\."):
+        pack(root, BUILD)
+
+
+def test_a_huge_file_is_refused_before_it_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (root / "app/dump").open("wb") as dump:
+        dump.truncate(200 * 1024 * 1024)  # a hole: it takes no space
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    with pytest.raises(
+        ContextError, match=r"sources are 204800 KiB, and at most 102400 KiB .* app/dump \(204800 KiB\)"
+    ):
+        pack(root, BUILD)
 
 
 def test_too_much_is_refused_and_the_largest_are_named(root: Path) -> None:
