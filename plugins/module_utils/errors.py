@@ -23,8 +23,8 @@ class WorkshopError(Exception):
 def unexpected(plugin: str, error: Exception) -> str:
     """Say in one sentence that a plugin has a fault.
 
-    >>> unexpected("split_check", KeyError("callers"))[:68]
-    "split_check met something that it does not know (KeyError: 'callers'"
+    >>> unexpected("traffic_stage", KeyError("callers"))[:70]
+    "traffic_stage met something that it does not know (KeyError: 'callers'"
     """
     what = " ".join(f"{type(error).__name__}: {error}".split())
     return (

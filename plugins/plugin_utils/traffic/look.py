@@ -34,7 +34,7 @@ def look(
     Proxies that cannot be asked are named in `silent`, and hinder nobody.
 
     Args:
-        checks: results of `split_check`.
+        checks: results of `LoadClient.measure`.
 
     Raises:
         WorkshopError: the API server does not answer.

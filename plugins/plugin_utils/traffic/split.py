@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 
 FALSE_ALARM_RATE = 0.001
 # A split that is so many points off is found with this chance.
@@ -26,10 +23,6 @@ WITHIN_POINTS = ((1, 0.5), (10, 3.0), (50, 5.0))
 TO_SEE_ONE_PERCENT = 459
 
 HONOURED, NOT_HONOURED, TOO_FEW = "honoured", "not honoured", "too few requests"
-
-
-class SplitError(WorkshopError):
-    """Percentages that cannot be asked for. The message is one sentence for people."""
 
 
 @dataclass(frozen=True)
@@ -49,32 +42,13 @@ class Verdict:
     reason: str
 
 
-def percentages(expect: Mapping[Any, Any]) -> dict[str, int]:
-    """Read the percent by version that somebody typed.
-
-    >>> percentages({0.1: "80", "0.3": 20})
-    {'0.1': 80, '0.3': 20}
-    """
-    shares = {str(version): str(share) for version, share in expect.items()}
-    whole = all(re.fullmatch("[0-9]{1,3}", share) for share in shares.values())
-    read = {version: int(share) for version, share in shares.items()} if whole else {}
-    # Two versions mirror each other, so that one test judges both; of three it would judge only one.
-    if sum(read.values()) != 100 or sum(share > 0 for share in read.values()) > 2:
-        given = ", ".join(f"{version}: {share}" for version, share in shares.items()) or "nothing"
-        raise SplitError(
-            f"Expected is {given}, and must be whole percentages that sum up to 100, of one version or two, "
-            "for example {'0.1': 80, '0.3': 20}."
-        )
-    return read
-
-
 def rarest(expected: Mapping[str, int]) -> str:
     """Name the version that is asked for least, and at all: the other one mirrors it."""
     return min((version for version, share in expected.items() if share), key=lambda name: (expected[name], name))
 
 
 def judge(expected: Mapping[str, int], answered: Mapping[str, int]) -> Verdict:
-    """Compare answers by version with the percentages that were asked for (as `percentages` gives them)."""
+    """Compare answers by version with the percentages that were asked for: of one version, or of two."""
     total = sum(answered.values())
     strangers = sorted(version for version, count in answered.items() if count and not expected.get(version))
     if strangers:

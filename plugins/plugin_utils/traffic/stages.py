@@ -194,7 +194,7 @@ def _common(route: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checks(goal: Goal) -> list[dict[str, Any]]:
-    """Say what a stage does in requests and answers, as `split_check` measures it: percent by version."""
+    """Say what a stage does in requests and answers, to be measured: percent by version."""
     stable, candidate = {goal.stable: 100}, {goal.candidate: 100}
     everybody = {
         "promote": candidate,

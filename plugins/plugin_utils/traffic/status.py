@@ -38,7 +38,7 @@ def service_status(
 
     Args:
         views: what each calling pod's proxy holds, by pod and service.
-        checks: results of `split_check`; those of other services are left out.
+        checks: results of `LoadClient.measure`; those of other services are left out.
         silent: a sentence for each proxy that could not be asked.
         caller_labels: labels of the pods that call it.
     """
@@ -228,7 +228,7 @@ def proof(
     """Put into sentences what a stage was proved by.
 
     Args:
-        measured: results of `split_check`.
+        measured: results of `LoadClient.measure`.
         proxies: seconds after which each pod's proxy held what was written.
         copies: requests and failed ones that each service's mirrored version received.
         targets: what became of the load client's steady requests, by target.

@@ -17,10 +17,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.split
     POINTS_OFF,
     POWER,
     TOO_FEW,
-    SplitError,
     judge,
     p_values,
-    percentages,
     power,
     requests_needed,
     sentence,
@@ -142,26 +140,3 @@ def test_how_many_more_goes_down_with_each_request() -> None:
 )
 def test_a_verdict_in_words(answered: dict[str, int], words: str) -> None:
     assert sentence("aleph", judge({"0.1": 80, "0.3": 20}, answered)) == words
-
-
-def test_percentages_as_yaml_gives_them() -> None:
-    assert percentages({0.1: 80, "0.3": "20"}) == {"0.1": 80, "0.3": 20}
-
-
-@pytest.mark.parametrize(
-    ("expect", "given"),
-    [
-        ({}, "nothing"),
-        ({"0.1": 80}, "0.1: 80"),
-        ({"0.1": 80, "0.3": 30}, "0.1: 80, 0.3: 30"),
-        ({"0.1": 110, "0.3": -10}, "0.1: 110, 0.3: -10"),
-        ({"0.1": 50.5, "0.3": 49.5}, "0.1: 50.5, 0.3: 49.5"),
-        ({"0.1": "abc"}, "0.1: abc"),
-        ({"0.1": None}, "0.1: None"),
-        ({"0.1": 50, "0.2": 20, "0.3": 30}, "0.1: 50, 0.2: 20, 0.3: 30"),
-    ],
-)
-def test_bad_percentages_are_said(expect: dict[str, Any], given: str) -> None:
-    with pytest.raises(SplitError) as refused:
-        percentages(expect)
-    assert str(refused.value).startswith(f"Expected is {given}, and must be whole percentages that sum up to 100,")
