@@ -35,7 +35,9 @@ class ActionModule(WorkshopAction):
         kept, secret = typed.remembered
         found = changes.changes(kept, record, typed.defaults, typed.inventory_settings()) if record else []
         moved = changes.moved(record.inventory, typed.sources) if record else []
-        if refused := changes.refusals([*found, *moved], purpose, name, typed.defaults["workshop_node_ports"]):
+        begun = record is None or record.begun
+        ports = typed.defaults["workshop_node_ports"]
+        if refused := changes.refusals([*found, *moved], purpose, name, ports, begun):
             raise RoomError("\n".join(refused))
         lasting = purpose in ("make", "change")
         if found or moved:

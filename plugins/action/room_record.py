@@ -25,7 +25,12 @@ class ActionModule(WorkshopAction):
         if given["state"] == "present":
             sources = typed.sources if given["inventory"] or not before else None
             after = changes.updated(
-                typed.record(name), typed.remembered[0], typed.defaults, sources, typed.inventory_settings()
+                typed.record(name),
+                typed.remembered[0],
+                typed.defaults,
+                sources,
+                typed.inventory_settings(),
+                begun=given["begun"] or (before is not None and before.begun),
             )
         if before != after and not self.check_mode:
             if after:

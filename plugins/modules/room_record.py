@@ -17,6 +17,10 @@ options:
     description: Whether this run's inventory is the room's from now on.
     type: bool
     default: false
+  begun:
+    description: Whether more of the room than its bundle is made from now on, so that its subnets stay as they are.
+    type: bool
+    default: true
 attributes:
   check_mode:
     support: full

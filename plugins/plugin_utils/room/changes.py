@@ -120,7 +120,9 @@ def same(one: Any, other: Any) -> bool:
     return str(one) == str(other)
 
 
-def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: Collection[str] = ()) -> list[str]:
+def refusals(
+    found: Iterable[Change], purpose: Purpose, room: str, node_ports: Collection[str] = (), begun: bool = True
+) -> list[str]:
     """Give a sentence for each change that this playbook cannot make, or that would make it look for another room.
 
     Args:
@@ -128,6 +130,7 @@ def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: C
         purpose: what the playbook does with the room.
         room: its name.
         node_ports: the settings that are NodePorts.
+        begun: whether there is more of the room than its bundle.
     """
     sentences = []
     for change in found:
@@ -139,7 +142,7 @@ def refusals(found: Iterable[Change], purpose: Purpose, room: str, node_ports: C
                     f"The room {room} was made with the inventory {change.old}, not with {change.new}: leave -i out, "
                     "so that all of its nodes are taken down."
                 )
-        elif change.name in FIXED:
+        elif change.name in FIXED and begun:
             sentences.append(
                 f"{said} and keeps it for as long as it is up: leave it out, or type "
                 f'`make down ARGS="-e workshop_name={room}"` and then `make up ARGS="{again}`.'
@@ -155,6 +158,7 @@ def updated(
     defaults: Mapping[str, Any],
     sources: tuple[str, ...] | None,
     inventory: Mapping[str, Any] | None = None,
+    begun: bool = True,
 ) -> Record:
     """Give what a room remembers from now on: what differs from the defaults, or from the inventory.
 
@@ -164,6 +168,7 @@ def updated(
         defaults: the settings' defaults, as they are written.
         sources: the inventory's sources, None for those of before.
         inventory: the settings in the inventory.
+        begun: whether more of the room than its bundle is made now, or was before.
     """
     own = inventory or {}
     # Where the inventory has come to say something else, that counts from now on.
@@ -175,7 +180,7 @@ def updated(
     }
     overridden = {name: own[name] for name in settings if name in own}
     for_tests = str({**defaults, **own, **settings}.get(FOR_TESTS)).lower() == "true"
-    return Record(settings, record.inventory if sources is None else sources, overridden, for_tests)
+    return Record(settings, record.inventory if sources is None else sources, overridden, for_tests, begun)
 
 
 def _shown(value: Any) -> str:

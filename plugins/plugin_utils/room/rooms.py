@@ -38,12 +38,14 @@ class Record:
         overridden: what the inventory said where something else was given. For as long as it says that, what was given
             counts.
         for_tests: it is never meant without its name (the setting `workshop_for_tests`).
+        begun: something of it was made besides its bundle: what a cluster is made with can no longer be changed.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     inventory: tuple[str, ...] = ()
     overridden: Mapping[str, Any] = field(default_factory=dict)
     for_tests: bool = False
+    begun: bool = True
 
     @property
     def text(self) -> str:
@@ -53,6 +55,7 @@ class Record:
             "inventory": list(self.inventory),
             "overridden": dict(self.overridden),
             "for_tests": self.for_tests,
+            "begun": self.begun,
         }
         return HEADER + yaml.safe_dump(data, sort_keys=True, default_flow_style=False)
 
@@ -89,10 +92,11 @@ class Rooms:
             return None
         try:
             data = yaml.safe_load(path.read_text())
-            # Older rooms have not written down what was overridden, nor that they are for tests.
+            # Older rooms have not written down what was overridden, that they are for tests, nor that they are begun.
             overridden = dict(data.get("overridden") or {})
             for_tests = bool(data.get("for_tests"))
-            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])), overridden, for_tests)
+            begun = bool(data.get("begun", True))
+            return Record(dict(data["settings"]), tuple(map(str, data["inventory"])), overridden, for_tests, begun)
         except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
             reason = str(error).splitlines()[0]
             raise RoomError(

@@ -82,6 +82,12 @@ def test_what_a_cluster_is_made_with_stays(name: str, purpose: Purpose) -> None:
     )
 
 
+@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize("name", FIXED)
+def test_a_room_that_has_only_its_bundle_takes_another_subnet(name: str, purpose: Purpose) -> None:
+    assert refusals(changes({name: "/other"}, Record({name: "/old"}), {}), purpose, "blue", begun=False) == []
+
+
 @pytest.mark.parametrize("name", [*PUBLISHED, "workshop_front_node_port"])
 def test_what_the_node_publishes_is_changed_by_make_up_alone(name: str) -> None:
     found = changes({name: "2"}, Record({name: "1"}), {})

@@ -105,7 +105,7 @@ def test_a_half_made_room_is_one_without_a_memory(tmp_path: Path) -> None:
 def test_a_memory_is_its_owners_alone_and_goes_with_the_directory(tmp_path: Path) -> None:
     found = some(tmp_path)
     settings = {"workshop_front_node_port": "30090", "workshop_images": {"redis": "r"}}
-    record = Record(settings, ("/etc/hosts.yml",), {"workshop_front_node_port": 30180}, for_tests=True)
+    record = Record(settings, ("/etc/hosts.yml",), {"workshop_front_node_port": 30180}, for_tests=True, begun=False)
     found.write("blue", record)
     assert found.record("blue") == record
     assert stat.S_IMODE(found.path("blue").stat().st_mode) == 0o600
