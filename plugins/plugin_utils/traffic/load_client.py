@@ -22,6 +22,8 @@ LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
 # A change that withdraws what fails is told from one that fails by the requests of so long before it.
 LOOK_BACK_SECONDS = 30.0
+# What has begun to fail only now is seen in so many seconds.
+LATELY_SECONDS = 2.0
 # How seldom as many failures as during a change are chance, when it changed nothing.
 WORSE_BY_CHANCE = 0.01
 PARTS = ("during", "after")
@@ -143,8 +145,9 @@ class LoadClient:
             held: when every calling proxy held the change.
 
         Returns:
-            By target: what was sent and failed `before` (in the last LOOK_BACK_SECONDS before the change), `during`
-            (until the proxies held it) and `after`, and the sum of the last two.
+            By target: what was sent and failed `before` (in the last LOOK_BACK_SECONDS before the change, or in the
+            last LATELY_SECONDS where requests failed more often then), `during` (until the proxies held it) and
+            `after`, and the sum of the last two.
         """
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
         told = self._asked(where, ["python", "-m", "load", "now"])
@@ -158,6 +161,11 @@ class LoadClient:
         if held:
             spans["after"] = (held.now, None)
         found = {name: self._records(where, *span)["targets"] for name, span in spans.items()}
+        if any(counted["failed"] for counted in found.get("before", {}).values()):
+            lately = self._records(where, max(earliest, since.now - LATELY_SECONDS), since.now)["targets"]
+            found["before"] = {
+                name: max(counted, lately.get(name, counted), key=_failing) for name, counted in found["before"].items()
+            }
         targets = {}
         for target in found["during"]:
             parts = {name: found[name][target] if name in found else dict(NOTHING) for name in ("before", *PARTS)}
@@ -240,6 +248,10 @@ def why(counted: Mapping[str, Any]) -> str:
     ]
     missing = [f"{counted['missing']} without any outcome"] if counted.get("missing") else []
     return "; ".join([*dict.fromkeys(shown), *missing])
+
+
+def _failing(counted: Mapping[str, int]) -> float:
+    return counted["failed"] / counted["sent"] if counted["sent"] else 0.0
 
 
 def is_worse(before: Mapping[str, int], during: Mapping[str, int]) -> bool:

@@ -199,7 +199,7 @@ def spans(cluster: Cluster) -> list[list[str]]:
 
 
 def reported(cluster: Cluster, during: Any, before: Any, after: Any, services: Any = ("aleph", "beth")) -> Any:
-    cluster.told, cluster.in_turn = NOW, [during, before, after]
+    cluster.told, cluster.in_turn = NOW, [during, before, after, before]
     report = cluster.client.report(SINCE, HELD)
     assert report is not None
     return losses(report, services)
@@ -270,6 +270,19 @@ def test_what_fails_more_often_than_before_is_lost_all_the_same(cluster: Cluster
     before = {"aleph": counted({"0.1": 149}, failures=1)}
     (lost,), _ = reported(cluster, worse, before, FINE)
     assert lost.startswith("30 of 50 requests to aleph failed")
+
+
+def test_what_began_to_fail_just_before_the_change_was_failing_already(cluster: Cluster) -> None:
+    during = {"aleph": counted({}, failures=30)}
+    before = {"aleph": counted({"0.1": 130}, failures=20)}
+    lately = {"aleph": counted({}, failures=10)}
+    cluster.told, cluster.in_turn = NOW, [during, before, FINE, lately]
+    report = cluster.client.report(SINCE, HELD)
+    assert report is not None
+    assert spans(cluster)[3] == ["--since=98.250000", "--until=100.250000"]
+    lost, (told,) = losses(report, ("aleph",))
+    assert lost == []
+    assert "failing before this change already (10 of the last 10)" in told
 
 
 def test_where_requests_failed_more_of_them_are_no_remedy(cluster: Cluster) -> None:
