@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +17,9 @@ DIGEST_FILE = "/dev/termination-log"
 # In the image's configuration: which sources it was built from.
 SOURCE_LABEL = "workshop.source-digest"
 IMAGE_LABEL, TAG_LABEL = "workshop.istio-games/image", "workshop.istio-games/tag"
+LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+# Characters of a Job's name before its digest's: all of it is a label of its pod.
+MAX_STEM = 40
 ARCHIVE = "context.tar.gz"
 CONTEXT_DIRECTORY = "/ctx"
 CONTEXT_VOLUME = "context"
@@ -28,7 +32,25 @@ def job_name(build: Build, digest: str) -> str:
     'istio-games-aleph-0-1-0123456789ab'
     """
     stem = re.sub(r"[^a-z0-9-]+", "-", f"{build.image}-{build.tag}".lower()).strip("-")
-    return f"{stem[:40].rstrip('-')}-{digest.removeprefix('sha256:')[:12]}"
+    if len(stem) > MAX_STEM:  # what is cut off may be all that tells it from another one
+        stem = f"{stem[: MAX_STEM - 9].rstrip('-')}-{_short(build.reference)}"
+    return f"{stem}-{digest.removeprefix('sha256:')[:12]}"
+
+
+def labels(build: Build) -> dict[str, str]:
+    """Give the labels of a build's objects: a name that no label can hold is one of its digest.
+
+    >>> labels(Build("team/aleph", "0.1", "Dockerfile", ()))
+    {'workshop.istio-games/image': 'sha256-7ee2101c', 'workshop.istio-games/tag': '0.1'}
+    """
+    return {
+        name: value if LABEL_VALUE.fullmatch(value) else f"sha256-{_short(value)}"
+        for name, value in ((IMAGE_LABEL, build.image), (TAG_LABEL, build.tag))
+    }
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def arguments(build: Build, digest: str, push_address: str) -> list[str]:
@@ -47,10 +69,9 @@ def job(template: Mapping[str, Any], build: Build, digest: str, push_address: st
     """Fill the template."""
     manifest = copy.deepcopy(dict(template))
     name = job_name(build, digest)
-    labels = {IMAGE_LABEL: build.image, TAG_LABEL: build.tag}
     manifest["metadata"] = {**manifest.get("metadata", {}), "name": name}
     for metadata in (manifest["metadata"], manifest["spec"]["template"].setdefault("metadata", {})):
-        metadata["labels"] = {**metadata.get("labels", {}), **labels}
+        metadata["labels"] = {**metadata.get("labels", {}), **labels(build)}
     pod = manifest["spec"]["template"]["spec"]
     container = pod["containers"][0]
     container["args"] = [*container.get("args", []), *arguments(build, digest, push_address)]

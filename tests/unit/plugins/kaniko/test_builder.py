@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -13,8 +14,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.store import Store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko import job as jobs
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder, BuildError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.context import Build
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.job_objects import BuildError
 
 PUSH = "registry.registry.svc:5000"
 JOBS, PODS = "/apis/batch/v1/namespaces/build/jobs", "/api/v1/namespaces/build/pods"
@@ -79,7 +81,7 @@ class Cluster:
     def succeed(self, path: str) -> None:
         item = self.api.objects[path]
         arguments = item["spec"]["template"]["spec"]["containers"][0]["args"]
-        reference = next(a for a in arguments if a.startswith("--destination=")).rpartition("/")[2]
+        reference = next(a for a in arguments if a.startswith("--destination=")).removeprefix(f"--destination={PUSH}/")
         self.registry.images[reference] = self.pushed
         self.registry.damaged.pop(reference, None)
         self.order.append(reference)
@@ -133,6 +135,12 @@ def test_a_base_of_our_own_is_named_by_its_digest(cluster: Cluster) -> None:
     assert cluster.builder().ensure(wanted).built == {}
     cluster.registry.images["python:3"] = "sha256:newer"
     assert list(cluster.builder().ensure(wanted).built) == ["aleph:0.1"]
+
+
+def test_a_base_without_a_tag_is_the_latest(cluster: Cluster) -> None:
+    cluster.registry.images["team/python:latest"] = "sha256:base"
+    cluster.builder().ensure([build("aleph", "0.1", base=f"{PUSH}/team/python")])
+    assert cluster.order == ["aleph:0.1"]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -459,3 +467,23 @@ def test_a_long_name_stays_a_valid_one() -> None:
     name = jobs.job_name(build("istio-games-" + "x" * 80, "0.3_RC.1"), "sha256:" + "a" * 64)
     assert len(name) <= 53
     assert name.endswith("-" + "a" * 12)
+
+
+def test_long_names_that_begin_alike_are_different_jobs() -> None:
+    """Two services of the same sources: their digest is the same."""
+    names = {jobs.job_name(build("istio-games-" + "x" * 60 + end, "0.1"), "sha256:" + "a" * 64) for end in "ab"}
+    assert len(names) == 2
+
+
+@pytest.mark.parametrize(
+    ("image", "tag"), [("team/aleph", "0.1"), ("a" * 64, "0.1"), ("aleph", "1.0-RC1-"), ("aleph", "t" * 128)]
+)
+def test_a_name_that_no_label_can_hold_is_labelled_all_the_same(cluster: Cluster, image: str, tag: str) -> None:
+    wanted = build(image, tag)
+    for value in jobs.labels(wanted).values():
+        assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value)
+    manifest = jobs.job(TEMPLATE, wanted, "sha256:abc", PUSH)
+    assert manifest["metadata"]["labels"] == jobs.labels(wanted)
+    cluster.api.put(f"{JOBS}/older", metadata={"labels": jobs.labels(wanted)})
+    cluster.builder().ensure([wanted])
+    assert ("delete", f"{JOBS}/older") in cluster.api.requests
