@@ -22,14 +22,6 @@ options:
     description: How many students, or their names as a list or with commas between.
     type: raw
     required: true
-  namespace:
-    description: The namespace of the room's own place.
-    type: str
-    required: true
-  state_dir:
-    description: The room's state directory on the controller.
-    type: path
-    required: true
   services:
     description: The application's services, as in C(workshop_apps). Unless given, there are five, two with stages.
     type: list
@@ -75,6 +67,8 @@ options:
     description: Whether the task fails when the students do not fit, and shows nothing else.
     type: bool
     default: false
+extends_documentation_fragment:
+  - istio_games.workshop.places.register
 attributes:
   check_mode:
     support: full

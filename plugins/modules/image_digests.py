@@ -10,20 +10,13 @@ description:
     now; of an image that was not built here, the registry's.
   - Fails when a tag does not exist, and names those that do. Runs on the controller.
 options:
-  registry:
-    description: The registry's URL.
-    type: str
-    required: true
   images:
     description: The images, as NAME:TAG.
     type: list
     elements: str
     required: true
-  build_namespace:
-    description: Where images are built, and what was built is written down.
-    type: str
-    default: build
 extends_documentation_fragment:
+  - istio_games.workshop.images
   - istio_games.workshop.cluster
 attributes:
   check_mode:

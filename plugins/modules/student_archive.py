@@ -10,26 +10,12 @@ description:
   - What is restored is judged before anything is changed. The place must be there and unused, or hold a part of the
     same work. Stages are taken as transactions, and the student's own objects are made with the student's own rights.
 options:
-  places:
-    description: The places to archive, or every place of the room where one is restored.
-    type: list
-    elements: dict
-    required: true
-  all:
-    description:
-      - Whether every student is meant. Then places that are suspended, or were never made whole, are passed over.
-    type: bool
-    default: false
-  at_once:
-    description: How many places are archived at a time.
-    type: int
-    default: 3
   directory:
     description: Where the files are written on the controller.
     type: path
     required: true
   restore:
-    description: The file to restore; unless given, files are written.
+    description: The file to restore, where O(places) are all of the room; unless given, files are written.
     type: path
   student:
     description: Into whose place it is restored; unless given, that of the student whose work it is.
@@ -44,19 +30,13 @@ options:
     type: list
     elements: dict
     required: true
-  registry:
-    description: The registry's URL as the controller asks it.
-    type: str
-    required: true
-  build_namespace:
-    description: Where images are built, and what was built is written down.
-    type: str
-    default: build
   timeout:
     description: Seconds that the callers' proxies may take to hold what was written.
     type: int
     default: 60
 extends_documentation_fragment:
+  - istio_games.workshop.images
+  - istio_games.workshop.places
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

@@ -26,15 +26,8 @@ options:
     type: str
     choices: [use, make, change]
     default: use
-  namespace:
-    description: The namespace of the room's own place.
-    type: str
-    required: true
-  state_dir:
-    description: The room's state directory on the controller.
-    type: path
-    required: true
 extends_documentation_fragment:
+  - istio_games.workshop.places.register
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

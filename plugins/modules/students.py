@@ -23,14 +23,6 @@ options:
     type: list
     elements: str
     required: true
-  namespace:
-    description: The namespace of the room's own place.
-    type: str
-    required: true
-  state_dir:
-    description: The room's state directory on the controller.
-    type: path
-    required: true
   manifests:
     description: The objects of a place, as YAML text, with C(PLACE) where the student's name belongs.
     type: list
@@ -66,6 +58,7 @@ options:
     type: str
     default: default
 extends_documentation_fragment:
+  - istio_games.workshop.places.register
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

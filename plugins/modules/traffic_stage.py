@@ -13,20 +13,6 @@ description:
     routes back.
   - Fails with the verdict when the stage is not proven. Runs on the controller.
 options:
-  places:
-    description: The places to lead there, as M(istio_games.workshop.student_places) gives them.
-    type: list
-    elements: dict
-    required: true
-  all:
-    description:
-      - Whether every student is meant. Then places that are suspended, or were never made whole, are passed over.
-    type: bool
-    default: false
-  at_once:
-    description: How many places are led at a time.
-    type: int
-    default: 3
   anew:
     description:
       - Whether a place is put right first, whatever was done to it, and then led to the stage of a first walk, whatever
@@ -59,14 +45,6 @@ options:
     type: list
     elements: dict
     required: true
-  registry:
-    description: The registry's URL as the controller asks it, for the digests of images that are not deployed yet.
-    type: str
-    required: true
-  build_namespace:
-    description: Where images are built, and what was built is written down.
-    type: str
-    default: build
   stage:
     description: The stage.
     type: str
@@ -90,6 +68,8 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - istio_games.workshop.images
+  - istio_games.workshop.places
   - istio_games.workshop.cluster.room
 attributes:
   check_mode:

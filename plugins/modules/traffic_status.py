@@ -8,20 +8,6 @@ description:
   - Puts side by side what was asked for, what is configured, what every calling proxy holds and what was measured.
   - Runs on the controller.
 options:
-  places:
-    description: The places to look at, side by side, as M(istio_games.workshop.student_places) gives them.
-    type: list
-    elements: dict
-    required: true
-  all:
-    description:
-      - Whether every student is meant. Then places that are suspended, or were never made whole, are passed over.
-    type: bool
-    default: false
-  at_once:
-    description: How many places are looked at at a time.
-    type: int
-    default: 3
   measure:
     description: Whether to measure the split with real requests, where a service has a stage; never in check mode.
     type: bool
@@ -45,6 +31,7 @@ options:
     description: The new version's tag that was asked for, which the next command names as well.
     type: str
 extends_documentation_fragment:
+  - istio_games.workshop.places
   - istio_games.workshop.check_mode
   - istio_games.workshop.cluster.callees
 author: The workshop's maintainers
