@@ -13,11 +13,11 @@ import yaml
 # What a user says of one run: it is no setting of the room.
 ARGUMENTS = {
     "archive": "the file that restore.yml restores",
-    "measure": "whether a stage measures its split (true)",
+    "measure": "whether status.yml measures the splits (true)",
     "purge": "whether teardown.yml removes the bundle's cache too (false)",
-    "service": "the one service that a stage takes (all)",
+    "service": "the services that a stage takes, with commas between (all)",
     "stage": "the stage that stage.yml goes to",
-    "student": "the student that a stage is for",
+    "student": "the students whose places are meant, with commas between, or all",
     "students": "how many students a class has",
     "takeover": "whether a stage overwrites routing that somebody else has made or changed (false)",
     "version": "the new version of a stage",

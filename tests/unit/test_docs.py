@@ -1,0 +1,73 @@
+"""What the documents say of playbooks and settings is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import ARGUMENTS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Others import them, nobody types them.
+INTERNAL = {"ownership", "preflight", "remember"}
+
+
+def said(name: str) -> str:
+    return (ROOT / "docs" / name).read_text()
+
+
+def rows(page: str) -> list[list[str]]:
+    """The rows of a page's tables, without headings: its cells."""
+    lines = [line.strip("| ").split(" | ") for line in said(page).splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line] for line in lines]
+
+
+def test_the_first_playbooks_are_those_of_site_in_order() -> None:
+    site = [
+        play["ansible.builtin.import_playbook"] for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    ]
+    made = [name for name in site if Path(name).stem not in INTERNAL]
+    assert "the first eight of these in order" in said("playbooks.md")
+    assert len(made) == 8
+    assert [re.findall(r"`playbooks/(\w+\.yml)`", row[0])[0] for row in rows("playbooks.md")][:8] == made
+
+
+def test_every_playbook_is_described() -> None:
+    there = {path.stem for path in (ROOT / "playbooks").glob("*.yml")} - INTERNAL - {"site"}
+    described = set(re.findall(r"(?:playbooks/|playbook )(\w+)\.yml", said("playbooks.md") + said("stages.md")))
+    assert there == described - {"NAME"}
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_playbook_that_is_named_is_there(page: Path) -> None:
+    for name in re.findall(r"playbooks/(\w+)\.yml", page.read_text()):
+        assert (ROOT / f"playbooks/{name}.yml").is_file() or name == "NAME", name
+
+
+def test_the_names_of_one_run_are_all_said() -> None:
+    sentence = re.search(r"Of one run alone are (.*?)\. A name", said("settings.md"), re.DOTALL)
+    assert sentence
+    assert set(re.findall(r"`(\w+)`", sentence[1])) - {"false", "status"} == ARGUMENTS.keys()
+
+
+def defaults() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in [*(ROOT / "roles").glob("*/defaults/main.yml"), *(ROOT / "roles").glob("*/defaults/main/*.yml")]:
+        found |= yaml.safe_load(path.read_text())
+    return found
+
+
+@pytest.mark.parametrize("row", rows("settings.md"), ids=lambda row: row[0])
+def test_a_settings_default_is_as_the_table_says(row: list[str]) -> None:
+    there = defaults()
+    names, values = re.findall(r"`(\w+)`", row[0]), re.findall(r"`([^`]*)`", row[1]) if len(row) > 2 else []
+    assert names
+    for name, value in zip(names, values or [""] * len(names), strict=True):
+        default = str(there[name]).lower() if isinstance(there[name], bool) else str(there[name])
+        if "{{" not in default:
+            assert default == value, name
