@@ -35,7 +35,7 @@ def test_the_walk_takes_every_ordered_pair_of_stages_once() -> None:
 
 def test_the_walk_knows_every_stage() -> None:
     names = {path.stem for path in (ROOT / "roles/traffic/tasks").glob("*.yml")}
-    assert names - {"goto", "places", "stage", "status", "verify"} == {step["stage"] for step in WALK}
+    assert names - {"goto", "named", "places", "stage", "status", "verify"} == {step["stage"] for step in WALK}
     assert all((ROOT / f"playbooks/{step['stage']}.yml").is_file() for step in WALK)
 
 
