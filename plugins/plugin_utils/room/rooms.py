@@ -170,6 +170,9 @@ def state_directory(environment: Mapping[str, str]) -> Path:
 
 def elsewhere(directory: Path) -> tuple[str, list[str]]:
     """Give this user's real home directory, and its rooms: HOME may name another one that has none."""
-    home = pwd.getpwuid(os.geteuid()).pw_dir
+    try:
+        home = pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:  # a container's user may have none
+        return "", []
     own = state_directory({"HOME": home})
     return home, Rooms(own, "").names() if own != directory else []

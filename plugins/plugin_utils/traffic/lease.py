@@ -41,6 +41,7 @@ class Holder:
     """Who changes the stage of a namespace.
 
     Attributes:
+        space: where process numbers are unique: copies of a machine, and its containers, may share its name.
         process, started: its process number, and when that was started (ticks since the machine's start): together
             they tell a process from a later one of the same number.
         doing: in words, such as "rollout of aleph".
@@ -48,6 +49,7 @@ class Holder:
 
     user: str
     machine: str
+    space: str
     process: int
     started: str
     doing: str
@@ -55,15 +57,31 @@ class Holder:
     @classmethod
     def this(cls, doing: str) -> Holder:
         """This process."""
-        return cls(getpass.getuser(), socket.gethostname(), os.getpid(), _start_of(os.getpid()), doing)
+        return cls(_user(), socket.gethostname(), _space(), os.getpid(), _start_of(os.getpid()), doing)
 
     @property
     def ended(self) -> bool:
-        """Whether it is certainly gone: it was a process of this machine."""
-        return self.machine == socket.gethostname() and _start_of(self.process) != self.started
+        """Whether it is certainly gone: it was a process that would be seen from here."""
+        return bool(self.space) and self.space == _space() and _start_of(self.process) != self.started
 
     def __str__(self) -> str:
         return f"{self.user} on {self.machine} (process {self.process})"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
+
+
+def _space() -> str:
+    """Name this start of the machine, and the process numbers that this process sees; empty when they are not known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
 
 
 def _start_of(process: int) -> str:
@@ -101,7 +119,7 @@ class Lease:
         self._room = room
         self._sleep = sleep
         self._clock = clock
-        self._identity = f"{holder.user}@{holder.machine}/{holder.process}/{holder.started}"
+        self._identity = f"{holder.user}@{holder.machine}/{holder.space}/{holder.process}/{holder.started}"
         self._lost: str | None = None
         self._renewed = 0.0
         self._ended = threading.Event()
@@ -132,7 +150,7 @@ class Lease:
 
     def _take(self) -> None:
         """Take it, once nobody has it, or its holder is dead."""
-        seen: str | None = None
+        seen: tuple[str | None, str | None] | None = None
         last_sign = said = self._clock()
         while True:
             lease = self._api.find(self._path)
@@ -141,7 +159,8 @@ class Lease:
                 if self._written("create", self._all, self._body(None)):
                     return
                 continue
-            sign = json.dumps(lease["spec"].get("renewTime")) + str(lease["spec"].get("holderIdentity"))
+            spec = lease.get("spec") or {}
+            sign = (spec.get("renewTime"), spec.get("holderIdentity"))
             now = self._clock()
             if sign != seen:
                 if seen is not None and other:
@@ -236,7 +255,7 @@ def _holder_of(lease: Mapping[str, Any] | None) -> Holder | None:
     try:
         return Holder(**json.loads(annotations[PREFIX + "holder"]))
     except (KeyError, ValueError, TypeError):
-        return Holder(str(lease["spec"]["holderIdentity"]), "an unknown machine", 0, "", "change of a stage")
+        return Holder(str(lease["spec"]["holderIdentity"]), "an unknown machine", "", 0, "", "change of a stage")
 
 
 def _now() -> str:

@@ -153,3 +153,11 @@ def test_a_memory_of_before_is_read(tmp_path: Path) -> None:
 )
 def test_rooms_are_where_the_setting_says(environment: dict[str, str], directory: str) -> None:
     assert str(state_directory(environment)) == directory
+
+
+def test_a_user_without_an_account_has_no_rooms_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    assert "There is no room 'blue', and no other, in" in Rooms(tmp_path, "workshop").missing("blue")

@@ -16,7 +16,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease
 
 ALL = "/apis/coordination.k8s.io/v1/namespaces/staging/leases"
 PATH = f"{ALL}/workshop-stage"
-ELSEWHERE = Holder("ann", "her-laptop", 7, "123", "promote of aleph")
+ELSEWHERE = Holder("ann", "her-laptop", "another boot", 7, "123", "promote of aleph")
 
 
 class Leases:
@@ -44,7 +44,7 @@ class Leases:
         if body["metadata"]["resourceVersion"] != self.lease["metadata"]["resourceVersion"]:
             raise KubernetesError("changed", 409)
         metadata = {**self.lease["metadata"], **body["metadata"]}
-        self._keep({**self.lease, "metadata": metadata, "spec": {**self.lease["spec"], **body["spec"]}})
+        self._keep({**self.lease, "metadata": metadata, "spec": {**self.lease.get("spec", {}), **body["spec"]}})
 
     def _keep(self, body: dict[str, Any]) -> None:
         self.number += 1
@@ -123,7 +123,25 @@ def test_a_later_process_of_the_same_number_is_not_the_holder() -> None:
     mine = Holder.this("baseline")
     assert not mine.ended
     assert replace(mine, started="1").ended
-    assert not replace(mine, machine="another", process=os.getpid(), started="1").ended
+    # A copy of this machine, or a container of it, has the same name, and processes of its own.
+    assert not replace(mine, space="another boot", process=os.getpid(), started="1").ended
+
+
+def test_a_lease_that_says_nothing_is_taken(server: Leases, time: Time) -> None:
+    """As `kubectl create` makes it."""
+    server.create(ALL, {"metadata": {"name": "workshop-stage"}})
+    lease(server, time)._take()
+    assert server.lease is not None
+    assert server.lease["spec"]["holderIdentity"]
+    assert time.now == 100
+
+
+def test_a_user_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000660000")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert str(Holder.this("baseline")).startswith(f"user {os.getuid()} on ")
 
 
 def test_one_that_is_taken_away_stops_its_holder(server: Leases, time: Time) -> None:
