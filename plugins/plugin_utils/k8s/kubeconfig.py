@@ -60,6 +60,10 @@ def load(kubeconfig: str, seconds: float = CREDENTIAL_SECONDS) -> tuple[client.C
             f"The program that {kubeconfig} names for its credentials (users[].exec) has not ended after "
             f"{seconds:g} s: run kubectl --kubeconfig {kubeconfig} get nodes to see what it asks for."
         )
+    if isinstance(loading.failure, (TypeError, AttributeError)):
+        raise KubernetesError(
+            f"The file {kubeconfig} is no kubeconfig: name one, with -e workshop_kubeconfig=FILE."
+        ) from loading.failure
     if isinstance(loading.failure, Exception):
         raise KubernetesError(
             f"The kubeconfig {kubeconfig} cannot be used: {first_line(loading.failure)}"
@@ -68,6 +72,11 @@ def load(kubeconfig: str, seconds: float = CREDENTIAL_SECONDS) -> tuple[client.C
         raise KubernetesError(
             f"The program that {kubeconfig} names for its credentials (users[].exec) failed: "
             f"{first_line(loading.complaints[0])}: run kubectl --kubeconfig {kubeconfig} get nodes to see it whole."
+        )
+    if not _is_address(configuration.host):
+        raise KubernetesError(
+            f"The kubeconfig {kubeconfig} names the server {configuration.host!r}, but must name one such as "
+            "https://192.0.2.10:6443."
         )
     # Calls are repeated on purpose, in one place; and a retried 429 or redirect would hide what happened.
     configuration.retries = False
@@ -140,6 +149,14 @@ def no_proxy(named: str) -> str:
     'cluster.example'
     """
     return ",".join(filter(None, (*NEAR, named)))
+
+
+def _is_address(server: str) -> bool:
+    try:
+        parts = urlsplit(server)
+        return parts.scheme in ("https", "http") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its port is no number, or too large
+        return False
 
 
 def _without_password(proxy: str) -> str:

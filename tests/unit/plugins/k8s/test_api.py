@@ -51,3 +51,35 @@ def test_a_broken_kubeconfig_is_said(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(KubernetesError, match="cannot be used"):
         Api.connect(str(path))
+
+
+@pytest.mark.parametrize("text", ["- a\n", "hello", "clusters: 5"])
+def test_what_is_no_kubeconfig_is_said(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+    with pytest.raises(KubernetesError, match=r"is no kubeconfig: name one|cannot be used: Invalid kube-config"):
+        Api.connect(str(path))
+
+
+@pytest.mark.parametrize(
+    ("server", "good"),
+    [
+        ("https://[::1]:6443", True),
+        ("http://cluster.example", True),
+        ("127.0.0.1:6443", False),
+        ("", False),
+        ("ftp://a", False),
+        ("https://", False),
+        ("https://127.0.0.1:99999", False),
+        ("https://a:b", False),
+    ],
+)
+def test_a_server_that_is_no_address_is_said(tmp_path: Path, server: str, good: bool) -> None:
+    path = tmp_path / "kubeconfig"
+    cluster = f"{{name: a, cluster: {{server: '{server}'}}}}"
+    path.write_text(f"{{clusters: [{cluster}], contexts: [{{name: a, context: {{cluster: a}}}}], current-context: a}}")
+    if good:
+        assert Api.connect(str(path)).server == server
+        return
+    with pytest.raises(KubernetesError, match=r"names the server .*, but must name one such as https://192"):
+        Api.connect(str(path))
