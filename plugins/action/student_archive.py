@@ -13,11 +13,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import archive, keeping, objects, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import archive, keeping, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
     Asked,
     Command,
-    Surroundings,
     shown,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import built_tags, staged_services
@@ -33,7 +33,7 @@ class ActionModule(WorkshopAction):
             return self._restore(Path(given["restore"]), there)
         meant, passed_over = stages.ready(there, given["all"], mend=True)
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        done = stages.side_by_side(meant, lambda place, _: self._archive(place, stamp), given["at_once"], say)
+        done = side_by_side(meant, lambda place, _: self._archive(place, stamp), stages.Done.of, given["at_once"], say)
         written = {each.place.name: each.data["file"] for each in done if each.is_good}
         show(["", *(f"{name}: {file}" for name, file in written.items()), *passed_over, ""])
         failed = stages.failure(done)
@@ -87,20 +87,8 @@ class ActionModule(WorkshopAction):
         given = self._given
         if not work.records:
             return {}
-        where = Surroundings(
-            self.api,
-            self.another_api(),
-            place.namespace,
-            given["services"],
-            objects.of_place(given["deployments"], place, self.room),
-            self.images(self.api),
-            Path(place.directory) / "taken-over",
-            given["timeout"],
-            self.room,
-            False,
-            say,
-            place.name,
-        )
+        images = self.images(self.api)
+        where = stages.surroundings(place, given, self.api, self.another_api(), images, self.room, False, say)
         asked = Asked("restore", ",".join(work.records), records=work.records)
         verdict = Command(asked, where).run()
         stages.write(f"{place.directory}/stage.json", verdict)

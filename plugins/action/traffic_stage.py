@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
@@ -24,10 +23,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     stages,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.mending import Mending
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say, side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
     Asked,
     Command,
-    Surroundings,
     shown,
 )
 
@@ -43,7 +42,7 @@ class ActionModule(WorkshopAction):
         self._paths = Paths()
         if given["anew"]:
             self._paths.learn(self.api, [*manifests.objects(given["objects"]), *given["deployments"]])
-        done = stages.side_by_side(meant, self._lead, given["at_once"], say)
+        done = side_by_side(meant, self._lead, stages.Done.of, given["at_once"], say)
         show(stages.shown(done, shown) + passed_over)
         for each in done:
             if each.data and not self.check_mode:
@@ -61,32 +60,25 @@ class ActionModule(WorkshopAction):
             result |= {"failed": True, "msg": failed}
         return result
 
-    def _lead(self, place: Place, tell: stages.Say) -> dict[str, Any]:
+    def _lead(self, place: Place, tell: Say) -> dict[str, Any]:
         """Lead one place to the stage, after it was put right where that is asked for."""
         given = self._given
         api = self.api if self._alone else self.another_api()
-        images = self.images(api)
-        deployments = self._of(place, given["deployments"])
-        copies = Path(place.directory) / "taken-over"
-        where = Surroundings(
+        where = stages.surroundings(
+            place,
+            given,
             api,
             self.another_api(),  # the other connection says what is waited for
-            place.namespace,
-            given["services"],
-            deployments,
-            images,
-            copies,
-            given["timeout"],
+            self.images(api),
             self.room,
             self.check_mode,
             tell,
-            "" if place.own else place.name,
         )
         told, mended = [], []
         if given["anew"] and not self.check_mode:
-            whole = self._of(place, manifests.objects(given["objects"]))
-            paths = (api, self._paths, place.namespace)
-            done = Mending(*paths, whole, deployments, given["services"], images, copies, tell).run()
+            whole = objects.of_place(manifests.objects(given["objects"]), place, self.room)
+            own = (whole, where.manifests, where.services, where.images, where.copies, tell)
+            done = Mending(api, self._paths, place.namespace, *own).run()
             told, mended = done.told, [*done.changed, *done.removed]
             if not place.own and f"ServiceAccount {credentials.ACCOUNT}" in done.changed:
                 self._renew(api, place)
@@ -101,9 +93,3 @@ class ActionModule(WorkshopAction):
         admin = yaml.safe_load(Path(self._given["kubeconfig"]).expanduser().read_text())
         expires = credentials.hand_out(api, place, admin, self._given["hours"])
         register.note(api, places.changed(place, expires=expires))
-
-    def _of(self, place: Place, made: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Give the manifests of a place: a student's are rendered once for all."""
-        if place.own:
-            return [labelled(item, self.room) for item in made]
-        return objects.of_place(made, place, self.room)

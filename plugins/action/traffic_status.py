@@ -10,6 +10,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say, side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import status, survey
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import Callee
@@ -21,7 +22,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         meant, passed_over = stages.ready([stages.place(each) for each in given["places"]], given["all"])
         self._alone = len(meant) == 1
-        done = stages.side_by_side(meant, self._look, given["at_once"], say)
+        done = side_by_side(meant, self._look, stages.Done.of, given["at_once"], say)
         if given["show"]:
             show(stages.shown(done, lambda data: survey.shown(data["status"])) + passed_over + stages.over(meant))
             for each in done:
@@ -35,7 +36,7 @@ class ActionModule(WorkshopAction):
             result |= {"failed": True, "msg": failed}
         return result
 
-    def _look(self, place: Place, tell: stages.Say) -> dict[str, Any]:
+    def _look(self, place: Place, tell: Say) -> dict[str, Any]:
         given = self._given
         api = self.api if self._alone else self.another_api()
         told = survey.survey(

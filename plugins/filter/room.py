@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room, shares
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room
 
 
 class FilterModule:
@@ -17,7 +17,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
         functions = (
-            shares.class_shares,
             room.content_digest,
             room.join_ticket,
             room.kubeconfig_address,

@@ -101,7 +101,7 @@ class Command:
 
     def run(self) -> None:
         """Do it, and write the class down as it goes."""
-        self._write()
+        self._write(self._read())
         if self._asked.work in PROVED:
             self._course.paths.learn(self._api, self._course.manifests)
         free: queues.SimpleQueue[Api] = queues.SimpleQueue()
@@ -120,8 +120,8 @@ class Command:
                 finally:
                     free.put(api)
 
-            self.outcomes = side_by_side(self.todo, work, self._asked.at_once, self._done, self._say)
-        self._write()
+            self.outcomes = side_by_side(self.todo, work, Outcome.of, self._asked.at_once, self._say, self._done)
+        self._write(self._read())
 
     def _worked(self, api: Api, place: Place, outside: Container | None, say: Say) -> Place:
         """Do what was asked for with one place."""
@@ -146,15 +146,17 @@ class Command:
 
     def _done(self, outcome: Outcome) -> None:
         """Write down what became of a place; why it failed, on its namespace."""
-        now = {place.name: place for place in self._read() if not place.own}
-        if outcome.cause and outcome.place.name in now:
-            register.note(self._api, places.changed(now[outcome.place.name], state="failed", cause=outcome.cause))
-        self._write()
+        there = self._read()
+        if outcome.cause:
+            failed = [each for each in there if each.name == outcome.place.name and not each.own]
+            for place in failed:
+                register.note(self._api, places.changed(place, state="failed", cause=outcome.cause))
+            there = self._read() if failed else there
+        self._write(there)
 
     def _read(self) -> list[Place]:
         return register.read(self._api, self._asked.room, self._asked.namespace, self._asked.state_dir)
 
-    def _write(self) -> None:
-        there = self._read()
+    def _write(self, there: Sequence[Place]) -> None:
         self.students = [place for place in there if not place.own]
         places.write(Path(self._asked.state_dir) / places.CLASS_FILE, self._asked.room, there)

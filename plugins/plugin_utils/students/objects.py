@@ -25,12 +25,14 @@ def of_place(manifests: Iterable[Mapping[str, Any]], place: Place, room: str) ->
     """Give a place's objects in the order in which they are applied.
 
     Args:
-        manifests: objects in which TOKEN stands for the student's name.
+        manifests: objects in which TOKEN stands for the student's name; those of the room's own place stay as they are.
         room: the room's name.
 
     Raises:
         WorkshopError: one of another kind than those in ORDER.
     """
+    if place.own:
+        return [labelled(item, room) for item in manifests]
     found = [_with_name(item, place.name) for item in manifests]
     if strange := sorted({item["kind"] for item in found} - {*ORDER}):
         raise WorkshopError(f"A place has {', '.join(strange)}, whose place in the order of its objects is not known.")

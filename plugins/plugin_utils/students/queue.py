@@ -7,17 +7,29 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 
 Say = Callable[[str], None]
+Found = TypeVar("Found")
+
+
+class Ended(Protocol):
+    """What became of the work on a place."""
+
+    @property
+    def said(self) -> str:
+        """It in a few words."""
+
+
+End = TypeVar("End", bound=Ended)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the work on a place.
+    """What became of the work on a place of which only the place as it is afterwards counts.
 
     Attributes:
         place: as it is now.
@@ -29,6 +41,20 @@ class Outcome:
     seconds: float
     cause: str = ""
 
+    @classmethod
+    def of(cls, place: Place, seconds: float, found: Place | Exception) -> Outcome:
+        """Judge what the work has given or raised."""
+        if isinstance(found, WorkshopError):
+            return cls(place, seconds, " ".join(str(found).split()))
+        if isinstance(found, Exception):
+            return cls(place, seconds, unexpected("students", found))
+        return cls(found, seconds)
+
+    @property
+    def said(self) -> str:
+        """It in a few words."""
+        return f"failed: {self.cause}" if self.cause else self.place.state or "removed"
+
     def as_data(self) -> dict[str, Any]:
         """Give it as plain data."""
         state = "failed" if self.cause else self.place.state or "removed"
@@ -37,42 +63,47 @@ class Outcome:
 
 def side_by_side(
     there: Sequence[Place],
-    work: Callable[[Place, Say], Place],
+    work: Callable[[Place, Say], Found],
+    judge: Callable[[Place, float, Found | Exception], End],
     at_once: int,
-    done: Callable[[Outcome], None],
     say: Say,
+    done: Callable[[End], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
-) -> list[Outcome]:
-    """Work on places, `at_once` of them at a time, and give the outcomes in the places' order.
+) -> list[End]:
+    """Work on places, `at_once` of them at a time, and give what became of them in the places' order.
 
     Args:
-        work: gives the place as it is afterwards, or raises; called in threads, with a way to tell how far it is.
-        done: told each outcome when it comes, one at a time.
+        work: called in threads, with a way to tell how far it is. Whatever it raises, the others go on.
+        judge: makes an end of a place, its seconds, and what the work has given or raised.
+        done: told each end when it comes, one at a time.
     """
     begun = clock()
 
-    def one(place: Place) -> Outcome:
+    def tell(place: Place) -> Say:
+        return say if len(there) == 1 else lambda text: say(f"{place.name}: {text}")
+
+    def one(place: Place) -> End:
         started = clock()
         try:
-            after = work(place, lambda text: say(f"{place.name}: {text}"))
-        except WorkshopError as error:
-            return Outcome(place, clock() - started, " ".join(str(error).split()))
-        except Exception as error:  # a fault of ours in one place is no reason to give the others up
-            return Outcome(place, clock() - started, unexpected("students", error))
-        return Outcome(after, clock() - started)
+            found: Found | Exception = work(place, tell(place))
+        except Exception as error:
+            found = error
+        return judge(place, clock() - started, found)
 
-    outcomes: dict[str, Outcome] = {}
+    ends: dict[str, End] = {}
     with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
-        for future in as_completed([pool.submit(one, place) for place in there]):
-            outcome = future.result()
-            outcomes[outcome.place.name] = outcome
-            done(outcome)
-            left = (clock() - begun) / len(outcomes) * (len(there) - len(outcomes))
-            said = f"failed: {outcome.cause}" if outcome.cause else outcome.place.state or "removed"
-            still = f", about {_duration(left)} left" if len(outcomes) < len(there) else ""
-            say(f"{outcome.place.name}: {said} after {outcome.seconds:.0f} s ({len(outcomes)} of {len(there)}{still})")
-    return [outcomes[place.name] for place in there]
+        futures = {pool.submit(one, place): place for place in there}
+        for future in as_completed(futures):
+            place, end = futures[future], future.result()
+            ends[place.name] = end
+            done(end)
+            if len(there) > 1:
+                tell(place)(f"{end.said} {_progress(clock() - begun, len(ends), len(there))}")
+    return [ends[place.name] for place in there]
 
 
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def _progress(seconds: float, done: int, number: int) -> str:
+    """Say how far all of them are, and when the rest will be done."""
+    left = seconds / done * (number - done)
+    said = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min"
+    return f"({done} of {number}{f', about {said} left' if done < number else ''})"

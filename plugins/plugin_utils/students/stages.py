@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import Surroundings
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
 
 SCHEMA = "istio-workshop/places/1"
@@ -21,9 +24,6 @@ SCHEMA = "istio-workshop/places/1"
 SEEN, FAULTY = "seen", "faulty"
 GOOD = (PROVEN, SEEN)
 HEADINGS = ("place", "service", "stage", "verdict", "measured", "lost", "seconds")
-
-Say = Callable[[str], None]
-Work = Callable[[Place, Say], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,60 @@ class Done:
     reasons: Sequence[str]
     seconds: float
 
+    @classmethod
+    def of(cls, place: Place, seconds: float, found: Mapping[str, Any] | Exception) -> Done:
+        """Judge what the work has given (a verdict or a look as data) or raised."""
+        if isinstance(found, WorkshopError):
+            return cls(place, {}, REFUSED, str(found).splitlines(), seconds)
+        if isinstance(found, Exception):
+            return cls(place, {}, NOT_PROVEN, [unexpected("stages", found)], seconds)
+        return cls(place, found, str(found.get("verdict", SEEN)), list(found.get("reasons", ())), seconds)
+
     @property
     def is_good(self) -> bool:
         """Whether it is as it was asked for."""
         return self.verdict in GOOD
 
+    @property
+    def said(self) -> str:
+        """It in a few words."""
+        return self.verdict.replace("_", " ")
+
 
 def place(data: Mapping[str, Any]) -> Place:
     """Read a place from an action's options, as `student_places` gives it."""
     return Place(**{name: data[name] for name in Place.__dataclass_fields__ if name in data})
+
+
+def surroundings(
+    place: Place,
+    given: Mapping[str, Any],
+    api: Api,
+    lease_api: Api,
+    images: Images,
+    room: str,
+    check_mode: bool,
+    say: Say,
+) -> Surroundings:
+    """Give what a stage of a place is to know.
+
+    Args:
+        given: `services`, `deployments` (of all versions) and `timeout`, as the stages' actions have them.
+    """
+    return Surroundings(
+        api=api,
+        lease_api=lease_api,
+        namespace=place.namespace,
+        services=given["services"],
+        manifests=objects.of_place(given["deployments"], place, room),
+        images=images,
+        copies=Path(place.directory) / "taken-over",
+        timeout=given["timeout"],
+        room=room,
+        check_mode=check_mode,
+        say=say,
+        student="" if place.own else place.name,
+    )
 
 
 def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[list[Place], list[str]]:
@@ -94,35 +139,6 @@ def over(meant: Sequence[Place]) -> list[str]:
         for each in meant
         if places.has_expired(each)
     ]
-
-
-def side_by_side(
-    there: Sequence[Place],
-    work: Work,
-    at_once: int,
-    say: Say,
-    clock: Callable[[], float] = time.monotonic,
-) -> list[Done]:
-    """Work on places, `at_once` of them at a time; one that fails hinders no other.
-
-    Args:
-        work: gives a verdict or a look as data, or raises; called in threads, with a way to tell how far it is.
-    """
-
-    def one(each: Place) -> Done:
-        begun = clock()
-        tell = say if len(there) == 1 else lambda text: say(f"{each.name}: {text}")
-        try:
-            data = work(each, tell)
-            verdict, reasons = str(data.get("verdict", SEEN)), list(data.get("reasons", ()))
-        except WorkshopError as error:
-            data, verdict, reasons = {}, REFUSED, str(error).splitlines()
-        except Exception as error:  # a fault of ours in one place is no reason to give the others up
-            data, verdict, reasons = {}, NOT_PROVEN, [unexpected("stages", error)]
-        return Done(each, data, verdict, reasons, clock() - begun)
-
-    with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
-        return list(pool.map(one, there))
 
 
 def shown(done: Sequence[Done], alone: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:

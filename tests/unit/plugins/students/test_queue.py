@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import queue
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, side_by_side
 
 FIVE = [places.of_student(name, "/state") for name in places.names(5)]
@@ -23,7 +24,7 @@ def ready(place: Place, say: Callable[[str], None]) -> Place:
 def test_outcomes_come_in_the_places_order() -> None:
     said: list[str] = []
     done: list[Outcome] = []
-    outcomes = side_by_side(FIVE, ready, 2, done.append, said.append)
+    outcomes = side_by_side(FIVE, ready, Outcome.of, 2, said.append, done.append)
     assert [outcome.place.name for outcome in outcomes] == places.names(5)
     assert {outcome.place.state for outcome in outcomes} == {"ready"}
     assert sorted(outcome.place.name for outcome in done) == places.names(5)
@@ -45,7 +46,7 @@ def test_who_fails_is_named_and_the_others_go_on(error: Exception, cause: str) -
             raise error
         return ready(place, say)
 
-    outcomes = side_by_side(FIVE, work, 3, lambda _: None, lambda _: None)
+    outcomes = side_by_side(FIVE, work, Outcome.of, 3, lambda _: None)
     assert [outcome.place.name for outcome in outcomes if outcome.cause] == ["student-02"]
     assert outcomes[1].cause.startswith(cause)
     assert outcomes[1].as_data()["state"] == "failed"
@@ -68,10 +69,24 @@ def test_no_more_at_once_than_asked_for(at_once: int) -> None:
         return ready(place, say)
 
     assert not [
-        outcome.cause for outcome in side_by_side(FIVE, work, at_once, lambda _: None, lambda _: None) if outcome.cause
+        outcome.cause for outcome in side_by_side(FIVE, work, Outcome.of, at_once, lambda _: None) if outcome.cause
     ]
     assert most == at_once
 
 
 def test_of_nobody_nothing_is_made() -> None:
-    assert side_by_side([], ready, 3, lambda _: None, lambda _: None) == []
+    assert side_by_side([], ready, Outcome.of, 3, lambda _: None) == []
+
+
+def test_of_one_alone_neither_name_nor_progress_is_said() -> None:
+    said: list[str] = []
+    side_by_side(FIVE[:1], ready, Outcome.of, 3, said.append)
+    assert said == ["made"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "sentence"),
+    [(10, 1, "(1 of 4, about 30 s left)"), (90, 2, "(2 of 4, about 2 min left)"), (200, 4, "(4 of 4)")],
+)
+def test_progress_says_what_is_left(seconds: float, done: int, sentence: str) -> None:
+    assert queue._progress(seconds, done, 4) == sentence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say, side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
 
 
@@ -32,14 +32,14 @@ ALEPH = {
 
 
 def test_one_that_fails_hinders_no_other() -> None:
-    def work(place: Place, _: stages.Say) -> dict[str, Any]:
+    def work(place: Place, _: Say) -> dict[str, Any]:
         if place == BEN:
             raise WorkshopError("Its lease is somebody's.")
         if place == CARL:
             raise KeyError("spec")
         return {"stage": "rollout", "verdict": PROVEN, "reasons": [], "services": [ALEPH], "lost": 0}
 
-    done = stages.side_by_side([BEN, CARL, ANNA], work, 2, lambda _: None)
+    done = side_by_side([BEN, CARL, ANNA], work, stages.Done.of, 2, lambda _: None)
     assert [each.place.name for each in done] == ["ben", "carl", "anna"]
     assert [each.verdict for each in done] == [REFUSED, NOT_PROVEN, PROVEN]
     failed = stages.failure(done)
@@ -52,40 +52,9 @@ def test_one_that_fails_hinders_no_other() -> None:
     assert told["places"][2]["services"][0]["weight"] == 20
 
 
-def test_no_more_than_asked_for_at_once() -> None:
-    at_work, most, lock = 0, 0, threading.Lock()
-    both = threading.Barrier(2, timeout=10)
-
-    def work(place: Place, _: stages.Say) -> dict[str, Any]:
-        nonlocal at_work, most
-        with lock:
-            at_work += 1
-            most = max(most, at_work)
-        both.wait()
-        with lock:
-            at_work -= 1
-        return {}
-
-    done = stages.side_by_side([student(name) for name in ("a", "b", "c", "d")], work, 2, lambda _: None)
-    assert most == 2
-    assert all(each.is_good for each in done)
-
-
 def test_of_one_alone_its_own_reasons_are_said() -> None:
-    done = stages.side_by_side([ANNA], lambda *_: {"verdict": REFUSED, "reasons": ["No.", "Nor that."]}, 3, print)
-    assert stages.failure(done) == "No.\nNor that."
-
-
-def test_progress_names_the_place_where_there_are_several() -> None:
-    said: list[str] = []
-
-    def work(_: Place, say: stages.Say) -> dict[str, Any]:
-        say("tried")
-        return {}
-
-    stages.side_by_side([ANNA], work, 1, said.append)
-    stages.side_by_side([ANNA, BEN], work, 1, said.append)
-    assert said == ["tried", "anna: tried", "ben: tried"]
+    done = stages.Done.of(ANNA, 1, {"verdict": REFUSED, "reasons": ["No.", "Nor that."]})
+    assert stages.failure([done]) == "No.\nNor that."
 
 
 ASLEEP, FAILED = student("dora", "suspended"), student("eva", "failed", "No node takes it.")
