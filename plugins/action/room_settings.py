@@ -18,7 +18,7 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         typed = Typed(self._loader, self.task_vars)
-        host = str(self.task_vars["inventory_hostname"])
+        host = given["host"] or str(self.task_vars["inventory_hostname"])
         known = typed.variables(host)
         named = self._templar.template(self.task_vars.get("workshop_name"))
         # room_check has judged whether it is there.

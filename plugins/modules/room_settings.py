@@ -9,7 +9,10 @@ description:
     the default in the role C(room).
   - Those of the last two kinds become variables of the host, as with M(ansible.builtin.add_host), for all plays that
     follow; what is a template stays one.
-options: {}
+options:
+  host:
+    description: The host; the one that the task runs on, unless given.
+    type: str
 attributes:
   check_mode:
     support: full

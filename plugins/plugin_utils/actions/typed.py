@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,9 @@ ROOM_INVENTORY = COLLECTION / "inventory" / "room.yml"
 OWN_INVENTORY = COLLECTION / "inventory" / "local" / "hosts.yml"
 
 
+@cache
 def room_defaults(loader: DataLoader) -> dict[str, Any]:
-    """Read the settings' defaults (role `room`); what is a template stays one."""
+    """Read the settings' defaults (role `room`), once in a process: not to be changed. What is a template stays one."""
     found: dict[str, Any] = {}
     for path in sorted((ROLES / "room" / "defaults" / "main").glob("*.yml")):
         found |= loader.load_from_file(str(path), trusted_as_template=True)
