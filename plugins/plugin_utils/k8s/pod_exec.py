@@ -18,7 +18,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.channels 
     Channels,
     PodUnreachableError,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready, not_ready, trouble
 
 STDOUT, STDERR, ERROR = 1, 2, 3
 # A command that says nothing is waited for in words after so long.
@@ -39,15 +39,35 @@ class Container:
 
 
 def ready_container(api: Api, namespace: str, selector: str, name: str) -> Container:
-    """Pick a container of the first ready pod with these labels."""
+    """Pick a container of the first ready pod with these labels.
+
+    Raises:
+        ExecError: there is none. It says why of each that is not ready, and on which node: that may be down.
+    """
     pods = api.items(f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector)
     ready = sorted(str(pod["metadata"]["name"]) for pod in pods if is_ready(pod))
     if not ready:
+        reasons = "; ".join(_why_not_ready(pod) for pod in pods)
         raise ExecError(
             f"No pod labelled {selector} is ready in namespace {namespace}: "
-            "ansible-playbook playbooks/deploy.yml brings the application up."
+            + (reasons or "ansible-playbook playbooks/deploy.yml brings the application up")
+            + "."
         )
     return Container(namespace, ready[0], name)
+
+
+def _why_not_ready(pod: Mapping[str, Any]) -> str:
+    """Say what is the matter with a pod, in a few words.
+
+    >>> _why_not_ready({"metadata": {"name": "load-1"}, "spec": {"nodeName": "worker-1"}})
+    'load-1 on node worker-1 does not answer'
+    """
+    node = (pod.get("spec") or {}).get("nodeName")
+    where = f"{pod['metadata']['name']} on node {node}" if node else str(pod["metadata"]["name"])
+    if "deletionTimestamp" in pod["metadata"]:
+        return f"{where} is ending"
+    found = trouble(pod) or not_ready(pod)
+    return f"{where}: {found.sentence}" if found else f"{where} does not answer"
 
 
 def run(api: Api, where: Container, command: list[str], timeout: float, say: Callable[[str], None]) -> str:

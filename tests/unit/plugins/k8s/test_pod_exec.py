@@ -187,8 +187,26 @@ def test_a_ready_pod_is_picked(api: Any) -> None:
     assert picked == pod_exec.Container("staging", "load-c", "load")
 
 
-def test_no_ready_pod_is_said_with_what_to_type(api: Any) -> None:
+def test_of_pods_that_are_not_ready_the_node_is_named(api: Any) -> None:
     pod(api, "load-a", ready="False")
+    pod(api, "load-b", deletionTimestamp="2026-01-01T00:00:00Z")
+    path = "/api/v1/namespaces/staging/pods/load-c"
+    running = {"name": "load", "ready": False, "state": {"running": {}}}
+    api.put(
+        path,
+        metadata={"labels": {"app": "load"}},
+        spec={"nodeName": "worker-1"},
+        status={"containerStatuses": [running]},
+    )
+    with pytest.raises(pod_exec.ExecError) as none:
+        pod_exec.ready_container(api, "staging", "app=load", "load")
+    assert str(none.value) == (
+        "No pod labelled app=load is ready in namespace staging: load-a does not answer; load-b is ending; "
+        "load-c on node worker-1: container load runs, but does not become ready."
+    )
+
+
+def test_no_pod_is_said_with_what_to_type(api: Any) -> None:
     with pytest.raises(pod_exec.ExecError) as none:
         pod_exec.ready_container(api, "staging", "app=load", "load")
     assert str(none.value) == (
