@@ -53,7 +53,8 @@ def test_an_api_server_that_fails_for_a_while(
         over = running.over
         done = running.wait(DEADLINE_SECONDS)
     if went - came > 10 and not over and moment != "as it begins":
-        assert TOLD.search(running.said(came + 1, went + 1)) or "wait" in running.said(came + 1, went + 1)
+        said = running.said(came + 1, went + 1)
+        assert TOLD.search(said) or "wait" in said, (came, went, list(running.lines))
     hold(room, observer, own, done, begun)
 
 
