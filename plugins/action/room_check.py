@@ -22,6 +22,8 @@ class ActionModule(WorkshopAction):
         typed = Typed(self._loader, self.task_vars)
         if mistakes := typed.unknown_names() or typed.inventory_problems():
             raise RoomError("\n".join(mistakes))
+        if mistakes := typed.mistaken_kinds():
+            raise RoomError("\n".join(mistakes))
         named = self._templar.template(self.task_vars.get("workshop_name"))
         existing = self._templar.template(self.task_vars.get("workshop_kubeconfig", ""))
         # An existing cluster is a room without a memory until `make up` has been there.

@@ -6,8 +6,9 @@ module: room_check
 short_description: Find the room that a playbook is meant for, and judge what was given
 description:
   - The room is the one that C(workshop_name) names, or else the only one there is.
-  - Fails with one sentence when it isn't there, when a name that was given with C(-e) is read by nothing, and when a
-    setting cannot be another one than the room's. Every other difference is shown.
+  - Fails with one sentence when it isn't there, when a name that was given with C(-e) is read by nothing, when a
+    value is not of the kind that its option takes, and when a setting cannot be another one than the room's. Every
+    other difference is shown.
 options:
   purpose:
     description: What the playbook does with its room.

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = str(ROOT / "inventory/room.yml")
 NO_ROOM = "There is no room 'workshop', and no other"
 NO_GROUPS = "The inventory has no groups controller and control_plane: name one that has with -i"
+NODE_PORTS = ("registry", "front", "webui", "door")
 LOCAL = "ansible_connection: local, ansible_python_interpreter: '{{ ansible_playbook_python }}'"
 
 
@@ -214,3 +215,29 @@ def test_variables_of_an_inventory_are_no_arguments(person: Person) -> None:
     assert "<;;;;False;True;False>" in done.stdout, done.stdout + done.stderr
     done = person.play(str(play), "-i", inventory, "-e", "service=aleph,beth weight=050 version=0.3")
     assert "<;aleph,beth;050;0.3;False;True;False>" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("registry_deletion=maybe", "registry_deletion is 'maybe', but must be true or false"),
+        ("mesh_use_existing=", "mesh_use_existing is '', but must be true or false"),
+        ('{"app_versions": 5}', "app_versions is 5, but must be a mapping"),
+        (
+            '{"workshop_apps": {"alephbeth": {}}}',
+            "workshop_apps.alephbeth must have a namespace and a list of services",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_before_anything_is_made(person: Person, given: str, said: str) -> None:
+    """Its role would find out after the bundle, the nodes and the cluster."""
+    refused(person.play("site.yml", "-e", given), said)
+    assert {path.name for path in person.home.iterdir()} <= {".ansible"}
+
+
+def test_check_mode_goes_as_far_as_it_can_where_nothing_is_there(person: Person) -> None:
+    ports = ["api_port=16999", *(f"{name}_node_port={31990 + number}" for number, name in enumerate(NODE_PORTS))]
+    given = [part for each in ("name=checked", *ports) for part in ("-e", f"workshop_{each}")]
+    done = person.play("site.yml", "--check", *given)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert list(person.home.rglob("istio-workshop")) == []

@@ -16,7 +16,7 @@ from ansible.template import trust_as_template
 from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import plain
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, names
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, kinds, names
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.inventory import concerns_room, own_variables
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
 
@@ -131,6 +131,10 @@ class Typed:
         if not names.unknown_given(self.given, known, ()):
             return found
         return names.unknown_given(self.given, known, self._inventory_names()) + found
+
+    def mistaken_kinds(self) -> list[str]:
+        """Give a sentence for each value, given with -e or in the inventory, that its option cannot take."""
+        return kinds.problems(self.inventory_settings() | plain(self.given), self.options)
 
     @property
     def playbooks(self) -> list[str]:

@@ -1,0 +1,118 @@
+"""What is given for a role's option is judged before anything is done, by the roles' own argument specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.kinds import problems
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import role_options
+
+ROOT = Path(__file__).resolve().parents[4]
+OPTIONS = role_options(ROOT / "roles")
+DEFAULTS = yaml.safe_load((ROOT / "roles/room/defaults/main/apps.yml").read_text())
+ALEPH: dict[str, Any] = {
+    "name": "aleph",
+    "build": {
+        "image": "aleph",
+        "dockerfile": "Dockerfile",
+        "paths": ["."],
+        "versions": [{"tag": "0.1"}, {"tag": "1.0-RC1", "faults": ["slow-version"]}],
+    },
+    "versions": ["0.1"],
+    "candidate": "1.0-RC1",
+    "port": 80,
+    "callers": ["front"],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("registry_deletion", value) for value in (True, "true", "no", "0", 1, None, "{{ later }}")],
+        *[("image_build_parallel", value) for value in (2, "2")],
+        ("app_pod_security", "privileged"),
+        ("app_versions", {"aleph": ["0.1"]}),
+        ("app_awaited", "a,b"),
+        ("purge", "false"),
+        ("measure", False),
+        ("nobodys", object()),
+        ("workshop_apps", DEFAULTS["workshop_apps"]),
+        ("workshop_apps", {"a": {"namespace": "a", "services": []}}),
+    ],
+)
+def test_what_an_option_takes(name: str, value: Any) -> None:
+    assert problems({name: value}, OPTIONS) == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "roles").glob("*/defaults/**/*.yml")), ids=lambda path: path.parts[-3])
+def test_defaults_are_of_their_kind(path: Path) -> None:
+    assert problems(yaml.safe_load(path.read_text()), OPTIONS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("registry_deletion", "maybe", "registry_deletion is 'maybe', but must be true or false: for example"),
+        ("registry_deletion", "", "registry_deletion is '', but must be true or false"),
+        ("registry_deletion", [True], "registry_deletion is [True], but must be true or false"),
+        ("mesh_use_existing", "maybe", "mesh_use_existing is 'maybe', but must be true or false"),
+        ("image_build_parallel", "two", "image_build_parallel is 'two', but must be a whole number: for example"),
+        ("image_build_parallel", 2.5, "image_build_parallel is 2.5, but must be a whole number"),
+        (
+            "app_pod_security",
+            "open",
+            "app_pod_security is 'open', but must be one of: restricted, baseline",
+        ),
+        ("app_versions", "x", "app_versions is 'x', but must be a mapping"),
+        ("app_awaited", {"a": 1}, "app_awaited cannot be used: "),
+        ("app_services", [{}], "app_services cannot be used: missing required arguments: name found in app_services."),
+        ("app_services", [{"name": "a", "nam": "b"}], "app_services cannot be used: app_services.nam. Supported"),
+        ("app_services", [5], "app_services cannot be used: "),
+        ("purge", "maybe", "purge is 'maybe', but must be true or false: for example -e purge=true."),
+        ("workshop_images", [], "workshop_images cannot be used: "),
+        ("workshop_node_ports", 5, "workshop_node_ports is 5, but must be a mapping"),
+        ("measure", "", "measure is '', but must be true or false"),
+    ],
+)
+def test_anything_else_is_one_sentence(name: str, value: Any, said: str) -> None:
+    (sentence,) = problems({name: value}, OPTIONS)
+    assert said in sentence
+    assert "\n" not in sentence
+
+
+def changed(**fields: Any) -> dict[str, Any]:
+    service = {name: value for name, value in {**ALEPH, **fields}.items() if value is not None}
+    return {"alephbeth": {"namespace": "staging", "services": [service]}}
+
+
+@pytest.mark.parametrize(
+    ("apps", "said"),
+    [
+        ({}, "workshop_apps must be applications by their names"),
+        ([], "workshop_apps must be applications by their names"),
+        ({"a": {}}, "workshop_apps.a must have a namespace and a list of services"),
+        ({"a": None}, "workshop_apps.a must have a namespace and a list of services"),
+        ({"a": {"namespace": "a", "services": {"aleph": 1}}}, "workshop_apps.a must have a namespace and a list"),
+        (changed(prot=80), "workshop_apps.alephbeth cannot be used: services.prot. Supported parameters include"),
+        (changed(port="http"), "workshop_apps.alephbeth cannot be used: "),
+        (changed(name="Aleph"), "the service's name 'Aleph' must be 1 to 40 lower-case"),
+        (changed(name="a" * 41), "must be 1 to 40 lower-case"),
+        (
+            changed(candidate="0.3"),
+            "aleph is to run 0.3, which is not among the versions that are built (0.1, 1.0-RC1).",
+        ),
+        (changed(versions=["0.9"]), "aleph is to run 0.9, which is not among"),
+        (changed(port=None), "aleph has a candidate, so that it needs versions, a port and callers, too."),
+        (changed(build={**ALEPH["build"], "versions": [{"tag": "0.1"}, {"tag": "1.0-RC1"}, {"tag": "1+2"}]}), "'1+2'"),
+        ({"a": {"namespace": "a", "services": [ALEPH, ALEPH]}}, "workshop_apps.a: the service aleph is there twice."),
+        ({"a": {"namespace": "a", "services": [{"name": "web"}]}}, "web has neither a build nor an image."),
+    ],
+)
+def test_an_application_that_contradicts_itself(apps: Any, said: str) -> None:
+    (sentence,) = problems({"workshop_apps": apps}, OPTIONS)
+    assert said in sentence
+    assert "\n" not in sentence
