@@ -50,7 +50,7 @@ def test_a_playbook_that_is_named_is_there(page: Path) -> None:
 
 
 def test_the_names_of_one_run_are_all_said() -> None:
-    sentence = re.search(r"Of one run alone are (.*?)\. A name", said("settings.md"), re.DOTALL)
+    sentence = re.search(r"Of one run alone are (.*?)\. One of", said("settings.md"), re.DOTALL)
     assert sentence
     assert set(re.findall(r"`(\w+)`", sentence[1])) - {"false", "status"} == ARGUMENTS.keys()
 

@@ -39,8 +39,8 @@ def problems(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]])
         given: values by name, as they were given; what is a template is not judged.
         options: the roles' options, as their argument specs have them.
     """
-    typed = {**dict.fromkeys(YES_OR_NO, {"type": "bool"}), **dict.fromkeys(MAPPINGS, {"type": "dict"})}
-    known = {**options, **typed}
+    kinds = [*((name, "bool") for name in YES_OR_NO), *((name, "dict") for name in MAPPINGS)]
+    known = {**options, **{name: {"type": kind} for name, kind in kinds}}
     found = [
         sentence
         for name in sorted(given.keys() & known.keys())

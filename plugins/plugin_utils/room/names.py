@@ -23,13 +23,22 @@ ARGUMENTS = {
     "version": "the new version of a stage",
     "weight": "the new version's share of the requests, 0 to 100 percent",
 }
-# Whose places a playbook is for: one that does not ask would do to the whole room what was meant for one student.
+_STAGES = ("baseline", "dark_launch", "mirror", "promote", "rollback", "rollout", "goto", "stage")
+# Which playbooks read what: one that does not would do to the whole room what was meant for one student or service.
 READ_BY = {
+    "archive": {"restore"},
+    "measure": {"status"},
+    "purge": {"teardown"},
+    "service": {*_STAGES, "status", "verify"},
+    "stage": {"goto", "stage"},
     "student": {
-        *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "goto", "stage", "status", "verify"),
-        *("baseline", "dark_launch", "mirror", "rollout", "promote", "rollback"),
+        *_STAGES,
+        *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "status", "verify"),
     },
     "students": {"class", "plan"},
+    "takeover": {*_STAGES},
+    "version": {*_STAGES, "status"},
+    "weight": {*_STAGES},
 }
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
