@@ -269,6 +269,42 @@ def test_an_interrupted_runs_job_is_followed(cluster: Cluster) -> None:
     assert "aleph:0.1: is being built by a run before this one, which it follows" in cluster.said
 
 
+@pytest.mark.parametrize(("status", "followed"), [(409, True), (403, False)])
+def test_a_build_that_another_run_has_just_begun_is_followed(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, status: int, followed: bool
+) -> None:
+    create = cluster.api.create
+
+    def quicker(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if path == JOBS:
+            create(path, body)
+            raise KubernetesError("it is there", status)
+        return create(path, body)
+
+    monkeypatch.setattr(cluster.api, "create", quicker)
+    if followed:
+        assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
+        assert "aleph:0.1: another run has just begun it, and is followed" in cluster.said
+    else:
+        with pytest.raises(KubernetesError, match="it is there"):
+            cluster.builder().ensure([build("aleph", "0.1")])
+
+
+@pytest.mark.parametrize(("deadline", "ends"), [(900, 960), (None, 3660)])
+def test_a_job_that_never_ends_is_given_up_after_its_own_time_and_a_minute(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, deadline: int | None, ends: int
+) -> None:
+    monkeypatch.setitem(TEMPLATE["spec"], "activeDeadlineSeconds", deadline)
+
+    def hangs(self: Cluster, path: str) -> None:
+        self.pod(path, "INFO[0001] RUN sleep\n")
+
+    cluster.behave = hangs
+    with pytest.raises(BuildError, match=r"aleph:0\.1 was not built: its Job does not end\."):
+        cluster.builder().ensure([build("aleph", "0.1")])
+    assert cluster.now == pytest.approx(ends, abs=2)
+
+
 def test_an_interrupted_runs_job_of_other_sources_is_stopped(cluster: Cluster) -> None:
     interrupted(cluster)
     left = {path for path in cluster.api.objects if path.startswith((JOBS, CONTEXTS))}
