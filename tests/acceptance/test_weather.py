@@ -54,7 +54,8 @@ def test_an_api_server_that_fails_for_a_while(
         done = running.wait(DEADLINE_SECONDS)
     if went - came > 10 and not over and moment != "as it begins":
         said = running.said(came + 1, went + 1)
-        assert TOLD.search(said) or "wait" in said, (came, went, list(running.lines))
+        told = "".join(f"{at:5.1f} {line}" for at, line in running.lines)
+        assert TOLD.search(said) or "wait" in said, f"nothing was said from {came:.1f} to {went:.1f} s:\n{told}"
     hold(room, observer, own, done, begun)
 
 
