@@ -30,7 +30,7 @@ MOMENTS = [
     ("Push what the registry lacks", 1.0),
     ("Build what the registry lacks", 8.0),
     ("Run istioctl install]", 3.0),
-    ("Apply strict mTLS]", 0.5),
+    ("Own | Note which mesh it is]", 0.5),
     ("Apply the application]", 1.0),
 ]
 

@@ -30,6 +30,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
 PROTOCOL = "v4.channel.k8s.io"
 # For the connection, for TLS and for each part of the handshake, in which the API server asks the pod's node.
 OPEN_SECONDS = 10.0
+# An API server may be gone again as soon as it is back.
+ATTEMPTS = 3
 # What the API server says when a node's kubelet does not answer it.
 NODE_SILENT = re.compile(r"dialing backend|dial tcp|no route to host|proxy error from|i/o timeout")
 
@@ -44,6 +46,10 @@ class PodUnreachableError(WorkshopError):
     def __init__(self, message: str, node: str = "", **result: Any) -> None:
         super().__init__(message, **result)
         self.node = node
+
+
+class NotSentError(PodUnreachableError):
+    """Nobody listened, and that may mend itself."""
 
 
 class Channels:
@@ -62,13 +68,30 @@ class Channels:
         query: Sequence[tuple[str, str]],
         seconds: float = OPEN_SECONDS,
     ) -> Channels:
-        """Open a websocket to a pod; raise PodUnreachableError.
+        """Open a websocket to a pod; where no API server is reached, wait for it first, in words, as a read does.
 
         Args:
             subresource: "exec" or "portforward".
             query: its parameters, of which some may stand several times.
             seconds: for each step of connecting.
+
+        Raises:
+            PodUnreachableError: the API server does not lead to the pod.
+            KubernetesError: there is no API server for longer than a read is patient.
         """
+        for attempt in range(ATTEMPTS):
+            try:
+                return cls._connected(api, namespace, pod, subresource, query, seconds)
+            except NotSentError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+                api.find(f"/api/v1/namespaces/{namespace}/pods/{pod}")
+        raise AssertionError("not reached")
+
+    @classmethod
+    def _connected(
+        cls, api: Api, namespace: str, pod: str, subresource: str, query: Sequence[tuple[str, str]], seconds: float
+    ) -> Channels:
         client = api.client
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/{subresource}"
         _, url, headers, *_ = client.param_serialize(
@@ -87,10 +110,11 @@ class Channels:
         except WebSocketBadStatusException as error:
             raise _refused(api, namespace, pod, error) from error
         except (WebSocketException, OSError, ValueError) as error:
-            sentence = cause_of(error, client.target).sentence(
-                client.target, f"{subresource} of pod {pod}", time.monotonic() - begun
-            )
-            raise PodUnreachableError(sentence) from error
+            cause = cause_of(error, client.target)
+            sentence = cause.sentence(client.target, f"{subresource} of pod {pod}", time.monotonic() - begun)
+            refused = isinstance(error, ConnectionError) and not cause.sent
+            kind = NotSentError if refused else PodUnreachableError
+            raise kind(sentence) from error
         return cls(websocket)
 
     def receive(self, seconds: float) -> tuple[int, bytes] | None:

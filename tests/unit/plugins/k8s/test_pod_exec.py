@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.unit.plugins.k8s.conftest import kubeconfig
 from tests.unit.plugins.k8s.sockets import Frame, Pod, Talk, free_port, listening, says, silent
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import channels, pod_exec
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 WHERE = pod_exec.Container("staging", "load-1", "load")
 COMMAND = ["python", "-m", "load", "run", "--requests=5"]
@@ -146,9 +148,23 @@ def test_a_pod_that_cannot_be_reached_is_said(
 
 
 def test_a_cluster_that_is_gone_is_said(tmp_path: Path) -> None:
-    api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{free_port()}"))
-    with pytest.raises(pod_exec.ExecError, match=r"cannot be reached: connection refused"):
+    api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{free_port()}"), patience=1)
+    with pytest.raises(KubernetesError, match=r"cannot be reached: connection refused"):
         pod_exec.run(api, WHERE, COMMAND, 5, print)
+
+
+def test_a_cluster_that_comes_back_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{port}"))
+    with ExitStack() as stack:
+
+        def come_back() -> None:
+            stack.enter_context(listening(says("{}"), Pod((OUT, b"done"), SUCCESS), port=port))
+
+        timer = threading.Timer(0.5, come_back)
+        timer.start()
+        assert pod_exec.run(api, WHERE, COMMAND, 5, print) == "done"
+        timer.join()
 
 
 def test_the_environments_proxy_is_not_asked(
