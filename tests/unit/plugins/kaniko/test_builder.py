@@ -279,7 +279,8 @@ def test_a_build_that_another_run_has_just_begun_is_followed(
         if path == JOBS:
             create(path, body)
             raise KubernetesError("it is there", status)
-        return create(path, body)
+        made: dict[str, Any] = create(path, body)
+        return made
 
     monkeypatch.setattr(cluster.api, "create", quicker)
     if followed:
