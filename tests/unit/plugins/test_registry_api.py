@@ -35,6 +35,15 @@ MANIFEST = {
         {"digest": "sha256:elsewhere", "size": 1, "urls": ["https://elsewhere.example"]},
     ],
 }
+# Of the layer's length, and of a digest that sorts before and after its own.
+BEFORE, AFTER = (
+    next(
+        content
+        for content in (LAYER[:-1] + bytes([last]) for last in range(256))
+        if content != LAYER and (digest_of(content) < digest_of(LAYER)) is before
+    )
+    for before in (True, False)
+)
 INDEX = {"manifests": [{"digest": digest_of(json.dumps(MANIFEST).encode())}]}
 ANSWERS: dict[str, Any] = {
     "/v2/_catalog": {"repositories": ["python", "busybox"]},
@@ -116,7 +125,8 @@ class TestDamage:
             (f"blobs/{digest_of(LAYER)}", None, f"its blob {digest_of(LAYER)} is missing", False),
             (f"blobs/{digest_of(LAYER)}", b"", "has 0 of 7000 bytes", True),
             (f"blobs/{digest_of(LAYER)}", LAYER[:3000], "has 3000 of 7000 bytes", True),
-            (f"blobs/{digest_of(LAYER)}", LAYER[::-1], f"its blob {digest_of(LAYER)} is broken", True),
+            (f"blobs/{digest_of(LAYER)}", BEFORE, f"its blob {digest_of(LAYER)} is broken", True),
+            (f"blobs/{digest_of(LAYER)}", AFTER, f"its blob {digest_of(LAYER)} is broken", True),
         ],
     )
     def test_is_found(self, registry: Registry, path: str, answer: Any, sentence: str, broken: bool) -> None:
