@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose, Record
 
 # A cluster is made with these once and for all.
@@ -30,7 +28,8 @@ INVENTORY = "inventory"
 FOR_TESTS = "workshop_for_tests"
 _NOTHING = object()
 SECRET_NAME = re.compile(r"password|passwd|secret|token", re.IGNORECASE)
-PASSWORD_IN_URL = re.compile(r"://[^/@\s:]+:[^/@\s]+@")
+# A password, or a token in the place of a user's name.
+CREDENTIALS_IN_URL = re.compile(r"://[^/@\s]+@")
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,22 @@ def to_remember(
     secret = []
     for name in sorted(set(names) & given.keys()):
         value = given[name]
-        if SECRET_NAME.search(name) or PASSWORD_IN_URL.search(yaml.safe_dump(value)):
+        if _holds_secret(name, value):
             secret.append(name)
         else:
             kept[name] = _absolute(value) if name in (*PATHS, *paths) else value
     return kept, secret
+
+
+def _holds_secret(name: str, value: Any) -> bool:
+    """Tell whether a variable is a secret by its name, or a part of its value is."""
+    if SECRET_NAME.search(name):
+        return True
+    if isinstance(value, Mapping):
+        return any(_holds_secret(str(key), item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(_holds_secret("", item) for item in value)
+    return bool(CREDENTIALS_IN_URL.search(str(value)))
 
 
 def _absolute(path: Any) -> Any:

@@ -143,6 +143,9 @@ def test_what_belongs_to_one_run_is_not_remembered() -> None:
         ("registry_password", "x"),
         ("image_build_token", "x"),
         ("image_build_args", {"HTTPS_PROXY": "http://me:pw@proxy:3128"}),
+        ("image_build_args", {"PIP_INDEX_URL": "https://ghp_0123456789@pypi.example/simple"}),
+        ("image_build_args", {"PIP_TOKEN": "abc"}),
+        ("image_build_args", {"MORE": ["a", {"DB_PASSWORD": "abc"}]}),
     ],
 )
 def test_a_secret_is_named_and_not_remembered(name: str, value: Any) -> None:
