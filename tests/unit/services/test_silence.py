@@ -201,22 +201,23 @@ def test_a_count_whose_answer_is_lost_is_neither_doubled_nor_forgotten(
     environ = {f"{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, port in ports.items()}
     settings = WorkerSettings.from_environ(environ | {"WORK_SECONDS": "0.01", "RETRY_SECONDS": "0.1"})
     stop, registry = threading.Event(), CollectorRegistry()
-    store = CoinStore("127.0.0.1", redis_server.port, 0.5)
+    store = CoinStore("127.0.0.1", redis_server.port, 2)
+    reader = CoinStore("127.0.0.1", redis_server.port, 30)
     thread = threading.Thread(target=Miner(settings, store, stop, registry).run)
     thread.start()
     try:
-        wait_for(lambda: store.read().hashes > 0)
+        wait_for(lambda: reader.read().hashes > 0)
         redis_server.hang()
         wait_for(lambda: sum("waiting 0.1 s" in line for line in caplog.messages) >= 3)
         redis_server.go_on()
-        counted = store.read().hashes
-        wait_for(lambda: store.read().hashes > counted + 5)
+        counted = reader.read().hashes
+        wait_for(lambda: reader.read().hashes > counted + 5)
     finally:
         redis_server.go_on()
         stop.set()
         thread.join(10)
-    assert store.read().hashes == registry.get_sample_value("worker_units_total")
-    assert store.read().coins == registry.get_sample_value("worker_coins_total")
+    assert reader.read().hashes == registry.get_sample_value("worker_units_total")
+    assert reader.read().coins == registry.get_sample_value("worker_coins_total")
 
 
 @pytest.mark.parametrize("ask", [CoinStore.read, lambda store: store.count(Batch(units=1))], ids=["read", "count"])
