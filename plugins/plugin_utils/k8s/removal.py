@@ -40,10 +40,12 @@ _LEFT_BY_ISTIOCTL = (
     "/apis/rbac.authorization.k8s.io/v1/clusterroles",
 )
 
-# What binds a policy goes before it.
-_ADMISSION = {
-    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
-    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+# What a class has for the whole cluster. What binds something goes before it.
+_CLUSTER_WIDE = {
+    "ValidatingAdmissionPolicyBinding": "admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+    "ValidatingAdmissionPolicy": "admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "ClusterRoleBinding": "rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "ClusterRole": "rbac.authorization.k8s.io/v1/clusterroles",
 }
 
 Object = Mapping[str, Any]
@@ -88,7 +90,7 @@ class Cluster:
         routing: objects of Istio's kinds in every namespace.
         definitions: names of Istio's CustomResourceDefinitions.
         volumes: PersistentVolumes.
-        admission: policies of the whole cluster that bear our label.
+        cluster_wide: policies and rights of the whole cluster that bear our label.
         proxied: the namespaces in which a pod has a proxy of Istio's, however it came to it.
     """
 
@@ -98,7 +100,7 @@ class Cluster:
     routing: Sequence[Found] = ()
     definitions: Sequence[str] = ()
     volumes: Sequence[Object] = ()
-    admission: Sequence[Found] = ()
+    cluster_wide: Sequence[Found] = ()
     proxied: Collection[str] = ()
 
     @classmethod
@@ -114,7 +116,7 @@ class Cluster:
             routing=[item for kind in istio for item in kind.objects(api)],
             definitions=sorted(f"{kind.plural}.{kind.group}" for kind in istio),
             volumes=api.items("/api/v1/persistentvolumes"),
-            admission=list(_admission(api)),
+            cluster_wide=list(_cluster_wide(api)),
             proxied={str(pod["metadata"]["namespace"]) for pod in api.items("/api/v1/pods") if has_proxy(pod)},
         )
 
@@ -136,10 +138,10 @@ def _contents(api: Api, room: str, namespaces: Iterable[Object], found: Iterable
     return {home: [item for kind in found for item in kind.objects(api, home)] for home in homes}
 
 
-def _admission(api: Api) -> Iterator[Found]:
-    """Give the admission policies, and what binds them, that bear our label (a class has some)."""
-    for kind, plural in _ADMISSION.items():
-        path = f"/apis/admissionregistration.k8s.io/v1/{plural}"
+def _cluster_wide(api: Api) -> Iterator[Found]:
+    """Give what a class has for the whole cluster, by our label."""
+    for kind, where in _CLUSTER_WIDE.items():
+        path = f"/apis/{where}"
         try:
             items = api.items(path)
         except KubernetesError as error:
@@ -167,7 +169,8 @@ def plan(cluster: Cluster, room: str) -> Plan:
     made = Plan()
     home = cluster.mesh.namespace["metadata"]["name"] if cluster.mesh.namespace else ""
     _plan_namespaces(made, cluster, room, {item["metadata"]["name"] for item in cluster.namespaces} - {home})
-    made.objects += [found for found in cluster.admission if is_ours(found.item, room)]
+    # One that names no room may be what the cluster itself was made of.
+    made.objects += [found for found in cluster.cluster_wide if found.item["metadata"]["labels"].get(ROOM) == room]
     if home and cluster.mesh.identity(room):
         _plan_mesh(made, cluster, room, home)
     elif cluster.mesh.is_there:

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What pods ask of their node."""
+"""What pods ask of their node, and whether it takes any."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def millicores(quantity: Any) -> float:
     return float(parse_quantity(quantity) * 1000)
 
 
+def memory(quantity: Any) -> float:
+    """Give a memory quantity in bytes.
+
+    >>> memory("8Gi") / 2**30
+    8.0
+    """
+    return float(parse_quantity(quantity))
+
+
 def is_running(pod: Mapping[str, Any]) -> bool:
     """Tell whether a pod takes anything: it has not ended."""
     return (pod.get("status") or {}).get("phase") not in ENDED
+
+
+def is_closed(node: Mapping[str, Any]) -> bool:
+    """Tell whether a node takes no pods of people."""
+    spec = node["spec"]
+    closed = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in spec.get("taints") or [])
+    return bool(spec.get("unschedulable")) or closed

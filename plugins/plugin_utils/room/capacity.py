@@ -136,6 +136,7 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
     rows = [_row(name, pools, cost, len(means.there), more, requests) for name, pools in means.pools.items() if pools]
     hard = [row for row in rows if not row["soft"]]
     limit = min(hard, key=lambda row: row["fits"], default=None)
+    nodes = len(means.pools.get("pods", ()))
     return {
         "schema": SCHEMA,
         "students": len(students),
@@ -145,6 +146,8 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
         "resources": rows,
         "place": {"pods": cost.pods, "pods_at_work": cost.at_work, "measured": cost.source},
         "room": means.source,
+        "nodes": nodes,
+        "places_of_a_node": math.ceil(len({*students, *means.there}) / nodes) if nodes else None,
         "problems": [_problem(row, len(students)) for row in hard if row["short"] > 0],
         "warnings": [_problem(row, len(students)) for row in rows if row["soft"] and row["short"] > 0],
     }
@@ -201,6 +204,10 @@ def table(planned: Mapping[str, Any]) -> list[str]:
     return ["", lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:], "", *_said(planned), ""]
 
 
+def _spread(nodes: int, places: int) -> list[str]:
+    return [f"Places are spread over {nodes} nodes: one that dies takes up to {places} of them."] if nodes > 1 else []
+
+
 def _said(planned: Mapping[str, Any]) -> list[str]:
     what = RESOURCES[planned["limit"]].title if planned["limit"] else ""
     place, room = planned["place"], planned["room"]
@@ -210,6 +217,7 @@ def _said(planned: Mapping[str, Any]) -> list[str]:
         f"{f', limited by {what}' if what else ''} ({planned['there']} have places).",
         f"A place has {place['pods']} pods, {place['pods_at_work']} while new versions are tried; {place['measured']}.",
         *([f"Looked at: {room}."] if room else []),
+        *_spread(planned["nodes"], planned["places_of_a_node"]),
         *planned["problems"],
         *planned["warnings"],
     ]

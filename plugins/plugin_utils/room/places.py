@@ -60,6 +60,7 @@ class Place:
         made: when it was first made (RFC 3339, UTC); empty for the room's own.
         expires: when its kubeconfig ends (RFC 3339, UTC); empty when there is none.
         own: whether it is the room's own, not a student's.
+        node: the node that its pods are for; empty where the scheduler chooses.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Place:
     made: str = ""
     expires: str = ""
     own: bool = False
+    node: str = ""
 
     @property
     def kubeconfig(self) -> str:

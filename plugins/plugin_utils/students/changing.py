@@ -12,16 +12,19 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, ROOM, labelled
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import making, objects, register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    making,
+    objects,
+    register,
+    sleeping,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class, Say
 
-# On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
-REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
 # A pod that is thrown away gets this long.
 GRACE_SECONDS = 1
 EMPTY_SECONDS = 120.0
@@ -48,19 +51,9 @@ def suspend(api: Api, place: Place, room: str, say: Say) -> Place:
     """Let none of a place's pods run; each Deployment bears how many it had."""
     making.refuse_others(api, place, room)
     namespace = place.namespace
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": ASLEEP, "namespace": namespace, "labels": {register.STUDENT: place.name}},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    api.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
-    for path, item in _deployments(api, namespace):
-        if item["spec"].get("replicas", 1):
-            had = {"metadata": {"annotations": {REPLICAS: str(item["spec"].get("replicas", 1))}}}
-            api.merge(path, {**had, "spec": {"replicas": 0}})
+    sleeping.begin(api, namespace, place.name, room)
     Waiting(api, say).until(lambda: {"its pods": _ended(api, namespace)}, EMPTY_SECONDS)
-    asleep = places.changed(place, state="suspended", cause="")
+    asleep = places.changed(place, state=sleeping.SUSPENDED, cause="")
     register.note(api, asleep)
     return asleep
 
@@ -69,19 +62,19 @@ def resume(api: Api, place: Place, course: Class, outside: Container, say: Say) 
     """Let a place's pods run as they did, and prove it, whatever stage it is at."""
     making.refuse_others(api, place, course.room)
     namespace = place.namespace
-    register.note(api, places.changed(place, state="making", cause=""))
-    api.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
+    # First: whoever's time is over would be put to sleep again.
+    place = places.changed(making.with_credentials(api, place, course), state="making", cause="")
+    register.note(api, place)
+    api.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{sleeping.ASLEEP}")
     running = []
-    for path, item in _deployments(api, namespace):
-        had = (item["metadata"].get("annotations") or {}).get(REPLICAS)
-        if had is not None:
-            changes: dict[str, Any] = {"metadata": {"annotations": {REPLICAS: None}}}
-            if not item["spec"].get("replicas", 1):
-                changes["spec"] = {"replicas": int(had)}
-            item = api.merge(path, changes)
+    path = sleeping.deployments(namespace)
+    for item in api.items(path):
+        if changes := sleeping.woken(item):
+            item = api.merge(f"{path}/{item['metadata']['name']}", changes)
         if item["spec"].get("replicas", 1):
             running.append(item["metadata"]["name"])
-    return making.prove(api, making.with_credentials(api, place, course), course, outside, running, say, fresh=False)
+    say(f"its kubeconfig is good until {place.expires}")
+    return making.prove(api, place, course, outside, running, say, fresh=False)
 
 
 def remove(api: Api, place: Place, room: str, say: Say) -> Place:
@@ -140,12 +133,6 @@ def _ended(api: Api, namespace: str) -> Look:
     """See whether a namespace's pods have ended, each in its own time."""
     pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
     return Look(not pods, f"{len(pods)} pods still there")
-
-
-def _deployments(api: Api, namespace: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments"
-    for item in api.items(path):
-        yield f"{path}/{item['metadata']['name']}", item
 
 
 def _labelled(api: Api, path: str, student: str, room: str) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     intruder,
     making,
     register,
+    spreading,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, Say, side_by_side
@@ -104,12 +105,13 @@ class Command:
         self._write(self._read())
         if self._asked.work in PROVED:
             self._course.paths.learn(self._api, self._course.manifests)
+        todo = self._with_nodes()
         free: queues.SimpleQueue[Api] = queues.SimpleQueue()
         for api in self._apis:
             free.put(api)
         with ExitStack() as stack:
             outside = None
-            if self.todo and self._asked.work in PROVED:
+            if todo and self._asked.work in PROVED:
                 where = (self._asked.probe_image, self._asked.probe_namespace, self._asked.room)
                 outside = stack.enter_context(intruder.intruder(self._api, *where, self._say))
 
@@ -120,8 +122,21 @@ class Command:
                 finally:
                     free.put(api)
 
-            self.outcomes = side_by_side(self.todo, work, Outcome.of, self._asked.at_once, self._say, self._done)
+            self.outcomes = side_by_side(todo, work, Outcome.of, self._asked.at_once, self._say, self._done)
         self._write(self._read())
+
+    def _with_nodes(self) -> list[Place]:
+        """Give the places that are not as asked for; those whose pods are made anew, with a node for these."""
+        if self._asked.work not in ("make", "reset"):
+            return self.todo
+        anew = [place for place in self.todo if not self._is_renewal(place)]
+        with_nodes = spreading.spread(anew, self.students, spreading.open_nodes(self._api))
+        found = {place.name: place for place in with_nodes}
+        return [found.get(place.name, place) for place in self.todo]
+
+    def _is_renewal(self, place: Place) -> bool:
+        """Tell whether a place's kubeconfig is all that is to be made."""
+        return self._asked.work == "make" and place.state == "ready"
 
     def _worked(self, api: Api, place: Place, outside: Container | None, say: Say) -> Place:
         """Do what was asked for with one place."""
@@ -132,7 +147,7 @@ class Command:
             return changing.suspend(api, place, room, say)
         if outside is None:
             raise WorkshopError(f"{work} needs a pod that tries the policies.")
-        if work == "make" and place.state == "ready":
+        if self._is_renewal(place):
             return self._renewed(api, place)
         act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
         return act(api, place, self._course, outside, say)

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests import (
     cpu_of,
+    is_closed,
     is_running,
     millicores,
 )
@@ -120,7 +121,7 @@ class Room:
     """
 
     def __init__(self, api: Api) -> None:
-        self._nodes = [node for node in api.items("/api/v1/nodes") if not _is_closed(node)]
+        self._nodes = [node for node in api.items("/api/v1/nodes") if not is_closed(node)]
         self.pods = [pod for pod in api.items("/api/v1/pods") if is_running(pod)]
         self._policies = len(api.items("/apis/networking.k8s.io/v1/networkpolicies"))
         self._told = {name: _summary(api, name) for name in map(_name, self._nodes)}
@@ -222,13 +223,6 @@ def _name(node: Mapping[str, Any]) -> str:
 
 def _cpu(node: Mapping[str, Any]) -> float:
     return millicores(node["status"]["allocatable"]["cpu"])
-
-
-def _is_closed(node: Mapping[str, Any]) -> bool:
-    """Tell whether a node takes no pods of people."""
-    spec = node["spec"]
-    closed = any(taint["effect"] in ("NoSchedule", "NoExecute") for taint in spec.get("taints") or [])
-    return bool(spec.get("unschedulable")) or closed
 
 
 def _on_host(pod: Mapping[str, Any]) -> bool:

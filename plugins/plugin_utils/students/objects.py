@@ -10,6 +10,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.register import STUDENT
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.spreading import on_node
 
 # What stands in the manifests for the student's name. No object can be named so, and none is applied with it.
 TOKEN = "PLACE"
@@ -36,6 +37,8 @@ def of_place(manifests: Iterable[Mapping[str, Any]], place: Place, room: str) ->
     found = [_with_name(item, place.name) for item in manifests]
     if strange := sorted({item["kind"] for item in found} - {*ORDER}):
         raise WorkshopError(f"A place has {', '.join(strange)}, whose place in the order of its objects is not known.")
+    if place.node:
+        found = [on_node(item, place.node) if item["kind"] == "Deployment" else item for item in found]
     return sorted((_labelled(item, place, room) for item in found), key=lambda item: ORDER.index(item["kind"]))
 
 

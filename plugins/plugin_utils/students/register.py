@@ -3,19 +3,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, ROOM, is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.sleeping import STUDENT
 
-# The label that names the student, on each object of a place, and the annotation with a place's state on its namespace.
-STUDENT = f"{PREFIX}student"
-PLACE = f"{PREFIX}place"
-_NOTED = ("state", "cause", "made", "expires")
+_NOTED = ("state", "cause", "made", "expires", "node")
 
 
 def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
@@ -32,24 +30,13 @@ def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
 
 def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
     """Give the place that a namespace is; one that bears no state was never finished."""
-    metadata = item["metadata"]
-    place = places.of_student(metadata["labels"][STUDENT], state_dir)
-    try:
-        noted = json.loads((metadata.get("annotations") or {}).get(PLACE, "{}"))
-        kept = {name: str(noted[name]) for name in _NOTED if name in noted}
-    except (ValueError, TypeError):  # somebody has written something else there
-        kept = {}
+    place = places.of_student(item["metadata"]["labels"][STUDENT], state_dir)
+    kept = {name: value for name, value in sleeping.noted(item).items() if name in _NOTED}
     if kept.get("state") not in places.STATES:
         kept.pop("state", None)
     return places.changed(place, **kept)
 
 
-def annotation(place: Place) -> str:
-    """Give what a place's namespace bears of it."""
-    return json.dumps({name: getattr(place, name) for name in _NOTED})
-
-
 def note(api: Api, place: Place) -> None:
     """Write a place's state on its namespace."""
-    changes = {"metadata": {"annotations": {PLACE: annotation(place)}}}
-    api.merge(f"/api/v1/namespaces/{place.namespace}", changes)
+    sleeping.note(api, place.namespace, {name: getattr(place, name) for name in _NOTED})

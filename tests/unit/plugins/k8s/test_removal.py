@@ -270,12 +270,17 @@ def test_of_an_application_only_its_own_namespaces_are_read(
     assert {home: list(map(str, found)) for home, found in cluster.contents.items()} == contents
 
 
-def test_the_room_s_admission_policies_go_with_it(api: Any) -> None:
-    kind = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-    for name, room in (("blue-student-pods", "blue"), ("green-student-pods", "green")):
-        api.put(f"{kind}/{name}", metadata={"labels": owner_labels(room)})
-    api.put(f"{kind}/theirs")
-    admission = list(removal._admission(api))  # bindings: a cluster that does not know them has none
-    assert [str(item) for item in plan(Cluster(admission=admission), "blue").objects] == [
-        "ValidatingAdmissionPolicy blue-student-pods"
-    ]
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies", "ValidatingAdmissionPolicy"),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterroles", "ClusterRole"),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", "ClusterRoleBinding"),
+    ],
+)
+def test_what_a_class_has_for_the_whole_cluster_goes_with_the_room(api: Any, path: str, kind: str) -> None:
+    for name, room in (("blue-student", "blue"), ("green-student", "green"), ("kube-router", "")):
+        api.put(f"{path}/{name}", metadata={"labels": owner_labels(room)})
+    api.put(f"{path}/theirs")
+    found = list(removal._cluster_wide(api))  # the other kinds: a cluster that does not know them has none
+    assert [str(item) for item in plan(Cluster(cluster_wide=found), "blue").objects] == [f"{kind} blue-student"]

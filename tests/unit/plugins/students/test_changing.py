@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import changing, making, register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import changing, making, register, sleeping
 
 ANNA = places.of_student("anna", "/state")
 NAMESPACE = "/api/v1/namespaces/anna"
@@ -56,7 +56,7 @@ def test_a_place_sleeps_and_wakes_as_it_was(there: Any, monkeypatch: pytest.Monk
     assert woken(there, monkeypatch) == ["aleph", "front"]
     assert replicas(there) == {"front": 1, "aleph": 3, "beth": 0}
     assert ASLEEP not in there.objects
-    assert not [item for item in there.objects.values() if changing.REPLICAS in item["metadata"].get("annotations", {})]
+    assert not [item for item in there.objects.values() if sleeping.REPLICAS in item["metadata"].get("annotations", {})]
 
 
 def test_who_is_killed_while_putting_it_to_sleep_forgets_nothing(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ NAMES = places.names(3)
 def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A cluster without students, in which a place is made by noting it."""
     api.put("/api/v1/namespaces/staging", metadata={"labels": owner_labels("blue")})
+    for node in ("one", "two"):
+        api.put(f"/api/v1/nodes/{node}", spec={}, status={"allocatable": {"memory": "8Gi"}})
     api.made = []
     api.broken = {}
 
@@ -109,3 +111,27 @@ def test_a_lost_file_is_written_again(there: Any, tmp_path: Path) -> None:
     (tmp_path / places.CLASS_FILE).unlink()
     run(there, tmp_path)
     assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+
+
+def nodes(state: Path) -> dict[str, str]:
+    written = json.loads((state / places.CLASS_FILE).read_text())["students"]
+    return {student["name"]: student["node"] for student in written}
+
+
+def test_places_are_spread_and_stay_when_more_come(there: Any, tmp_path: Path) -> None:
+    run(there, tmp_path)
+    first = nodes(tmp_path)
+    assert first == {"student-01": "one", "student-02": "two", "student-03": "one"}
+    there.put("/api/v1/nodes/three", spec={}, status={"allocatable": {"memory": "8Gi"}})
+    run(there, tmp_path, names=places.names(5))
+    assert nodes(tmp_path) == {**first, "student-04": "three", "student-05": "three"}
+
+
+def test_a_new_kubeconfig_moves_nobody(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = places.changed(places.of_student("student-01", str(tmp_path)), state="ready")
+    labels = {**owner_labels("blue"), register.STUDENT: "student-01"}
+    there.put("/api/v1/namespaces/student-01", metadata={"labels": labels})
+    register.note(there, old)
+    monkeypatch.setattr(command.Command, "_renewed", lambda _, api, place: place)
+    run(there, tmp_path)
+    assert nodes(tmp_path)["student-01"] == "", "it was made before there were nodes"

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import register, sleeping
 
 NAMESPACES = "/api/v1/namespaces"
 
@@ -44,6 +44,6 @@ def test_what_is_noted_is_read_again(api: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"ready"', "null", '{"state": "gone"}', '{"state": null}'])
 def test_what_somebody_else_has_noted_makes_no_place_ready(api: Any, text: str) -> None:
-    put(api, "anna", annotations={register.PLACE: text})
+    put(api, "anna", annotations={sleeping.PLACE: text})
     (_, place) = register.read(api, "blue", "staging", "/state")
     assert (place.name, place.state) == ("anna", "making")

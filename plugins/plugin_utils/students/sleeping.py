@@ -1,0 +1,82 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What makes a place sleep and wake, as objects in the cluster.
+
+Twice at work: in suspend.yml and resume.yml, and in the room's own Job that puts places to sleep whose time is over
+(roles/student/files/expiry.py). The Job is given this very file, and ownership.py, and has nothing but Python: so this
+imports nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, labelled
+
+# The label that names the student, on each object of a place, and the annotation with a place's state on its namespace.
+STUDENT = f"{PREFIX}student"
+PLACE = f"{PREFIX}place"
+# On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
+REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
+SUSPENDED = "suspended"
+
+
+class Cluster(Protocol):
+    """What is needed of the API."""
+
+    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """Read the objects of a list."""
+
+    def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Change some fields of an object."""
+
+    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Apply a manifest on the server's side."""
+
+
+def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
+    """Let no pod of a place run any more; each Deployment bears how many it had."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": ASLEEP, "namespace": namespace, "labels": {STUDENT: student}},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    cluster.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
+    path = deployments(namespace)
+    for item in cluster.items(path):
+        replicas = item["spec"].get("replicas", 1)
+        if replicas:
+            had = {"metadata": {"annotations": {REPLICAS: str(replicas)}}}
+            cluster.merge(f"{path}/{item['metadata']['name']}", {**had, "spec": {"replicas": 0}})
+
+
+def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Give the changes with which a Deployment runs as it did; None if it did not sleep."""
+    had = (deployment["metadata"].get("annotations") or {}).get(REPLICAS)
+    if had is None:
+        return None
+    changes: dict[str, Any] = {"metadata": {"annotations": {REPLICAS: None}}}
+    if not deployment["spec"].get("replicas", 1):
+        changes["spec"] = {"replicas": int(had)}
+    return changes
+
+
+def deployments(namespace: str) -> str:
+    """Give the path of a namespace's Deployments."""
+    return f"/apis/apps/v1/namespaces/{namespace}/deployments"
+
+
+def noted(namespace: Mapping[str, Any]) -> dict[str, str]:
+    """Read what a place's namespace bears of it; nothing where somebody has written something else there."""
+    text = (namespace["metadata"].get("annotations") or {}).get(PLACE, "{}")
+    try:
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
+
+
+def note(cluster: Cluster, namespace: str, fields: Mapping[str, str]) -> None:
+    """Write what a place's namespace bears of it."""
+    cluster.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"annotations": {PLACE: json.dumps(fields)}}})
