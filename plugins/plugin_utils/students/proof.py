@@ -80,15 +80,7 @@ def stands(api: Api, place: Place, services: Services) -> None:
         raise ProofError(" ".join(faults))
 
 
-def page(
-    api: Api,
-    place: Place,
-    services: Services,
-    door: str,
-    timeout: float,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> str:
+def page(api: Api, place: Place, services: Services, door: str, timeout: float) -> str:
     """Ask for the place's page until every backend has answered, and tell where.
 
     Args:
@@ -97,11 +89,56 @@ def page(
     Raises:
         ProofError: it has not within `timeout` seconds.
     """
-    where = f"{door.rstrip('/')}{place.path}{SERVICE}{PAGE}" if door else f"{SERVICE}{PAGE} in {place.namespace}"
+    if door:
+        return page_at_door(place, door, timeout, _whoever())
+    return _answered(f"{SERVICE}{PAGE} in {place.namespace}", lambda: _from_pod(api, place, services), timeout)
+
+
+def page_at_door(place: Place, door: str, timeout: float, trusted: ssl.SSLContext) -> str:
+    """Ask for the place's page through the door until every backend has answered, and tell where.
+
+    Args:
+        trusted: whose certificates are believed.
+
+    Raises:
+        ProofError: it has not within `timeout` seconds.
+    """
+    where = f"{door.rstrip('/')}{place.path}{SERVICE}{PAGE}"
+    return _answered(where, lambda: _through(where, trusted), timeout)
+
+
+def trusting(ca_file: str) -> ssl.SSLContext:
+    """Believe certificates of some CAs (a PEM file), or of those that this machine trusts.
+
+    Raises:
+        ProofError: the file cannot be read, or holds none.
+    """
+    try:
+        return ssl.create_default_context(cafile=ca_file or None)
+    except OSError as error:
+        raise ProofError(
+            f"{ca_file} holds no CA certificates that can be read ({error}): open the door anew."
+        ) from error
+
+
+def _whoever() -> ssl.SSLContext:
+    """Believe any certificate: whose the door has is its own check."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _answered(
+    where: str,
+    ask: Callable[[], bytes],
+    timeout: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> str:
     deadline = clock() + timeout
     while True:
         try:
-            wrong = _errors(_through(where) if door else _from_pod(api, place, services))
+            wrong = _errors(ask())
         except (OSError, ValueError, PodUnreachableError) as error:
             wrong = [str(error) or type(error).__name__]
         if not wrong:
@@ -111,11 +148,9 @@ def page(
         sleep(PAUSE_SECONDS)
 
 
-def _through(url: str) -> bytes:
-    """Ask the door as a browser would; whose certificate it has is the door's own check."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context))
+def _through(url: str, trusted: ssl.SSLContext) -> bytes:
+    """Ask the door as a browser would."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted))
     try:
         with opener.open(
             urllib.request.Request(url, headers={"Accept": "application/json"}), timeout=PAGE_SECONDS
@@ -137,7 +172,8 @@ def _from_pod(api: Api, place: Place, services: Services) -> bytes:
 
 def _errors(answer: bytes) -> list[str]:
     """Give what each backend's part of the page says is wrong."""
-    backends = json.loads(answer)["backends"]
-    return [f"{each['name']}: {each['error']}" for each in backends if each.get("error")] or (
-        [] if backends else ["it names no backend"]
-    )
+    found = json.loads(answer)
+    backends = found.get("backends") if isinstance(found, dict) else None
+    if not backends:
+        return ["it names no backend"]
+    return [f"{each['name']}: {each['error']}" for each in backends if each.get("error")]
