@@ -1,0 +1,145 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Play a playbook for the students of several rooms. Documented in plugins/modules/several_rooms.py."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.utils.vars import load_extra_vars
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import plain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import (
+    COLLECTION,
+    ROOM_INVENTORY,
+    room_defaults,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import assigning, playing, register, stages
+
+# What is for this playbook alone, and not for the rooms'.
+OWN = {"playbook", "student", "students", "rooms_at_once"}
+# Where a playbook writes what it found in the places of students; the others are stages.
+SUMMARIES = {"status": "statuses.json", "verify": "verified.json"}
+# Of these, a room's register says all.
+OF_PLACES = ("class", "reset", "suspend", "resume", "remove")
+# A room that does not answer must not be waited for by all the others.
+PATIENCE_SECONDS = 15.0
+
+
+class ActionModule(WorkshopAction):
+    """Thin: who is where, `assigning`, `playing`, tables and files."""
+
+    def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        default = str(room_defaults(self._loader)["workshop_name"])
+        self._rooms = Rooms(state_directory(os.environ), default)
+        playbook = given["playbook"]
+        assigning.judge(playbook, given["rooms"], self._rooms.names())
+        if playbook in assigning.ASSIGNING and not self.check_mode:
+            lock.hold("several rooms", say)
+        there = self._there()
+        orders = assigning.orders(
+            playbook, given["student"], given["students"], there, {name: int(most) for name, most in given["most"].items()}
+        )
+        if playbook == "class":
+            self._refuse_too_many(orders)
+        since = max((path.stat().st_mtime_ns for path in self._summaries(playbook, orders) if path.exists()), default=0)
+        played = self._play(playbook, orders)
+        if playbook in OF_PLACES:
+            there = self._there()
+            show(assigning.table(there))
+        elif playbook == "plan":
+            show(self._plans(orders))
+        else:
+            self._summarise(playbook, orders, since)
+        if not self.check_mode:
+            self._write(places.CLASS_FILE, assigning.as_data(there))
+        failed = [each for each in played if each.fault]
+        result: dict[str, Any] = {"changed": playbook in OF_PLACES and bool(orders), "rooms": assigning.as_data(there)["rooms"]}
+        return result | (_failure(failed, len(played)) if failed else {})
+
+    def _there(self) -> dict[str, list[Place]]:
+        """Ask every room's cluster who has a place there.
+
+        Raises:
+            WorkshopError: one does not answer: who is there might be made anew elsewhere.
+        """
+        names = self._given["rooms"]
+        with ThreadPoolExecutor(max_workers=max(1, self._given["at_once"])) as pool:
+            return dict(zip(names, pool.map(self._students, names), strict=True))
+
+    def _students(self, room: str) -> list[Place]:
+        settings = (self._rooms.record(room) or Record()).settings
+        state = str(settings.get("workshop_state_dir") or self._rooms.directory / room)
+        kubeconfig = str(settings.get("workshop_kubeconfig") or f"{state}/kubeconfig")
+        try:
+            api = Api.connect(kubeconfig, PATIENCE_SECONDS, lambda _: None)
+            return [place for place in register.read(api, room, "", state) if not place.own]
+        except WorkshopError as error:
+            raise WorkshopError(
+                f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"
+            ) from error
+
+    def _refuse_too_many(self, orders: Mapping[str, Sequence[str]]) -> None:
+        say("asking every room whether its students fit")
+        played = self._play("plan", orders, student_plan_refuses=True)
+        if failed := [each for each in played if each.fault]:
+            said = "\n".join(f"{each.room}: {each.fault}" for each in failed)
+            raise WorkshopError(f"The class does not fit, so nothing was changed in any room.\n{said}")
+
+    def _play(self, playbook: str, orders: Mapping[str, Sequence[str]], **more: Any) -> list[playing.Played]:
+        option = "students" if playbook in assigning.ASSIGNING else "student"
+        given = {name: value for name, value in plain(load_extra_vars(self._loader)).items() if name not in OWN}
+        made = [
+            playing.Order(
+                room,
+                COLLECTION / "playbooks" / f"{playbook}.yml",
+                {**given, **more, option: list(wanted)},
+                self._rooms.directory / room / "log" / f"{playbook}.log",
+            )
+            for room, wanted in orders.items()
+        ]
+        flags = [f"--{name}" for name in ("check", "diff") if context.CLIARGS.get(name)]
+        return playing.play(made, ["-i", str(ROOM_INVENTORY), *flags], self._given["at_once"], say)
+
+    def _summaries(self, playbook: str, orders: Mapping[str, Any]) -> list[Path]:
+        return [self._rooms.directory / room / SUMMARIES.get(playbook, "stages.json") for room in orders]
+
+    def _summarise(self, playbook: str, orders: Mapping[str, Sequence[str]], since: int) -> None:
+        """Join what the rooms have written, which is not older than this run."""
+        found = []
+        for room, path in zip(orders, self._summaries(playbook, orders), strict=True):
+            if path.is_file() and path.stat().st_mtime_ns > since:
+                found += [{**each, "room": room} for each in json.loads(path.read_text())["places"]]
+        done = [stages.of_summary(each) for each in found]
+        show(stages.table(done) if done else [])
+        good = sum(each.is_good for each in done)
+        data = {"schema": stages.SCHEMA, "doing": playbook, "good": good, "places": found}
+        if not self.check_mode:
+            self._write(SUMMARIES.get(playbook, "stages.json"), data)
+
+    def _plans(self, orders: Mapping[str, Sequence[str]]) -> list[str]:
+        lines = [""]
+        for room, wanted in orders.items():
+            planned = json.loads((self._rooms.directory / room / "plan.json").read_text())
+            lines.append(f"{room}: {len(wanted)} students, room for {planned['fits']}, limited by {planned['limit']}.")
+        return [*lines, ""]
+
+    def _write(self, name: str, data: Mapping[str, Any]) -> None:
+        files.replace(self._rooms.directory / name, json.dumps(data, indent=2) + "\n")
+
+
+def _failure(failed: Sequence[playing.Played], number: int) -> dict[str, Any]:
+    said = "\n".join(f"{each.room}: {each.fault}" for each in failed)
+    return {"failed": True, "msg": f"{len(failed)} of {number} rooms failed.\n{said}"}

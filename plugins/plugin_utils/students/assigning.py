@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A class over several rooms: who is where, which room takes whom, and what each is to do.
+
+Where a student is, the rooms' clusters say, and nobody is moved: who has a place somewhere keeps it, whatever rooms or
+students come besides. Who has none goes to the room with the fewest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import names, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
+
+# What several rooms do at once: what is done with places. restore.yml is for one student, in that one's room.
+PLAYBOOKS = sorted(({*names.READ_BY["student"]} | {*names.READ_BY["students"]}) - {"restore"})
+# These say who is to have a place, the others who has one.
+ASSIGNING = ("class", "plan")
+
+There = Mapping[str, Sequence[Place]]
+
+
+def judge(playbook: Any, rooms: Sequence[str], existing: Sequence[str]) -> None:
+    """Refuse what several rooms cannot do.
+
+    Raises:
+        PlaceError: with what to type.
+    """
+    if playbook not in PLAYBOOKS:
+        raise PlaceError(
+            f"playbook is {playbook!r}, but in several rooms can be one of {', '.join(PLAYBOOKS)}: for example "
+            "-e playbook=class -e students=60."
+        )
+    if not rooms:
+        raise PlaceError(
+            "The inventory names no rooms: give one with -i whose group rooms has them as its hosts, as "
+            "inventory/rooms.example.yml."
+        )
+    if missing := [name for name in rooms if name not in existing]:
+        raise PlaceError(
+            f"There is no room {', '.join(map(repr, missing))} here (there are {', '.join(existing) or 'none'}): make it "
+            f"first with make up ARGS='-e workshop_name={missing[0]} ...', or take it out of the inventory."
+        )
+
+
+def orders(playbook: str, student: Any, students: Any, there: There, most: Mapping[str, int]) -> dict[str, list[str]]:
+    """Give the names that each room works on; a room that has nothing to do is left out.
+
+    Args:
+        student: -e student=..., None when it was not typed; students: likewise.
+        there: the students of each room, in the rooms' order.
+        most: the most students that a room takes, where that is said.
+
+    Raises:
+        PlaceError: somebody is meant who is not there, or has no room.
+    """
+    homes = _homes(there)
+    everybody = [place for each in there.values() for place in each]
+    if playbook in ASSIGNING:
+        meant = places.meant("make", student, students, everybody, "")
+        found = assigned([place.name for place in meant], there, most)
+    else:
+        if student is None:
+            raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {places.ALL}.")
+        found = {room: [] for room in there}
+        for place in places.meant("change", student, students, everybody, ""):
+            found[homes[place.name]].append(place.name)
+    return {room: wanted for room, wanted in found.items() if wanted}
+
+
+def assigned(wanted: Sequence[str], there: There, most: Mapping[str, int]) -> dict[str, list[str]]:
+    """Give each student a room.
+
+    Raises:
+        PlaceError: the rooms do not take so many.
+    """
+    homes = _homes(there)
+    number = {room: len(each) for room, each in there.items()}
+    found: dict[str, list[str]] = {room: [] for room in there}
+    for name in wanted:
+        room = homes.get(name)
+        if room is None:
+            free = [each for each in number if number[each] < most.get(each, places.MOST_STUDENTS)]
+            if not free:
+                limits = ", ".join(f"{each} {most.get(each, places.MOST_STUDENTS)}" for each in number)
+                raise PlaceError(
+                    f"{len(wanted)} students do not fit into the rooms, which take at most {limits}: raise most_students "
+                    "in the inventory, or add a room. Nothing was changed."
+                )
+            room = min(free, key=lambda each: number[each])
+            number[room] += 1
+        found[room].append(name)
+    return found
+
+
+def _homes(there: There) -> dict[str, str]:
+    """Give each student's room.
+
+    Raises:
+        PlaceError: somebody has two.
+    """
+    homes: dict[str, str] = {}
+    for room, students in there.items():
+        for place in students:
+            if place.name in homes:
+                raise PlaceError(
+                    f"{place.name} has a place in {homes[place.name]} and in {room}: remove one with ansible-playbook "
+                    f"playbooks/remove.yml -e workshop_name={room} -e student={place.name}, for example."
+                )
+            homes[place.name] = room
+    return homes
+
+
+def as_data(there: There) -> dict[str, Any]:
+    """Give the class of all rooms as data (docs/class.md)."""
+    return {
+        "rooms": {room: [place.name for place in each] for room, each in there.items()},
+        "students": [{**place.as_data(), "room": room} for room, each in there.items() for place in each],
+    }
+
+
+def table(there: There) -> list[str]:
+    """Draw it for people."""
+    rows = [("room", "student", "place", "page", "kubeconfig until")]
+    for room, each in there.items():
+        rows += [(room, place.name, place.state, place.page or "-", place.expires) for place in each]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    causes = [f"{place.name}: {place.cause}" for each in there.values() for place in each if place.state == "failed"]
+    number = ", ".join(f"{room} {len(each)}" for room, each in there.items())
+    return ["", *lines, "", *causes, f"{len(rows) - 1} students: {number}.", ""]
