@@ -23,7 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places, rooms
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import assigning, playing, register, stages
@@ -50,7 +50,11 @@ class ActionModule(WorkshopAction):
             lock.hold("several rooms", say)
         there = self._there()
         orders = assigning.orders(
-            playbook, given["student"], given["students"], there, {name: int(most) for name, most in given["most"].items()}
+            playbook,
+            given["student"],
+            given["students"],
+            there,
+            {name: int(most) for name, most in given["most"].items()},
         )
         if playbook == "class":
             self._refuse_too_many(orders)
@@ -66,7 +70,10 @@ class ActionModule(WorkshopAction):
         if not self.check_mode:
             self._write(places.CLASS_FILE, assigning.as_data(there))
         failed = [each for each in played if each.fault]
-        result: dict[str, Any] = {"changed": playbook in OF_PLACES and bool(orders), "rooms": assigning.as_data(there)["rooms"]}
+        result: dict[str, Any] = {
+            "changed": playbook in OF_PLACES and bool(orders),
+            "rooms": assigning.as_data(there)["rooms"],
+        }
         return result | (_failure(failed, len(played)) if failed else {})
 
     def _there(self) -> dict[str, list[Place]]:
@@ -106,7 +113,7 @@ class ActionModule(WorkshopAction):
                 room,
                 COLLECTION / "playbooks" / f"{playbook}.yml",
                 {**given, **more, option: list(wanted)},
-                self._rooms.directory / room / "log" / f"{playbook}.log",
+                self._rooms.directory / room / rooms.LOG,
             )
             for room, wanted in orders.items()
         ]

@@ -52,7 +52,7 @@ class ActionModule(WorkshopAction):
             "diff": [difference for each in meant for difference in self._diffs.get(each.name, ())],
             **({"verdict": done[0].data} if self._alone and done[0].data else {}),
         }
-        if not self._alone:
+        if not meant[0].own:
             result["summary"] = stages.summary(done, given["stage"], passed_over)
             if not self.check_mode:
                 stages.write(given["summary"], result["summary"])

@@ -29,7 +29,7 @@ class ActionModule(WorkshopAction):
                 if each.data:
                     stages.write(f"{each.place.directory}/status.json", each.data["status"])
         result: dict[str, Any] = {"status": done[0].data["status"]} if self._alone and done[0].data else {}
-        if not self._alone:
+        if not meant[0].own:
             result["summary"] = stages.summary(done, "verify" if given["judge"] else "status", passed_over)
             stages.write(given["summary"], result["summary"])
         if failed := stages.failure(done):

@@ -7,10 +7,11 @@ short_description: Play a playbook for the students of several rooms
 description:
   - Reads from each room's cluster who has a place there, gives who has none to the room with the fewest, and plays the
     playbook in each room that has something to do, an C(ansible-playbook) of its own each.
-  - Nobody is moved. Rooms hinder each other as little as places do; the task fails, after all of them, when one has failed.
+  - Nobody is moved. Rooms hinder each other as little as places do; the task fails, after all of them, when one has
+    failed.
   - With C(class), every room says first whether its students fit; if one does not, nothing is changed in any.
-  - Writes the class of all rooms into C(class.json), and what a stage or a look found into a file of that playbook's own
-    (C(stages.json), C(statuses.json), C(verified.json)), beside the rooms' directories.
+  - Writes the class of all rooms into C(class.json), and what a stage or a look found into a file of that playbook's
+    own (C(stages.json), C(statuses.json), C(verified.json)), beside the rooms' directories.
 options:
   playbook:
     description: The playbook, without its ending.

@@ -52,8 +52,8 @@ places:
     - The places that are meant, in the order in which they were named; C(all) is by name.
     - Each has C(name), C(namespace), C(path) (where the door has it, such as C(/student-07/)), C(directory) (its own
       files on the controller), C(kubeconfig), C(state) (C(making), C(ready), C(suspended) or C(failed)), C(cause) (why
-      it failed), C(made) and C(expires) (times, RFC 3339), C(node) (that its pods are for) and C(own) (whether it is
-      the room's own).
+      it failed), C(made) and C(expires) (times, RFC 3339), C(node) (that its pods are for), C(page) (its URL) and
+      C(own) (whether it is the room's own).
   type: list
   elements: dict
   returned: success

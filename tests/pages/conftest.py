@@ -1,7 +1,7 @@
 """The pages of a running room in a real Chromium: Debian's, driven by Playwright.
 
-The room is named by FRONT_URL, WEBUI_URL, KUBECTL and ROLLOUT, which the molecule scenario `pages` sets, or by DOOR_URL,
-which `class` does.
+The room is named by FRONT_URL, WEBUI_URL, KUBECTL and ROLLOUT, which the molecule scenario `pages` sets, or by
+DOOR_URL, which `class` does.
 Screenshots are left in tests/output/screenshots.
 """
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, places, rooms
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMED = re.compile(r"_state_dir(?: \}\}/| ~ '/)([\w./-]+)")
@@ -21,7 +21,7 @@ def written() -> set[str]:
     roles = [path for path in ROOT.glob("roles/*/*/**/*.y*ml") if "teardown" not in path.parts and path.is_file()]
     named = {found for path in roles for found in NAMED.findall(path.read_text())}
     door = {f"door/{name}" for name in re.findall(r'"(\w+\.(?:crt|key))"', Path(certificates.__file__).read_text())}
-    return named | door | {places.CLASS_FILE, places.STUDENTS}
+    return named | door | {places.CLASS_FILE, places.STUDENTS, rooms.LOG}
 
 
 def goes(path: str) -> bool:

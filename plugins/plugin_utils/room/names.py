@@ -14,7 +14,9 @@ import yaml
 ARGUMENTS = {
     "archive": "the file that restore.yml restores",
     "measure": "whether status.yml measures the splits (true)",
+    "playbook": "the playbook that rooms.yml plays in each room",
     "purge": "whether teardown.yml removes the bundle's cache too (false)",
+    "rooms_at_once": "how many rooms rooms.yml plays in at a time (8)",
     "service": "the services that a stage takes, with commas between (all)",
     "stage": "the stage that stage.yml goes to",
     "student": "the students whose places are meant, with commas between, or all",
@@ -28,14 +30,16 @@ _STAGES = ("baseline", "dark_launch", "mirror", "promote", "rollback", "rollout"
 READ_BY = {
     "archive": {"restore"},
     "measure": {"status"},
+    "playbook": {"rooms"},
     "purge": {"teardown"},
+    "rooms_at_once": {"rooms"},
     "service": {*_STAGES, "status", "verify"},
     "stage": {"goto", "stage"},
     "student": {
         *_STAGES,
-        *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "status", "verify"),
+        *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "rooms", "status", "verify"),
     },
-    "students": {"class", "plan"},
+    "students": {"class", "plan", "rooms"},
     "takeover": {*_STAGES},
     "version": {*_STAGES, "status"},
     "weight": {*_STAGES},

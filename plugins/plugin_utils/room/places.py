@@ -61,6 +61,7 @@ class Place:
         expires: when its kubeconfig ends (RFC 3339, UTC); empty when there is none.
         own: whether it is the room's own, not a student's.
         node: the node that its pods are for; empty where the scheduler chooses.
+        page: the URL of its page, as it was proved; empty where no door leads there.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Place:
     expires: str = ""
     own: bool = False
     node: str = ""
+    page: str = ""
 
     @property
     def kubeconfig(self) -> str:

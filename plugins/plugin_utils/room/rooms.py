@@ -21,6 +21,9 @@ Purpose = Literal["make", "change", "use", "remove"]
 RECORD = "room.yml"
 # Any of these shows that a directory is a room's, also that of a room which was half made or half removed.
 MARKS = (RECORD, "kubeconfig", "bundle")
+# What rooms.yml writes of several rooms, beside them, and of each, in its directory (what it has played there).
+OF_SEVERAL = ("class.json", "stages.json", "statuses.json", "verified.json")
+LOG = "rooms.log"
 HEADER = "# What this room was given, besides the defaults. Written by the playbooks, removed by teardown.yml.\n---\n"
 
 
@@ -112,10 +115,13 @@ class Rooms:
         files.replace(self.path(name), record.text)
 
     def forget(self, name: str) -> None:
-        """Remove a room's memory, and its directory if nothing else is in it."""
+        """Remove a room's memory, its directory if nothing else is in it, and with the last room what several had."""
         self.path(name).unlink(missing_ok=True)
         if self.path(name).parent.is_dir() and not any(self.path(name).parent.iterdir()):
             self.path(name).parent.rmdir()
+        if not self.names():
+            for file in OF_SEVERAL:
+                (self.directory / file).unlink(missing_ok=True)
 
     def choose(self, given: str | None, purpose: Purpose) -> str:
         """Name the room that is meant.

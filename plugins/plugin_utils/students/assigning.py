@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import n
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 
 # What several rooms do at once: what is done with places. restore.yml is for one student, in that one's room.
-PLAYBOOKS = sorted(({*names.READ_BY["student"]} | {*names.READ_BY["students"]}) - {"restore"})
+PLAYBOOKS = sorted(({*names.READ_BY["student"]} | {*names.READ_BY["students"]}) - {"restore", "rooms"})
 # These say who is to have a place, the others who has one.
 ASSIGNING = ("class", "plan")
 
@@ -39,8 +39,8 @@ def judge(playbook: Any, rooms: Sequence[str], existing: Sequence[str]) -> None:
         )
     if missing := [name for name in rooms if name not in existing]:
         raise PlaceError(
-            f"There is no room {', '.join(map(repr, missing))} here (there are {', '.join(existing) or 'none'}): make it "
-            f"first with make up ARGS='-e workshop_name={missing[0]} ...', or take it out of the inventory."
+            f"There is no room {', '.join(map(repr, missing))} here (there are {', '.join(existing) or 'none'}): make "
+            f"it first with make up ARGS='-e workshop_name={missing[0]} ...', or take it out of the inventory."
         )
 
 
@@ -61,8 +61,6 @@ def orders(playbook: str, student: Any, students: Any, there: There, most: Mappi
         meant = places.meant("make", student, students, everybody, "")
         found = assigned([place.name for place in meant], there, most)
     else:
-        if student is None:
-            raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {places.ALL}.")
         found = {room: [] for room in there}
         for place in places.meant("change", student, students, everybody, ""):
             found[homes[place.name]].append(place.name)
@@ -85,8 +83,8 @@ def assigned(wanted: Sequence[str], there: There, most: Mapping[str, int]) -> di
             if not free:
                 limits = ", ".join(f"{each} {most.get(each, places.MOST_STUDENTS)}" for each in number)
                 raise PlaceError(
-                    f"{len(wanted)} students do not fit into the rooms, which take at most {limits}: raise most_students "
-                    "in the inventory, or add a room. Nothing was changed."
+                    f"{len(wanted)} students do not fit into the rooms, which take at most {limits}: raise "
+                    "most_students in the inventory, or add a room. Nothing was changed."
                 )
             room = min(free, key=lambda each: number[each])
             number[room] += 1

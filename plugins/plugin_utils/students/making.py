@@ -120,7 +120,8 @@ def prove(
     else:
         proof.stands(api, place, course.services)
     say(f"its page answers: {where}")
-    ready = places.changed(place, state="ready", cause="")
+    page = f"{where.removesuffix(proof.PAGE)}/" if course.door else ""
+    ready = places.changed(place, state="ready", cause="", page=page)
     register.note(api, ready)
     return ready
 

@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A playbook in one of several rooms: an ansible-playbook of its own, so that it holds and judges its room as always."""
+"""A playbook in several rooms: an ansible-playbook for each, so that it holds and judges its room as always."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 
 # A line of progress (plugin_utils/progress.py): the time of day, and what is done.
 PROGRESS = re.compile(r"\d\d:\d\d:\d\d (.*)")
@@ -74,14 +76,13 @@ def play(orders: Sequence[Order], options: Sequence[str], at_once: int, say: Say
 
 def _played(order: Order, options: Sequence[str], say: Say) -> Played:
     begun = time.monotonic()
-    order.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Not on the command line, which everybody sees.
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as given:
         yaml.safe_dump({**order.variables, "workshop_name": order.room}, given)
         given.flush()
         program = str(Path(sys.executable).with_name("ansible-playbook"))
         command = [program, str(order.playbook), *options, "-e", f"@{given.name}"]
-        with order.log.open("w") as log:
+        with os.fdopen(os.open(order.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, files.PRIVATE), "w") as log:
             running = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.sleeping import STUDENT
 
-_NOTED = ("state", "cause", "made", "expires", "node")
+_NOTED = ("state", "cause", "made", "expires", "node", "page")
 
 
 def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
