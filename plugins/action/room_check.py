@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, handed_out
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import RoomError
 
 
@@ -26,6 +27,10 @@ class ActionModule(WorkshopAction):
             raise RoomError("\n".join(mistakes))
         named = self._templar.template(self.task_vars.get("workshop_name"))
         existing = self._templar.template(self.task_vars.get("workshop_kubeconfig", ""))
+        # Where this user has no room, it is no instructor's machine: kubectl's own variable may say whose it is.
+        handed = str(existing) or ("" if typed.rooms.names() else os.environ.get("KUBECONFIG", ""))
+        if refused_to_students := handed_out.refusal(handed, *typed.playbooks[:1]):
+            raise RoomError(refused_to_students)
         # An existing cluster is a room without a memory until `make up` has been there.
         name = typed.rooms.choose(None if named is None else str(named), "make" if existing else purpose)
         there = name in typed.rooms.names()

@@ -13,10 +13,9 @@ import yaml
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 
-# The ServiceAccount in each place that its student acts as (roles/student/templates/access.yml.j2).
-ACCOUNT = "student"
 # Who comes with less than this left gets a new one.
 LEAST = timedelta(hours=1)
 TIME = "%Y-%m-%dT%H:%M:%SZ"

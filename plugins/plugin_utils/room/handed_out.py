@@ -1,0 +1,47 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A kubeconfig that was handed out to a student: no playbook can be played with it, which is said before it is tried.
+
+A stage looks at routes of all namespaces, which may govern its own, and asks the registry; a student may do neither.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+# The ServiceAccount in each place that its student acts as (roles/student/templates/access.yml.j2).
+ACCOUNT = "student"
+
+
+def student_of(kubeconfig: str) -> str:
+    """Name the student whose kubeconfig a file is; empty if it is nobody's, or no kubeconfig."""
+    try:
+        found = yaml.safe_load(Path(kubeconfig).expanduser().read_text())
+        context = _named(found["contexts"], found["current-context"])["context"]
+        token = _named(found["users"], context["user"])["user"]["token"]
+        payload = str(token).split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        _, kind, namespace, account = claims["sub"].split(":")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
+        return ""
+    return namespace if (kind, account) == ("serviceaccount", ACCOUNT) else ""
+
+
+def refusal(kubeconfig: str, playbook: str = "") -> str:
+    """Say that a student's kubeconfig is no instructor's, and what to ask for; empty if it is none of a student's."""
+    student = student_of(kubeconfig)
+    if not student:
+        return ""
+    return (
+        f"{kubeconfig} is the kubeconfig of {student}, which is for kubectl in that place: playbooks look at the whole "
+        f"room, which it may not. Ask whoever has made the room to type ansible-playbook playbooks/"
+        f"{playbook or 'rollout'}.yml -e student={student} with the rest of what you typed."
+    )
+
+
+def _named(items: Any, name: str) -> Any:
+    return {item["name"]: item for item in items}[name]
