@@ -11,8 +11,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.sleeping import STUDENT
 
+# The label that names the student, on each object of a place.
+STUDENT = sleeping.STUDENT
 _NOTED = ("state", "cause", "made", "expires", "node", "page")
 
 

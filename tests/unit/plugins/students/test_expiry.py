@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import changing, register
 
@@ -60,10 +60,10 @@ def test_whose_time_is_over(expiry: Any, api: Any, place: dict[str, str], found:
     items = api.items
 
     def of_room(path: str, **query: str) -> Any:
-        return [each for each in items(path) if f"{register.ROOM}=blue" in query["labelSelector"] and is_blue(each)]
+        return [each for each in items(path) if f"{ROOM}=blue" in query["labelSelector"] and is_blue(each)]
 
     def is_blue(item: Any) -> bool:
-        return bool(item["metadata"]["labels"][register.ROOM] == "blue")
+        return bool(item["metadata"]["labels"][ROOM] == "blue")
 
     api.items = of_room
     assert expiry.expired(api, "blue", NOW) == found
