@@ -116,6 +116,17 @@ def test_a_memory_is_its_owners_alone_and_goes_with_the_directory(tmp_path: Path
     found.forget("blue")
 
 
+def test_what_several_rooms_had_goes_with_the_last_one(tmp_path: Path) -> None:
+    found = Rooms(tmp_path, "workshop")
+    for name in ("blue", "green"):
+        found.write(name, Record())
+    (tmp_path / "class.json").write_text("{}")
+    found.forget("blue")
+    assert (tmp_path / "class.json").exists()
+    found.forget("green")
+    assert not (tmp_path / "class.json").exists()
+
+
 def test_what_others_keep_in_the_directory_stays(tmp_path: Path) -> None:
     found = some(tmp_path, "blue")
     (found.path("blue").parent / "notes").touch()
