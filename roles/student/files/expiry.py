@@ -24,7 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-REQUEST_SECONDS, ENDED_SECONDS = 30, 90
+REQUEST_SECONDS, PATIENCE_SECONDS, ENDED_SECONDS = 30, 60, 90
 # Somebody is at work on a place that is `making`.
 AWAKE = ("ready", "failed")
 
@@ -35,6 +35,7 @@ class Cluster:
     def __init__(self) -> None:
         host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
         self._server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+        self._patient_until = time.monotonic() + PATIENCE_SECONDS
         self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
@@ -63,9 +64,17 @@ class Cluster:
             {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": content},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=self._context) as answer:
-            found: dict[str, Any] = json.load(answer)
-        return found
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=self._context) as answer:
+                    found: dict[str, Any] = json.load(answer)
+                return found
+            except urllib.error.HTTPError:
+                raise
+            except OSError:  # network policies of a new pod take a moment
+                if time.monotonic() > self._patient_until:
+                    raise
+                time.sleep(1)
 
 
 def expired(cluster: Any, room: str, now: str) -> dict[str, str]:
