@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from time import sleep
 
-from flask import Flask, Response, abort
+from flask import Flask, Response, abort, request
 
 from workshop_service import Settings, create_service, run
 from workshop_service.description import install_description
@@ -35,6 +35,8 @@ def create_app(environ: Mapping[str, str] | None = None) -> Flask:
     @app.get("/<int:count>")
     def random_bytes(count: int) -> Response:
         """Answer so many random bytes."""
+        if not request.path.isascii():  # other scripts' digits are numbers to werkzeug
+            abort(404)
         if count > MAX_BYTES:
             abort(400, f"{count} bytes are too many: ask for at most {MAX_BYTES}, for example /32.")
         with device:

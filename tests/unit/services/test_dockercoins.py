@@ -36,7 +36,7 @@ def test_rng_answers_as_many_bytes_as_asked_for() -> None:
     assert client.get("/32").data != client.get("/32").data
 
 
-@pytest.mark.parametrize(("path", "status"), [("/1048577", 400), ("/-1", 404), ("/many", 404)])
+@pytest.mark.parametrize(("path", "status"), [("/1048577", 400), ("/-1", 404), ("/many", 404), ("/%D9%A5", 404)])
 def test_rng_refuses_what_is_no_count(path: str, status: int) -> None:
     answer = rng.create_app(FAST).test_client().get(path)
     assert answer.status_code == status
