@@ -19,11 +19,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contra
     LockedPart,
     listing,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part, link_blob
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import EACH_ITS_OWN, Recipes
 
-# Kinds of parts of which nothing is in the bundle itself, or is listed as images.
-_NOT_LISTED = ("toolchain", "image")
+# Kinds of parts of which nothing is in the bundle itself, or which are listed as images, or as files alone.
+_NOT_LISTED = ("toolchain", "image", "sbom")
 # Envoy's plain release is what the recipes take.
 _PROXY = "plain"
 
@@ -50,6 +50,7 @@ def assemble(
             for link in recipe.links:
                 (place / link).symlink_to(name)
     shutil.copytree(directory("wheels services"), target / "wheels", copy_function=os.link)
+    shutil.copytree(directory("sbom bundle"), target / "sbom", copy_function=os.link)
     images = _merge_images(recipes, directory, target / "images")
     readable(target)
     files, links = listing(target)
@@ -128,7 +129,7 @@ def _merge_images(recipes: Recipes, directory: Callable[[str], Path], target: Pa
         layout = directory(f"image {name}") / "image"
         for blob in (layout / "blobs" / "sha256").iterdir():
             if not (blobs / blob.name).exists():
-                link_blob(str(blob), str(blobs / blob.name))
+                os.link(blob, blobs / blob.name)
         (manifest,) = json.loads((layout / "index.json").read_text())["manifests"]
         tag = recipes.expand(recipe.tag)
         reference = f"{PREFIX}/{name}:{tag}"

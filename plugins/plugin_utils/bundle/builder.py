@@ -4,9 +4,9 @@
 The cache's layout (all of it may be deleted at any time while no build runs)::
 
     parts/NAME-KEY/    a built part, and beside it NAME-KEY.json, what it came out as
-    bundles/KEY/       a bundle: bin/ cni/ images/ (OCI layout) wheels/ lock.json
+    bundles/KEY/       a bundle: bin/ cni/ images/ (OCI layout) wheels/ sbom/ lock.json
     building/          what is being built, and the tools' logs
-    go-mod/ go-build/  Go's own caches, deleted when a bundle is complete
+    go-mod/ go-build/  Go's own caches, deleted when all of its parts are built
 """
 
 from __future__ import annotations
@@ -183,10 +183,7 @@ class Builder:
             f"{schedule}; it needs {needed / 1e9:.0f} GB in {self._cache} while it is built"
             + (f", and the network: {', '.join(needs(missing))}" if needs(missing) else "")
         )
-        built = self._building.build(missing, schedule)
-        # First, since nobody comes back to a bundle that is there.
-        if not self._keep_go_caches:
-            self._building.drop_go_caches()
+        built = self._building.build(missing, schedule, self._keep_go_caches)
         self._assemble()
         return built
 
@@ -211,7 +208,7 @@ class Builder:
                 wanted.update(part.needs)
         with self._locked():
             missing = [part for part in self.missing() if part.name in wanted]
-            self._building.build(missing, Schedule(missing, len(missing)))
+            self._building.build(missing, Schedule(missing, len(missing)), keep_go_caches=True)
         return self.directory(name)
 
     def _tell_owner(self) -> None:

@@ -4,6 +4,7 @@
     bin/ cni/    what the nodes run themselves
     images/      an OCI layout
     wheels/      the services' Python packages
+    sbom/        bills of materials, of all of it and of each image (CycloneDX)
     lock.json    all of it by sha256, and what it was made of (lock.schema.json describes it)
 
 `read` judges the lock alone, `verify` everything. Their sentences name what is wrong and leave the remedy to the

@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 import os
+import tarfile
+from collections.abc import Iterator
+from email.parser import HeaderParser
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import debian_archive
@@ -51,23 +55,26 @@ class RootFilesystem(Part):
                 f"--architectures={self.recipes.architecture.debian}",
                 *("--format=tar", f"--include={','.join(self.recipe.packages)}"),
                 *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3", f"--aptopt={settings}"),
-                *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("doc", "man", "info", "locale")),
-                f"--{self._listing_hook()} > '{bench.directory}/packages'",
+                *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("man", "info", "locale")),
+                *self._listing_hook(bench.directory / "packages"),
                 *self._applets_hook(),
                 *(self.version, raw, sources),
             ],
             env=environment() | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
         )
-        normalize_root_filesystem(raw, bench.directory / "layer.tar", self.recipes.epoch)
+        layer, listing = bench.directory / "layer.tar", bench.directory / "packages"
+        normalize_root_filesystem(raw, layer, self.recipes.epoch)
+        if not listing.exists():
+            listing.write_text(installed(layer))
         for file in (raw, sources, settings):
             file.unlink()
         self._tell_drift(bench)
 
-    def _listing_hook(self) -> str:
-        """How to list what it is made of: the package files where they are only unpacked, else the database."""
-        if self.recipe.variant == "extract":
-            return 'extract-hook=ls "$1/var/cache/apt/archives"'
-        return 'customize-hook=dpkg-query --admindir="$1/var/lib/dpkg" --show'
+    def _listing_hook(self, listing: Path) -> list[str]:
+        """How to list what it is made of where that is only unpacked: by the names of the package files."""
+        if self.recipe.variant != "extract":
+            return []
+        return [f"--extract-hook=ls \"$1/var/cache/apt/archives\" > '{listing}'"]
 
     def _applets_hook(self) -> list[str]:
         """How busybox makes links of the names that it answers to."""
@@ -80,25 +87,36 @@ class RootFilesystem(Part):
 
     def _tell_drift(self, bench: Workbench) -> None:
         """Say which packages have another version than the tried one: Debian's archive keeps only the newest."""
-        got = package_versions((bench.directory / "packages").read_text())
+        got = {name: version for name, version, _ in packages((bench.directory / "packages").read_text())}
         for package in self.recipe.packages:
             tried = self.recipes.debian.tried.get(package)
             if tried and got.get(package) != tried:
                 bench.say(f"Debian now has {package} {got.get(package)}; {tried} was tried")
 
 
-def package_versions(listing: str) -> dict[str, str]:
-    """Versions by package, from names of package files or from dpkg-query's table.
+def installed(layer: Path) -> str:
+    """List what dpkg's database in a layer has: name, version and architecture, with tabs between."""
+    with tarfile.open(layer) as archive:
+        stream = archive.extractfile("var/lib/dpkg/status")
+        assert stream
+        paragraphs = [HeaderParser().parsestr(text) for text in stream.read().decode().split("\n\n") if text.strip()]
+    return "".join(
+        f"{found['Package']}\t{found['Version']}\t{found['Architecture']}\n"
+        for found in paragraphs
+        if found["Status"] == "install ok installed"
+    )
 
-    >>> package_versions("busybox_1%3a1.35.0-4_amd64.deb")
-    {'busybox': '1:1.35.0-4'}
+
+def packages(listing: str) -> Iterator[tuple[str, str, str]]:
+    """Name, version and architecture of packages, from names of package files or from what `installed` gives.
+
+    >>> list(packages("busybox_1%3a1.35.0-4_amd64.deb"))
+    [('busybox', '1:1.35.0-4', 'amd64')]
     """
-    versions = {}
     for line in listing.splitlines():
         if line.endswith(".deb"):
-            package, version, _ = line.split("_")
-            versions[package] = version.replace("%3a", ":")
-        elif "\t" in line:
-            package, version = line.split("\t")
-            versions[package.partition(":")[0]] = version
-    return versions
+            name, version, architecture = line.removesuffix(".deb").split("_")
+            yield name, version.replace("%3a", ":"), architecture
+        elif line.count("\t") == 2:
+            name, version, architecture = line.split("\t")
+            yield name, version, architecture

@@ -1,23 +1,23 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The parts that are images, put together by umoci."""
+"""The parts that are images: layers of Debian packages, of the bundle's programs and of wheels."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.layers import Layer
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.oci_layout import (
+    ImageLayer,
+    layers_of,
+    write_image,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import Part, Workbench
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 
-_CREATED = "1970-01-01T00:00:00Z"
-
 
 class Image(Part):
-    """An image, as the only one of an OCI layout of its own (`image/`), made by umoci."""
+    """An image, as the only one of an OCI layout of its own (`image/`)."""
 
     kind = "image"
 
@@ -44,39 +44,16 @@ class Image(Part):
         return [self.version, self.recipes.architecture.go["GOARCH"], self.recipes.epoch, own]
 
     def build(self, bench: Workbench) -> None:
-        layout = bench.directory / "image"
-        image = f"{layout}:{self.short_name}"
-
-        def umoci(*arguments: str | Path) -> None:
-            bench.run(self.name, "umoci", ["umoci", *arguments])
-
-        if self.recipe.from_:
-            shutil.copytree(bench.parts[f"image {self.recipe.from_}"] / "image", layout, copy_function=link_blob)
-            umoci("tag", "--image", f"{layout}:{self.recipe.from_}", self.short_name)
-            umoci("rm", "--image", f"{layout}:{self.recipe.from_}")
-        else:
-            umoci("init", "--layout", layout)
-            umoci("new", "--image", image)
-        if self.recipe.rootfs:
-            self._add_layer(umoci, image, bench.parts[f"debian {self.recipe.rootfs}"] / "layer.tar", self.recipe.rootfs)
+        recipe, layers = self.recipe, []
+        if recipe.from_:
+            layers += layers_of(bench.parts[f"image {recipe.from_}"] / "image")
+        if recipe.rootfs:
+            layers.append(ImageLayer(bench.parts[f"debian {recipe.rootfs}"] / "layer.tar", recipe.rootfs))
         own = bench.directory / "own.tar"
         if self._write_own_layer(own, bench):
-            self._add_layer(umoci, image, own, self.short_name)
+            layers.append(ImageLayer(own, self.short_name))
+        write_image(bench.directory / "image", layers, recipe.config, self.recipes.architecture.go["GOARCH"])
         own.unlink()
-        options = [
-            f"--config.{key}={value}"
-            for key, values in self.recipe.config.items()
-            for value in (values if isinstance(values, list) else [values])
-        ]
-        options += ["--os=linux", f"--architecture={self.recipes.architecture.go['GOARCH']}"]
-        umoci("config", "--image", image, f"--created={_CREATED}", "--no-history", *options)
-        umoci("gc", "--layout", layout)
-
-    @staticmethod
-    def _add_layer(umoci: Callable[..., None], image: str, layer: Path, what: str) -> None:
-        umoci(
-            "raw", "add-layer", f"--history.created={_CREATED}", f"--history.created_by={what}", "--image", image, layer
-        )
 
     def _write_own_layer(self, path: Path, bench: Workbench) -> bool:
         """Write the layer of files, links, directories and wheels. False: it is empty."""
@@ -93,11 +70,3 @@ class Image(Part):
                 for wheel in sorted(bench.parts["wheels services"].iterdir()):
                     layer.file(f"{recipe.wheels}/{wheel.name}", wheel)
         return bool(recipe.directories or recipe.files or recipe.links or recipe.wheels)
-
-
-def link_blob(source: str, target: str) -> None:
-    """Copy for copytree: blobs never change, so they are hard-linked; what umoci rewrites is copied."""
-    if "/blobs/" in source:
-        os.link(source, target)
-    else:
-        shutil.copyfile(source, target)

@@ -10,11 +10,12 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Of an installed Debian system, an image needs neither documentation nor what
+# Of an installed Debian system, an image needs neither documentation (but licences go with what they are of) nor what
 # belongs to one machine or one moment (which mirror, by which proxy).
 _LEFT_OUT = re.compile(
     r"(dev|proc|sys|run|tmp)/.+"
-    r"|usr/share/(doc|man|info|locale|lintian|bug)/.+"
+    r"|usr/share/(man|info|locale|lintian|bug)/.+"
+    r"|usr/share/doc/[^/]+/(?!copyright$).+"
     r"|var/(cache|log)/.+"
     r"|var/lib/apt/lists/.+"
     r"|var/lib/dpkg/.*-old"

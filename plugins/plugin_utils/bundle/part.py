@@ -16,7 +16,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.proces
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 
 # Raised when the way that a kind of part is built changes, so that it is built again.
-_REVISION = {"toolchain": 1, "go": 2, "pypi": 1, "wheels": 1, "debian": 2, "image": 2}
+_REVISION = {"toolchain": 1, "go": 2, "pypi": 1, "wheels": 1, "debian": 3, "image": 3, "sbom": 1}
 
 # What a build may see of the environment: the way to the package registries.
 _ENVIRONMENT = re.compile(

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import RootFilesystem
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.go_part import GoPart
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.image_part import Image, link_blob
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.image_part import Image
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import Part, Workbench
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.pypi_parts import PypiFile, Toolchain, Wheels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.sbom_part import BillOfMaterials
 
-__all__ = ["GoPart", "Image", "Part", "Wheels", "Workbench", "all_parts", "link_blob"]
+__all__ = ["BillOfMaterials", "GoPart", "Image", "Part", "Wheels", "Workbench", "all_parts"]
 
 
 def all_parts(recipes: Recipes) -> list[Part]:
@@ -22,4 +23,5 @@ def all_parts(recipes: Recipes) -> list[Part]:
         *(RootFilesystem(name, recipes) for name in recipes.rootfs),
         *(GoPart(name, recipes) for name in recipes.go),
         *(Image(name, recipes) for name in recipes.images),
+        BillOfMaterials(recipes),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.oci_layout import SETTINGS
 
 # What stands for the licence of many packages at once, each of which has its own (NOTICE.md).
 EACH_ITS_OWN = "NOASSERTION"
@@ -268,7 +269,7 @@ def _lock(file: Path) -> dict[str, dict[str, dict[str, str]]]:
 
 
 def _check_references(recipes: Recipes) -> None:
-    """Raise BundleError when an image names a part, root file system or image that is not there (or comes later)."""
+    """Raise BundleError when an image names what is not there: a part, root file system, earlier image or setting."""
     seen: set[str] = set()
     for name, image in recipes.images.items():
         sources = {source.partition("/")[0] for source in image.files.values()}
@@ -278,4 +279,8 @@ def _check_references(recipes: Recipes) -> None:
             raise BundleError(f"recipes.yml: images.{name}: no root file system is called {image.rootfs!r}.")
         if image.from_ and image.from_ not in seen:
             raise BundleError(f"recipes.yml: images.{name}: no earlier image is called {image.from_!r}.")
+        if unknown := sorted(image.config.keys() - SETTINGS.keys()):
+            raise BundleError(
+                f"recipes.yml: images.{name}: unknown setting {unknown[0]!r}; allowed are {', '.join(SETTINGS)}."
+            )
         seen.add(name)

@@ -23,7 +23,15 @@ _SECONDS = {
     "debian python": 80.0,
     "debian node": 80.0,
 }
-_SECONDS_OF_KIND = {"toolchain": 15.0, "pypi": 10.0, "wheels": 20.0, "debian": 15.0, "go": 40.0, "image": 3.0}
+_SECONDS_OF_KIND = {
+    "toolchain": 15.0,
+    "pypi": 10.0,
+    "wheels": 20.0,
+    "debian": 15.0,
+    "go": 40.0,
+    "image": 3.0,
+    "sbom": 10.0,
+}
 # The measured shares count like so many seconds of this machine's own, so that one quick or slow download says little.
 _PRIOR_SECONDS = 60.0
 

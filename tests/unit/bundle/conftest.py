@@ -68,6 +68,15 @@ class QuickImage(parts.Image):
         (bench.directory / "image/index.json").write_text(json.dumps({"manifests": [manifest]}))
 
 
+class QuickBill(parts.BillOfMaterials):
+    @property
+    def needs(self) -> list[str]:
+        return ["wheels services"]
+
+    def build(self, bench: parts.Workbench) -> None:
+        Builds.of(self, bench.directory / "bundle.cdx.json")
+
+
 def add_blob(blobs: Path, data: bytes) -> dict[str, Any]:
     digest = hashlib.sha256(data).hexdigest()
     (blobs / digest).write_bytes(data)
@@ -83,6 +92,7 @@ def quick_parts(read: recipes.Recipes) -> list[parts.Part]:
         QuickWheels(read),
         *(QuickGo(name, read) for name in read.go),
         *(QuickImage(name, read) for name in read.images),
+        QuickBill(read),
     ]
 
 

@@ -13,11 +13,11 @@ from tests.unit.bundle.conftest import Builds, MakeBuilder
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import parts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import package_versions
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import packages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, explain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
 
-ALL = ["wheels services", "go cni", "go kubernetes", "go etcd", "image etcd", "image kube-proxy"]
+ALL = ["wheels services", "go cni", "go kubernetes", "go etcd", "image etcd", "image kube-proxy", "sbom bundle"]
 
 
 def test_the_second_run_builds_nothing(make: MakeBuilder) -> None:
@@ -33,11 +33,11 @@ def test_it_says_why_it_builds_how_long_and_what_it_needs_before_it_begins(make:
     said: list[str] = []
     path = make(said).ensure().path
     assert said[0] == f"There is no bundle {path}. It is made from packages."
-    assert said[1].startswith("0 of 6 parts are done, about 5 minutes left; it needs 11 GB in ")
+    assert said[1].startswith("0 of 7 parts are done, about 5 minutes left; it needs 11 GB in ")
     assert said[1].endswith(", and the network: the Go module proxy, PyPI")
-    assert "1/6] wheels services 3.11 ..." in said[2]
-    assert "1 of 6 parts are done, about 3 minutes left" in said[3]
-    assert "6 of 6 parts are done" in said[-3]
+    assert "1/7] wheels services 3.11 ..." in said[2]
+    assert "1 of 7 parts are done, about 3 minutes left" in said[3]
+    assert "7 of 7 parts are done" in said[-3]
     assert said[-2] == "putting the bundle together"
     assert f"comparing {path} with its lock" in said[-1]
 
@@ -135,11 +135,14 @@ def test_a_missing_tool_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("listing", "versions"),
+    ("listing", "found"),
     [
-        ("partial\nbusybox_1%3a1.35.0-4_amd64.deb\n", {"busybox": "1:1.35.0-4"}),
-        ("libc6:amd64\t2.36-9\npython3\t3.11.2-1+b1\n", {"libc6": "2.36-9", "python3": "3.11.2-1+b1"}),
+        ("partial\nbusybox_1%3a1.35.0-4_amd64.deb\n", [("busybox", "1:1.35.0-4", "amd64")]),
+        (
+            "libc6\t2.36-9\tamd64\npython3-pip\t23.0\tall\n",
+            [("libc6", "2.36-9", "amd64"), ("python3-pip", "23.0", "all")],
+        ),
     ],
 )
-def test_package_versions_are_read_from_either_listing(listing: str, versions: dict[str, str]) -> None:
-    assert package_versions(listing) == versions
+def test_packages_are_read_from_either_listing(listing: str, found: list[tuple[str, str, str]]) -> None:
+    assert list(packages(listing)) == found

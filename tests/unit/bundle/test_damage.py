@@ -112,7 +112,7 @@ def test_a_part_without_a_record_is_not_trusted_but_go_s_is_known_by_the_lock(ma
     shutil.rmtree(builder.ensure().path)
     for record in builder.directory("go etcd").parent.glob("*.json"):
         record.unlink()
-    assert list(make().ensure().built) == ["wheels services", "image etcd", "image kube-proxy"]
+    assert list(make().ensure().built) == [*("wheels services", "image etcd", "image kube-proxy", "sbom bundle")]
 
 
 def test_what_was_built_under_another_lock_is_another_bundle(make: MakeBuilder) -> None:

@@ -7,6 +7,7 @@ import os
 import tarfile
 from pathlib import Path
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import installed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.layers import (
     Layer,
     normalize_root_filesystem,
@@ -54,10 +55,12 @@ def debian_system(path: Path, files: dict[str, bytes], mtime: int) -> None:
             archive.addfile(entry, io.BytesIO(content))
 
 
-def test_a_root_file_system_loses_documentation_and_traces_of_its_machine(tmp_path: Path) -> None:
+def test_a_root_file_system_loses_documentation_but_licences_and_traces_of_its_machine(tmp_path: Path) -> None:
     files = {
         "usr/bin/tool": b"tool",
         "usr/share/doc/tool/README": b"read me",
+        "usr/share/doc/tool/copyright": b"GPL",
+        "usr/share/doc/tool/copyright.old": b"GPL",
         "etc/resolv.conf": b"nameserver 192.0.2.1",
         "etc/hostname": b"builder",
         "var/lib/apt/lists/deb": b"list",
@@ -67,8 +70,20 @@ def test_a_root_file_system_loses_documentation_and_traces_of_its_machine(tmp_pa
     normalize_root_filesystem(tmp_path / "raw.tar", tmp_path / "layer.tar", EPOCH)
     with tarfile.open(tmp_path / "layer.tar") as layer:
         entries = list(layer)
-    assert [entry.name for entry in entries] == ["usr/bin/tool", "var/lib/dpkg/status"]
+    assert [entry.name for entry in entries] == [
+        *("usr/bin/tool", "usr/share/doc/tool/copyright", "var/lib/dpkg/status")
+    ]
     assert {(entry.mtime, entry.uname) for entry in entries} == {(EPOCH, "")}
+
+
+def test_installed_packages_are_read_from_dpkgs_own_database(tmp_path: Path) -> None:
+    status = (
+        "Package: tool\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.0-1\nDescription: a\n b\n\n"
+        "Package: gone\nStatus: deinstall ok config-files\nArchitecture: all\nVersion: 1\n"
+    )
+    debian_system(tmp_path / "raw.tar", {"var/lib/dpkg/status": status.encode()}, mtime=EPOCH)
+    normalize_root_filesystem(tmp_path / "raw.tar", tmp_path / "layer.tar", EPOCH)
+    assert installed(tmp_path / "layer.tar") == "tool\t1:2.0-1\tamd64\n"
 
 
 def test_certificates_that_were_only_unpacked_become_a_ca_bundle(tmp_path: Path) -> None:

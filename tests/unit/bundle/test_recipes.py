@@ -116,6 +116,7 @@ def test_every_go_part_is_locked() -> None:
         (("images", "etcd", "files"), {"/x": "etdc/etcd"}, "no part is called 'etdc'"),
         (("images", "etcd", "rootfs"), "sid", "no root file system is called 'sid'"),
         (("images", "etcd", "from"), "node", "no earlier image is called 'node'"),
+        (("images", "etcd", "config"), {"entrypiont": ["etcd"]}, "images.etcd: unknown setting 'entrypiont'"),
         (("images", "busybox", "applets"), "/bin/busybox", "images.busybox: unknown key 'applets'"),
         (("go", "cni", "module"), "example.org/cni", "no go.mod requires example.org/cni"),
     ],
@@ -133,9 +134,9 @@ def test_a_missing_file_is_named(supply: Path) -> None:
 
 
 @pytest.mark.parametrize("changed", ["go/cni/go.sum", "go/cni/go.mod"])
-def test_a_part_has_a_new_key_when_its_sources_change_and_no_other_part_has(supply: Path, changed: str) -> None:
+def test_what_is_made_of_changed_sources_has_a_new_key_and_nothing_else(supply: Path, changed: str) -> None:
     before = keys(supply)
     with (supply / changed).open("a") as file:
         file.write("\n")
     after = keys(supply)
-    assert {name for name in before if before[name] != after[name]} == {"go cni"}
+    assert {name for name in before if before[name] != after[name]} == {"go cni", "sbom bundle"}
