@@ -39,6 +39,10 @@ class SmallKit:
         (bundle / "bin/kubectl").symlink_to("kubernetes")
         with tarfile.open(bundle / "images/blobs/sha256/layer", "w") as layer:
             layer.add(bundle / "bin/kubernetes", "usr/local/bin/kubernetes")
+            layer.add(__file__, "usr/share/text")
+        with tarfile.open(bundle / "images/blobs/sha256/other", "w") as layer:
+            layer.add(bundle / "bin/kubectl", "usr/bin/kubectl")
+            layer.add(bundle / "bin/kubernetes", "usr/bin/kubernetes")
         (bundle / "lock.json").write_text(json.dumps({"key": KEY}))
         tops = {"bundle": bundle}
         for name, file in {"wheels": "a-cp311-x.whl", "debian": "bookworm/a.deb", "collection": "c.tar.gz"}.items():

@@ -20,12 +20,13 @@ import hashlib
 import json
 import platform
 import re
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 
-KIND, SCHEMA = "istio-workshop-kit", 1
+KIND, SCHEMA = "istio-workshop-kit", 2
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 16 << 20  # bytes
 BUNDLE = "bundle"
@@ -43,6 +44,21 @@ class DamagedError(KitError):
     """A kit is not what it was when it was made."""
 
 
+class Piece(NamedTuple):
+    """A part of a file's content.
+
+    Attributes:
+        size: bytes.
+        holder: the place in the manifest's order of an earlier member that has the same bytes; None: they are the
+            kit's own, the next ones of its member for the file.
+        offset: where in the holder.
+    """
+
+    size: int
+    holder: int | None = None
+    offset: int = 0
+
+
 @dataclasses.dataclass(frozen=True)
 class Member:
     """One file of a kit.
@@ -53,9 +69,9 @@ class Member:
         sha256: hexadecimal.
         executable: whether it can be run.
         link: empty, or the name, in the same directory, that it is a symbolic link to.
-        inside: empty, or the earlier member that holds its bytes (an image's layer, which is an uncompressed tar
-            file), from `offset` on: the tar file then has no member of its own for it.
-        offset: bytes.
+        pieces: empty when the tar file holds all of it; else what it is put together from, in order. What stands in
+            two images, or in an image and beside it, is in the kit once.
+        own: sha256 of what the tar file has of it (hexadecimal), where that is not all or nothing.
     """
 
     name: str
@@ -63,13 +79,20 @@ class Member:
     sha256: str = ""
     executable: bool = False
     link: str = ""
-    inside: str = ""
-    offset: int = 0
+    pieces: tuple[Piece, ...] = ()
+    own: str = ""
 
     @property
-    def stored(self) -> bool:
-        """Whether the kit's tar file has a member for it."""
-        return not self.link and not self.inside
+    def stored(self) -> int:
+        """The bytes that the kit's tar file has of it."""
+        if self.pieces:
+            return sum(piece.size for piece in self.pieces if piece.holder is None)
+        return self.size
+
+    @property
+    def has_entry(self) -> bool:
+        """Whether the kit's tar file has an entry for it."""
+        return not self.link and (self.stored > 0 or not self.pieces)
 
     @property
     def top(self) -> str:
@@ -84,8 +107,10 @@ class Member:
         if self.link:
             if "/" in self.link or self.link in {".", ".."}:
                 raise ValueError(f"a link to {self.link!r}")
-        elif not _SHA256.fullmatch(self.sha256) or self.size < 0 or self.offset < 0:
+        elif not _SHA256.fullmatch(self.sha256) or self.size < 0:
             raise ValueError(f"{self.name} without a size and a sha256")
+        elif self.pieces and sum(piece.size for piece in self.pieces) != self.size:
+            raise ValueError(f"{self.name} from pieces of another size")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +167,10 @@ def parse(text: bytes, name: str) -> Manifest:
                 f"{name} is a kit of schema {schema!r:.20}, and this project reads schema {SCHEMA}: make it anew with "
                 "playbooks/export_kit.yml of this project."
             )
-        members = tuple(Member(**member) for member in data.pop("members"))
+        members = tuple(
+            Member(**member | {"pieces": tuple(Piece(*piece) for piece in member.get("pieces", ()))})
+            for member in data.pop("members")
+        )
         manifest = Manifest(members=members, **data)
         _check(manifest)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -160,11 +188,24 @@ def _check(manifest: Manifest) -> None:
     if not isinstance(manifest.suites, dict) or not manifest.members:
         raise ValueError("it holds nothing")
     seen: set[str] = set()
-    for member in manifest.members:
+    for place, member in enumerate(manifest.members):
         member.check()
-        if member.name in seen or (member.inside and member.inside not in seen):
-            raise ValueError(f"{member.name} out of its order")
+        if member.name in seen:
+            raise ValueError(f"{member.name} twice")
         seen.add(member.name)
+        for piece in member.pieces:
+            _check_piece(piece, member, manifest.members[:place])
+
+
+def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> None:
+    if piece.size <= 0 or piece.offset < 0:
+        raise ValueError(f"{member.name} from a piece of no size")
+    if piece.holder is not None:
+        if not 0 <= piece.holder < len(earlier):
+            raise ValueError(f"{member.name} from a member that does not come before it")
+        holder = earlier[piece.holder]
+        if holder.top != member.top or holder.link or piece.offset + piece.size > holder.size:
+            raise ValueError(f"{member.name} from what {holder.name} has not")
 
 
 def check_fits(manifest: Manifest, name: str, version: str, pins_here: str) -> None:

@@ -11,8 +11,8 @@ import subprocess
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     KitError,
     Manifest,
     Member,
+    Piece,
     parse,
 )
 
@@ -60,26 +61,15 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
         with _opened(path) as (archive, end):
             manifest = _manifest(path, archive)
             say(f"reading {path} ({path.stat().st_size / 1e6:.0f} MB): every file is compared with the kit's manifest")
-            for member in manifest.members:
+            places = [_place(targets.get(member.top), member) for member in manifest.members]
+            for member, target in zip(manifest.members, places, strict=True):
                 where = targets.get(member.top)
-                target = where / member.name.partition("/")[2] if where else None
                 if target:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                if member.link:
-                    if target:
-                        target.symlink_to(member.link)
-                elif member.inside:
-                    if target and where:
-                        holder = where / member.inside.partition("/")[2]
-                        with holder.open("rb") as stream:
-                            stream.seek(member.offset)
-                            _copy(stream, member, target)
-                else:
-                    entry = archive.next()
-                    stream_ = archive.extractfile(entry) if entry else None
-                    if entry is None or stream_ is None or (entry.name, entry.size) != (member.name, member.size):
-                        raise ValueError(f"{entry.name if entry else 'nothing'} instead of {member.name}")
-                    _copy(stream_, member, target)
+                if not member.link:
+                    _copy(_entry(archive, member) if member.has_entry else None, member, target, places)
+                elif target:
+                    target.symlink_to(member.link)
             end()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and where:
@@ -91,26 +81,57 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
     return manifest
 
 
-def _copy(source: IO[bytes], member: Member, target: Path | None) -> None:
-    """Copy a member's bytes, or only look at them; raise ValueError when they are not what the manifest says."""
-    digest, left = hashlib.sha256(), member.size
-    sink = target.open("xb") if target else None
-    try:
-        while left:
-            chunk = source.read(min(_CHUNK, left))
-            if not chunk:
-                raise ValueError(f"{member.name} ends too early")
-            digest.update(chunk)
-            left -= len(chunk)
-            if sink:
-                sink.write(chunk)
-    finally:
-        if sink:
-            sink.close()
-    if digest.hexdigest() != member.sha256:
+def _place(where: Path | None, member: Member) -> Path | None:
+    return where / member.name.partition("/")[2] if where else None
+
+
+def _entry(archive: tarfile.TarFile, member: Member) -> IO[bytes]:
+    entry = archive.next()
+    stream = archive.extractfile(entry) if entry else None
+    if entry is None or stream is None or (entry.name, entry.size) != (member.name, member.stored):
+        raise ValueError(f"{entry.name if entry else 'nothing'} instead of {member.name}")
+    return stream
+
+
+def _copy(own: IO[bytes] | None, member: Member, target: Path | None, places: Sequence[Path | None]) -> None:
+    """Put a member together, or only look at its own bytes; raise ValueError when they are not what the manifest says.
+
+    Args:
+        own: its own bytes, in the kit.
+        places: where each member of the kit is.
+    """
+    whole, of_own = hashlib.sha256(), hashlib.sha256()
+    with target.open("xb") if target else nullcontext() as sink:
+        for piece in member.pieces or (Piece(member.size),):
+            if piece.holder is None:
+                for chunk in _chunks(own, piece.size, member):
+                    of_own.update(chunk)
+                    whole.update(chunk)
+                    if sink:
+                        sink.write(chunk)
+            elif sink and (holder := places[piece.holder]):
+                with holder.open("rb") as stream:
+                    stream.seek(piece.offset)
+                    for chunk in _chunks(stream, piece.size, member):
+                        whole.update(chunk)
+                        sink.write(chunk)
+    right = of_own.hexdigest() == member.own if member.own else True
+    if sink or not member.pieces:
+        right = right and whole.hexdigest() == member.sha256
+    if not right:
         raise ValueError(f"{member.name} is not what the manifest says")
     if target:
         target.chmod(0o755 if member.executable else 0o644)
+
+
+def _chunks(source: IO[bytes] | None, size: int, member: Member) -> Iterator[bytes]:
+    """The next `size` bytes."""
+    while size:
+        chunk = source.read(min(_CHUNK, size)) if source else b""
+        if not chunk:
+            raise ValueError(f"{member.name} ends too early")
+        size -= len(chunk)
+        yield chunk
 
 
 def _manifest(path: Path, archive: tarfile.TarFile) -> Manifest:

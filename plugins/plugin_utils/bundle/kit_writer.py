@@ -11,40 +11,76 @@ import subprocess
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     MANIFEST,
     KitError,
     Manifest,
     Member,
+    Piece,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
 
 # The window is what every zstd, tar and apt decompresses without being asked to (128 MB).
 ZSTD = ("zstd", "--quiet", "--check", "-12", "--long=27", "--threads=0", "--stdout")
-# A file smaller than this is not looked for in image layers.
-_WORTH_LOOKING = 1 << 20  # bytes
+# What is smaller than this is not looked for in earlier members: zstd finds much of that by itself.
+_WORTH_LOOKING = 1 << 14  # bytes
 _LAYER = "images/blobs/"
+
+
+class Found(NamedTuple):
+    """A file, or one in a layer: the sha256 of its content, where that begins, and its bytes."""
+
+    sha256: str
+    offset: int
+    size: int
 
 
 def members(tops: Mapping[str, Path]) -> Iterator[Member]:
     """Name every file below these directories, each as a member of the kit's directory of that name.
 
-    The images come first, since a program that stands in one of their layers as well is not stored twice.
+    The images come first, the largest of their layers before the others: what stands in one is not stored again.
     """
-    inside: dict[str, tuple[str, int]] = {}
+    place = 0
     for top, directory in tops.items():
-        for path in sorted(_files(directory), key=lambda path: (_LAYER not in str(path), path)):
+        known: dict[str, tuple[int, int]] = {}  # by sha256 the member that holds it, and from where on
+        for path in sorted(_files(directory), key=_order):
             name = f"{top}/{path.relative_to(directory)}"
             if path.is_symlink():
                 yield Member(name, link=str(path.readlink()))
-                continue
-            size = path.stat().st_size
-            digest = _sha256(path)
-            holder, offset = inside.get(digest, ("", 0)) if size >= _WORTH_LOOKING else ("", 0)
-            yield Member(name, size, digest, os.access(path, os.X_OK), inside=holder, offset=offset)
-            if _LAYER in name:
-                inside |= {found: (name, at) for found, at in _programs(path)}
+            else:
+                digest, size = sha256(path), path.stat().st_size
+                inside = [Found(digest, 0, size), *(_inside(path) if _LAYER in name else ())]
+                pieces = _pieces(size, inside, known)
+                own = _sha256_of_own(path, pieces) if any(piece.holder is None for piece in pieces) else ""
+                yield Member(name, size, digest, os.access(path, os.X_OK), pieces=pieces, own=own)
+                for found in inside:
+                    known.setdefault(found.sha256, (place, found.offset))
+            place += 1
+
+
+def _order(path: Path) -> tuple[bool, int, Path]:
+    is_layer = _LAYER in str(path)
+    return not is_layer, -path.stat().st_size if is_layer else 0, path
+
+
+def _pieces(size: int, inside: Iterable[Found], known: Mapping[str, tuple[int, int]]) -> tuple[Piece, ...]:
+    """Divide a file into what earlier members hold and what is its own; nothing when all of it is."""
+    pieces, end = [], 0
+    for found in inside:
+        if found.size >= _WORTH_LOOKING and found.sha256 in known and found.offset >= end:
+            if found.offset > end:
+                pieces.append(Piece(found.offset - end))
+            pieces.append(Piece(found.size, *known[found.sha256]))
+            end = found.offset + found.size
+    if pieces and end < size:
+        pieces.append(Piece(size - end))
+    return tuple(pieces)
 
 
 def write(path: Path, manifest: Manifest, tops: Mapping[str, Path]) -> None:
@@ -57,10 +93,11 @@ def write(path: Path, manifest: Manifest, tops: Mapping[str, Path]) -> None:
                 text = manifest.dump()
                 archive.addfile(_entry(MANIFEST, len(text)), io.BytesIO(text))
                 for member in manifest.members:
-                    if member.stored:
+                    if member.has_entry:
                         source = tops[member.top] / member.name.partition("/")[2]
                         with source.open("rb") as stream:
-                            archive.addfile(_entry(member.name, member.size, member.executable), stream)
+                            own = _own(stream, member.pieces or (Piece(member.size),))
+                            archive.addfile(_entry(member.name, member.stored, member.executable), own)
             zstd.stdin.close()
             if zstd.wait():
                 raise KitError(f"zstd could not write {path}.")
@@ -107,23 +144,51 @@ def _entry(name: str, size: int, executable: bool = False) -> tarfile.TarInfo:
     return entry
 
 
-def _programs(layer: Path) -> Iterable[tuple[str, int]]:
-    """The sha256 of each larger file in an uncompressed layer, and where it stands there."""
+def _own(stream: IO[bytes], pieces: Iterable[Piece]) -> io.BufferedReader:
+    """Of an open file, the bytes that its pieces call its own."""
+    return io.BufferedReader(_Own(stream, pieces), 1 << 20)
+
+
+class _Own(io.RawIOBase):
+    def __init__(self, stream: IO[bytes], pieces: Iterable[Piece]) -> None:
+        self._stream = stream
+        self._spans: list[tuple[int, int]] = []
+        at = 0
+        for piece in pieces:
+            if piece.holder is None:
+                self._spans.append((at, piece.size))
+            at += piece.size
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Fill a buffer with the next bytes. Returns how many there were, none at the end."""
+        if not self._spans:
+            return 0
+        at, left = self._spans.pop(0)
+        self._stream.seek(at)
+        data = self._stream.read(min(left, len(memoryview(buffer))))
+        memoryview(buffer)[: len(data)] = data
+        if data and len(data) < left:
+            self._spans.insert(0, (at + len(data), left - len(data)))
+        return len(data)
+
+
+def _sha256_of_own(path: Path, pieces: Iterable[Piece]) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(_own(stream, pieces), "sha256").hexdigest()
+
+
+def _inside(layer: Path) -> Iterator[Found]:
+    """The larger files in an uncompressed layer, in their order."""
     try:
-        with tarfile.open(layer, "r:") as archive, layer.open("rb") as stream:
+        with tarfile.open(layer, "r:") as archive:
             for entry in archive:
                 if entry.isreg() and entry.size >= _WORTH_LOOKING:
-                    stream.seek(entry.offset_data)
-                    digest, left = hashlib.sha256(), entry.size
-                    while left:
-                        chunk = stream.read(min(left, 1 << 20))
-                        digest.update(chunk)
-                        left -= len(chunk)
-                    yield digest.hexdigest(), entry.offset_data
+                    content = archive.extractfile(entry)
+                    assert content
+                    yield Found(hashlib.file_digest(content, "sha256").hexdigest(), entry.offset_data, entry.size)  # type: ignore[arg-type]
     except tarfile.TarError:
         return  # no layer, or a compressed one
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import random
@@ -15,6 +16,7 @@ from tests.small_kit import PROJECT, SmallKit
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Member, parse
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import for_python
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import unpack
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import ZSTD
@@ -37,9 +39,32 @@ def test_what_was_put_in_comes_out(bench: SmallKit) -> None:
 
 
 def test_a_program_that_stands_in_a_layer_is_stored_once(bench: SmallKit) -> None:
-    (program,) = (member for member in bench.manifest.members if member.name == "bundle/bin/kubernetes")
-    assert program.inside == "bundle/images/blobs/sha256/layer"
+    members = {member.name: member for member in bench.manifest.members}
+    (piece,) = members["bundle/bin/kubernetes"].pieces
+    assert piece.holder is not None
+    assert bench.manifest.members[piece.holder].name == "bundle/images/blobs/sha256/layer"
+    assert not members["bundle/bin/kubernetes"].has_entry
+    # The other layer is a file of its own, and the program once more.
+    assert [piece.holder is None for piece in members["bundle/images/blobs/sha256/other"].pieces] == [True, False, True]
     assert bench.file.stat().st_size < 1.1 * (1 << 21)
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [("sha256", True), ("own", True), ("own", False)],  # of what is not written, the kit's own bytes are looked at
+)
+def test_what_is_not_what_the_manifest_says_is_refused(
+    bench: SmallKit, field: str, written: bool, tmp_path: Path
+) -> None:
+    members = [
+        dataclasses.replace(member, **{field: "0" * 64})  # type: ignore[arg-type]
+        if member.name.endswith("/other")
+        else member
+        for member in bench.manifest.members
+    ]
+    bench.write(members=tuple(members))
+    with pytest.raises(KitError, match="other is not what the manifest says"):
+        unpack(bench.file, {"bundle": tmp_path / "there"} if written else {}, print)
 
 
 def test_the_second_time_nothing_changes(bench: SmallKit) -> None:
@@ -180,8 +205,15 @@ def test_no_space_is_found_before_anything_is_written(bench: SmallKit, monkeypat
         {"name": "bundle/a", "link": "../a"},
         {"name": "bundle/a"},
         {"name": "a", "sha256": "0" * 64},
-        {"name": "bundle/a", "sha256": "0" * 64, "inside": "bundle/b"},
         {"name": "bundle/a", "sha256": "0" * 64, "unknown": 1},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 2, "pieces": [[1]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 0, "pieces": [[0]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 1, "pieces": [[1, -1, 0]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 1, "pieces": [[1, 99, 0]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 1, "pieces": [[1, 0, -1]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 1, "pieces": [[1, 0, 1 << 40]]},
+        {"name": "wheels/a", "sha256": "0" * 64, "size": 1, "pieces": [[1, 0, 0]]},
+        {"name": "bundle/a", "sha256": "0" * 64, "size": 1, "pieces": [["1"]]},
     ],
 )
 def test_a_manifest_leads_nowhere_else(bench: SmallKit, member: dict[str, object]) -> None:
@@ -192,8 +224,8 @@ def test_a_manifest_leads_nowhere_else(bench: SmallKit, member: dict[str, object
 
 
 def test_a_manifest_of_another_schema_is_refused(bench: SmallKit) -> None:
-    text = bench.manifest.dump().replace(b'"schema": 1', b'"schema": 2')
-    with pytest.raises(KitError, match="is a kit of schema 2, and this project reads schema 1"):
+    text = bench.manifest.dump().replace(b'"schema": 2', b'"schema": 1')
+    with pytest.raises(KitError, match="is a kit of schema 1, and this project reads schema 2"):
         parse(text, "x.kit")
     assert parse(bench.manifest.dump(), "x.kit") == bench.manifest
 
@@ -232,4 +264,4 @@ def test_a_requirements_file_is_read_for_one_python() -> None:
 
 def test_a_member_says_where_it_is() -> None:
     assert Member("bundle/bin/a", 1, "0" * 64).top == "bundle"
-    assert not Member("bundle/a", link="b").stored
+    assert not Member("bundle/a", link="b").has_entry
