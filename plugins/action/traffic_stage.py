@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import ma
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import handed_out, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
     credentials,
@@ -80,7 +80,7 @@ class ActionModule(WorkshopAction):
             own = (whole, where.manifests, where.services, where.images, where.copies, tell)
             done = Mending(api, self._paths, place.namespace, *own).run()
             told, mended = done.told, [*done.changed, *done.removed]
-            if not place.own and f"ServiceAccount {credentials.ACCOUNT}" in done.changed:
+            if not place.own and f"ServiceAccount {handed_out.ACCOUNT}" in done.changed:
                 self._renew(api, place)
                 told.append("The kubeconfig is a new one: with the account, the old one's token was gone.")
         command = Command(self._asked, where)
