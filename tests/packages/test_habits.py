@@ -28,14 +28,19 @@ class Person:
         self.home = home
 
     def play(
-        self, playbook: str, *arguments: str, cwd: Path = ROOT, variables: Mapping[str, str] | None = None
+        self,
+        playbook: str,
+        *arguments: str,
+        cwd: Path = ROOT,
+        variables: Mapping[str, str] | None = None,
+        seconds: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Type ansible-playbook."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE", "XDG", "LC_"))}
         environment = kept | {"HOME": str(self.home), "NO_COLOR": "1", "LANG": "C.UTF-8", **(variables or {})}
         command = ("ansible-playbook", str(playbook), *arguments)
         return subprocess.run(
-            command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=seconds
         )
 
     def inventory(self, text: str) -> str:
@@ -238,6 +243,6 @@ def test_a_value_of_another_kind_is_refused_before_anything_is_made(person: Pers
 def test_check_mode_goes_as_far_as_it_can_where_nothing_is_there(person: Person) -> None:
     ports = ["api_port=16999", *(f"{name}_node_port={31990 + number}" for number, name in enumerate(NODE_PORTS))]
     given = [part for each in ("name=checked", *ports) for part in ("-e", f"workshop_{each}")]
-    done = person.play("site.yml", "--check", *given)
+    done = person.play("site.yml", "--check", *given, seconds=280)
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(person.home.rglob("istio-workshop")) == []
