@@ -41,7 +41,7 @@ def hosts(room: Room, number: int) -> dict[str, Any]:
         found = {
             what: _played(Path(directory), inventory, *arguments)
             for what, arguments in (
-                ("plan", ("playbook=plan", f"students={3 * number}")),
+                ("plan", ("playbook=plan", f"students={2 * number}")),
                 ("status", ("playbook=status", "student=all", "measure=false")),
                 ("status of one", ("playbook=status", f"student=sim-{names[-1]}", "measure=false")),
                 ("who is not there", ("playbook=status", "student=nobody")),

@@ -226,7 +226,8 @@ def summary(done: Sequence[Done], doing: str, passed_over: Sequence[str]) -> dic
 def of_summary(data: Mapping[str, Any]) -> Done:
     """Read a place of a summary, as far as it tells; its `room` stands before its name."""
     place = places.Place(f"{data['room']}/{data['student']}", data["namespace"], "", "")
-    return Done(place, data, data["verdict"], data["reasons"], data["seconds"])
+    told = {name: value for name, value in data.items() if value is not None}
+    return Done(place, told, data["verdict"], data["reasons"], data["seconds"])
 
 
 def write(path: str, data: Mapping[str, Any]) -> None:

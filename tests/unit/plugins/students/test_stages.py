@@ -52,6 +52,13 @@ def test_one_that_fails_hinders_no_other() -> None:
     assert told["places"][2]["services"][0]["weight"] == 20
 
 
+def test_what_several_rooms_have_written_is_one_table() -> None:
+    look = stages.Done.of(ANNA, 2, {"services": [{**ALEPH, "versions": []}]})
+    told = {**stages.summary([look], "status", [])["places"][0], "room": "blue"}
+    lines = stages.table([stages.of_summary(told)])
+    assert any(line.split() == ["blue/anna", "aleph", "rollout", "20", "%", "seen", "-", "2"] for line in lines), lines
+
+
 def test_of_one_alone_its_own_reasons_are_said() -> None:
     done = stages.Done.of(ANNA, 1, {"verdict": REFUSED, "reasons": ["No.", "Nor that."]})
     assert stages.failure([done]) == "No.\nNor that."
