@@ -149,7 +149,7 @@ def has_begun(observer: Observer, service: str) -> bool:
     if (record.stage, record.stable, observer.shares(service)) != ("baseline", STABLE, {label(STABLE): 100}):
         return False
     http = observer.virtual_service(service)["spec"]["http"]
-    if len(http) > 1 or {"fault", "mirror", "redirect"} & set(http[0]):
+    if len(http) > 1 or len(http[0]["route"]) > 1 or {"fault", "mirror", "redirect"} & set(http[0]):
         return False
     if set(deployments) != {label(STABLE)} or observer.ready(service) != {label(STABLE): 1}:
         return False
