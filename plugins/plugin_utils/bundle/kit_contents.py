@@ -21,6 +21,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.debian_part import packages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, version_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.pypi_parts import pip_download
@@ -251,8 +252,8 @@ def archived_name(file: str) -> str:
 
 def _version(file: str) -> str:
     """What apt calls the package in a file: "podman=4.3.1+ds1-8+deb12u1"."""
-    name, version, _ = file.split("_")
-    return f"{name}={version.replace('%3a', ':')}"
+    ((name, version, _),) = packages(file)
+    return f"{name}={version}"
 
 
 def _sources(suite: str, mirror: str) -> str:

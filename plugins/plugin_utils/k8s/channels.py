@@ -79,14 +79,12 @@ class Channels:
             PodUnreachableError: the API server does not lead to the pod.
             KubernetesError: there is no API server for longer than a read is patient.
         """
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS - 1):
             try:
                 return cls._connected(api, namespace, pod, subresource, query, seconds)
             except NotSentError:
-                if attempt == ATTEMPTS - 1:
-                    raise
                 api.find(f"/api/v1/namespaces/{namespace}/pods/{pod}")
-        raise AssertionError("not reached")
+        return cls._connected(api, namespace, pod, subresource, query, seconds)
 
     @classmethod
     def _connected(

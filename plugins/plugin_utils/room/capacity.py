@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import ruled
+
 SCHEMA = "istio-workshop/plan/1"
 MOST_POLICIES = 300  # more were not tried: 60 places of 5
 MEASURED = "measured on 26 November 2026 in two rooms of two nodes"
@@ -199,9 +201,7 @@ def table(planned: Mapping[str, Any]) -> list[str]:
         numbers = (f"{row[name]:g}{unit}" for name in ("each", "free", "needed"))
         mark = "" if not row["short"] else "slow" if row["soft"] else "too little"
         rows.append((row["title"], *numbers, str(row["fits"]), mark))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return ["", lines[0], "  ".join("-" * width for width in widths).rstrip(), *lines[1:], "", *_said(planned), ""]
+    return ["", *ruled(rows), "", *_said(planned), ""]
 
 
 def _spread(nodes: int, places: int) -> list[str]:

@@ -46,7 +46,9 @@ def problems(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]])
         for name in sorted(given.keys() & known.keys())
         if (sentence := _problem(name, _plain(given[name]), known[name]))
     ]
-    return found or list(_apps(_plain(given[APPS]), options)) if APPS in given else found
+    if found or APPS not in given:
+        return found
+    return list(_apps(_plain(given[APPS]), options))
 
 
 def _problem(name: str, value: Any, option: Mapping[str, Any]) -> str:

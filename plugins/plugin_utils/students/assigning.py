@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import aligned
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import names, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 
@@ -123,8 +124,6 @@ def table(there: There) -> list[str]:
     rows = [("room", "student", "place", "page", "kubeconfig until")]
     for room, each in there.items():
         rows += [(room, place.name, place.state, place.page or "-", place.expires) for place in each]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     causes = [f"{place.name}: {place.cause}" for each in there.values() for place in each if place.state == "failed"]
     number = ", ".join(f"{room} {len(each)}" for room, each in there.items())
-    return ["", *lines, "", *causes, f"{len(rows) - 1} students: {number}.", ""]
+    return ["", *aligned(rows), "", *causes, f"{len(rows) - 1} students: {number}.", ""]

@@ -15,7 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, owner_labels
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import PROXY, is_ready, trouble
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, WaitError, Waiting
 
 LABEL = f"{PREFIX}intruder"
@@ -148,7 +148,7 @@ def targets(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
         for pod in pods
         if (pod.get("status") or {}).get("podIP")
         for container in pod["spec"]["containers"]
-        if container["name"] != "istio-proxy"
+        if container["name"] != PROXY
         for port in container.get("ports") or []
     }
 

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -14,22 +12,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.processes import ends_with
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say
 
 # A line of progress (plugin_utils/progress.py): the time of day, and what is done.
 PROGRESS = re.compile(r"\d\d:\d\d:\d\d (.*)")
 ERROR, ORIGIN = "[ERROR]: ", "Origin: "
 # What Ansible puts before what an action of ours says.
 _BEFORE = re.compile(r"^Task failed: (Action failed: )?")
-_libc = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def _played(order: Order, options: Sequence[str], say: Say) -> Played:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with, os.getpid()),
             )
             lines = _followed(running, log.write, say)
             code = running.wait()
@@ -123,8 +120,7 @@ def _fault(lines: Sequence[str]) -> str:
     return "\n".join(said)
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Let a process end when whoever has started it does."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:  # it was killed before we asked
+    if not ends_with(parent):
         os._exit(1)

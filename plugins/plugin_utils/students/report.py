@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import aligned
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome
 
@@ -25,7 +26,5 @@ def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> 
         took = f"{outcome.seconds:.0f} s" if outcome else ""
         page = f"{door.rstrip('/')}{place.path}front/" if door else f"namespace {place.namespace}"
         rows.append((place.name, place.state, took, page, place.expires))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     causes = [f"{place.name}: {place.cause}" for place in students if place.state == "failed" and place.cause]
-    return ["", *lines, *([""] if causes else []), *causes, ""]
+    return ["", *aligned(rows), *([""] if causes else []), *causes, ""]

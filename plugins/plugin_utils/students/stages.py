@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import ruled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, places
@@ -158,14 +159,10 @@ def table(done: Sequence[Done]) -> list[str]:
             rows.append(
                 (name, service.get("service", "-"), _stage(service), verdict, _measured(service), lost, seconds)
             )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     good = sum(each.is_good for each in done)
     return [
         "",
-        lines[0],
-        "  ".join("-" * width for width in widths),
-        *lines[1:],
+        *ruled(rows),
         "",
         f"{good} of {len(done)} places: {_what(done)}.",
         "",

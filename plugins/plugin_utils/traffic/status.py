@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import ruled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import (
     label,
     last_written,
@@ -176,9 +177,7 @@ def table(services: Sequence[Mapping[str, Any]]) -> list[str]:
         stage = "no stage yet" if each["stage"] is None else each["stage"].replace("_", " ")
         for number, version in enumerate(each["versions"] or [None]):
             rows.append(_row(each["service"] if number == 0 else "", stage if number == 0 else "", version))
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+    return ruled(rows)
 
 
 def _row(service: str, stage: str, version: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -174,11 +174,8 @@ class Transaction:
         if retired:
             names = ", ".join(version.deployment for version in retired)
             self._cluster.say(f"retiring {names}: waiting for its last requests")
-            subsets: dict[str, list[str]] = {}
-            for version in retired:
-                subsets.setdefault(version.service, []).append(version.subset)
             with self._cluster.proxies.connected() as proxies:
-                proxies.drained(subsets, [callee.anything for callee in self._callees], DRAIN_SECONDS)
+                proxies.drained(_subsets(retired), [callee.anything for callee in self._callees], DRAIN_SECONDS)
             self._cluster.permitted()
             self._cluster.versions.remove(retired)
             self._did(f"removed {names}")
@@ -205,10 +202,9 @@ class Transaction:
             ]
             return
         steps = [each for each in steps if each.before["spec"] != each.route["spec"]]
-        if self._to_stable or not steps:
-            verdict.verdict = NOT_PROVEN
-            return
         verdict.verdict = NOT_PROVEN
+        if self._to_stable or not steps:
+            return
         answering = self._bring_back(steps)
         if answering is None:
             return
@@ -255,10 +251,7 @@ class Transaction:
                 return None
             return {}
         self._did(f"brought back {names}")
-        answering: dict[str, list[str]] = {}
-        for version in gone:
-            answering.setdefault(version.service, []).append(version.subset)
-        return answering
+        return _subsets(gone)
 
     def _fail(self, error: Exception) -> None:
         """End after an error: back, where routes were written and the cluster lets us."""
@@ -278,6 +271,14 @@ class Transaction:
 
     def _did(self, what: str) -> None:
         self.verdict.did.append(what)
+
+
+def _subsets(versions: Sequence[Version]) -> dict[str, list[str]]:
+    """Give the subsets of some versions, by service."""
+    found: dict[str, list[str]] = {}
+    for version in versions:
+        found.setdefault(version.service, []).append(version.subset)
+    return found
 
 
 def _sentence(error: Exception) -> str:
