@@ -18,7 +18,6 @@ from tests.acceptance.room import ROOT, Room
     [
         ("workshop_registry_node_port=99999", "workshop_registry_node_port is .*99999.*30000.*32767"),
         ("workshop_front_node_port=abc", "workshop_front_node_port is .*abc.*30000.*32767"),
-        ("workshop_front_node_port=32300", "workshop_front_node_port.*workshop_registry_node_port|both"),
         ("workshop_api_port=0", "workshop_api_port is .*0.*65535"),
         ("workshop_name=No_Room!", "workshop_name is .*No_Room!"),
         ("workshop_supply=cheese", "workshop_supply is .*cheese.*packages"),
@@ -40,6 +39,14 @@ def test_a_wrong_setting_is_refused_before_anything_changes(room: Room, setting:
     assert room.objects() == before
 
 
+def test_a_port_of_two_services_is_refused(room: Room) -> None:
+    before = room.objects()
+    played = room.play("site.yml", "-e", f"workshop_front_node_port={room.registry_port}")
+    assert played.code != 0
+    assert re.search("workshop_front_node_port.*workshop_registry_node_port|both", played.output)
+    assert room.objects() == before
+
+
 def test_a_tag_that_does_not_exist_is_refused(room: Room) -> None:
     before = room.objects()
     played = room.play("playbooks/deploy.yml", "-e", '{"app_versions": {"aleph": ["9.9"]}}')
@@ -54,7 +61,8 @@ def test_a_port_that_is_not_the_rooms_is_refused(room: Room) -> None:
     for playbook in ("playbooks/dark_launch.yml", "playbooks/deploy.yml"):
         played = room.play(playbook, "-e", "workshop_front_node_port=30299")
         assert played.code != 0
-        assert "workshop_front_node_port is 30299, but the room acceptance has 30280: leave it out" in played.output
+        said = f"workshop_front_node_port is 30299, but the room {room.name} has {room.front_port}: leave it out"
+        assert said in played.output
     assert room.objects() == before
 
 

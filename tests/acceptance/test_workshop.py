@@ -112,8 +112,9 @@ def test_the_registry_takes_a_configuration_of_ones_own(room: Room, tmp_path: Pa
     )
     try:
         room.must("playbooks/registry.yml", "-e", f"registry_config_file={config}")
-        with urllib.request.urlopen(f"http://127.0.0.1:{room.registry_port}/v2/", timeout=15) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{room.registry_port}/v2/_catalog", timeout=15) as answer:
             assert answer.headers["X-Configured-By"] == "somebody"
         assert is_complete(room.catalog())
     finally:
-        room.must("site.yml")
+        # Left out, the room would keep what it was given.
+        room.must("site.yml", "-e", "registry_config_file=")

@@ -9,6 +9,8 @@ still are what a room sets. What was there before, belongs to others or was chan
 from __future__ import annotations
 
 import contextlib
+import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -199,13 +201,21 @@ class HostSettings:
             for arguments in firewall.firewall_removals(firewall.saved_firewall(command), before):
                 self._act(f"{command} {' '.join(arguments)}", run, command, "-w", *arguments)
             if not self.dry_run:
-                for table in firewall.empty_tables(firewall.saved_firewall(command), before):
-                    self._act(
-                        f"remove the empty table {table} of {command}", run, *firewall.table_removal(command, table)
-                    )
+                self._remove_tables(command, firewall.empty_tables(firewall.saved_firewall(command), before))
         for place in MOUNTS:
             if place not in record.mounts and place in mountpoints():
                 self._act(f"unmount {place}", run, "umount", place)
+
+    def _remove_tables(self, command: str, tables: Iterable[str]) -> None:
+        for table in tables:
+            removal = firewall.table_removal(command, table)
+            if shutil.which(removal[0]):
+                self._act(f"remove the empty table {table} of {command}", run, *removal)
+            else:
+                self.left.append(
+                    f"{command}'s table {table} stays, and is empty: there is no nft here, which removes it "
+                    f"({shlex.join(removal)})."
+                )
 
     def _alone(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self.dry_run else host_record.locked(self.path)

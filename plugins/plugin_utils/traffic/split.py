@@ -7,6 +7,7 @@ chance that a split which is as it was asked for is called dishonoured.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def judge(expected: Mapping[str, int], answered: Mapping[str, int]) -> Verdict:
         return Verdict(NOT_HONOURED, 0, 0.0, f"{counts}, of {total} answers, must be none")
     version = rarest(expected)
     share, count = expected[version], answered.get(version, 0)
-    p_value = float(p_values(share, total)[count])
+    p_value = p_values(share, total)[count]
     shown = f"{version} answered {count} of {total}, asked for {share} %, p = {p_value:.2g}"
     if p_value < FALSE_ALARM_RATE:
         return Verdict(NOT_HONOURED, 0, p_value, f"{shown}, below {FALSE_ALARM_RATE:g}")
@@ -80,24 +81,38 @@ def requests_needed(percent: int) -> int:
 
 def power(percent: int, off: int, requests: int) -> float:
     """The chance that so many requests show a split to be off by so many points."""
-    from scipy.stats import binom
-
-    real = binom.pmf(range(requests + 1), requests, (percent + off) / 100)
-    return float(real[p_values(percent, requests) < FALSE_ALARM_RATE].sum())
+    real = zip(chances(percent + off, requests), p_values(percent, requests), strict=True)
+    return math.fsum(chance for chance, p_value in real if p_value < FALSE_ALARM_RATE)
 
 
-def p_values(percent: int, requests: int) -> Any:
-    """Give the exact two-sided p-value (scipy.stats.binomtest's) of each count from 0 to `requests`, as an array.
+def p_values(percent: int, requests: int) -> list[float]:
+    """Give the exact two-sided p-value of each count from 0 to `requests`: scipy.stats.binomtest's.
 
     It is the chance of all counts that are at most as likely; a hair of tolerance for those that are just as likely.
     """
-    # Slow to import: only where a split is judged.
-    import numpy
-    from scipy.stats import binom
+    found = chances(percent, requests)
+    ordered = sorted(found)
+    sums = list(itertools.accumulate(ordered))
+    return [min(1.0, sums[bisect.bisect_right(ordered, chance * (1 + 1e-7)) - 1]) for chance in found]
 
-    chances = binom.pmf(range(requests + 1), requests, percent / 100)
-    ordered = numpy.sort(chances)
-    return ordered.cumsum().clip(max=1)[numpy.searchsorted(ordered, chances * (1 + 1e-7), side="right") - 1]
+
+def chances(percent: int, requests: int) -> list[float]:
+    """Give the chance of each count from 0 to `requests`, of which each comes with a chance of `percent`.
+
+    The binomial distribution, B(n, k) p^k (1-p)^(n-k), by logarithms: its factorials have no end. scipy.stats.binom
+    says the same (tests/unit/plugins/test_split.py), and is, with numpy, an eighth of a kit.
+
+    >>> [round(chance, 6) for chance in chances(20, 2)]
+    [0.64, 0.32, 0.04]
+    """
+    if percent in (0, 100):
+        return [float(count == requests * percent // 100) for count in range(requests + 1)]
+    ways = [math.lgamma(count + 1) for count in range(requests + 1)]
+    one, other = math.log(percent / 100), math.log1p(-percent / 100)
+    return [
+        math.exp(ways[requests] - ways[count] - ways[requests - count] + count * one + (requests - count) * other)
+        for count in range(requests + 1)
+    ]
 
 
 def _within(percent: int) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -243,3 +245,26 @@ def test_a_room_that_begins_while_the_last_one_ends_gets_its_settings(
         assert host.value("fs.inotify.max_user_instances") == "1024"
         settings("green").restore()
         assert host.value("fs.inotify.max_user_instances") == "128"
+
+
+@pytest.mark.parametrize("nft", [True, False])
+def test_an_empty_table_goes_where_there_is_an_nft(
+    host: FakeHost, settings: Callable[..., HostSettings], monkeypatch: pytest.MonkeyPatch, *, nft: bool
+) -> None:
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr(firewall, "saved_firewall", lambda command: "*nat\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n")
+    monkeypatch.setattr(host_settings, "run", lambda *command: ran.append(command))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/sbin/{name}" if nft else None)
+    settings().prepare(LEAST, [])
+    # Before the first room there was no such table.
+    record = host_record.load(settings().path)
+    assert record
+    host_record.store(settings().path, dataclasses.replace(record, chains={"iptables": [], "ip6tables": []}))
+    last = settings()
+    last.restore()
+    assert [command[1] for command in ran] == (
+        ["add table ip nat; delete table ip nat", "add table ip6 nat; delete table ip6 nat"] if nft else []
+    )
+    assert [line.partition(":")[0] for line in last.left] == (
+        [] if nft else ["iptables's table nat stays, and is empty", "ip6tables's table nat stays, and is empty"]
+    )

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scipy.stats import fisher_exact
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import (
+    WORSE_BY_CHANCE,
     Check,
     LoadClient,
     Mark,
+    is_worse,
     losses,
 )
 
@@ -290,3 +293,13 @@ def test_where_requests_failed_more_of_them_are_no_remedy(cluster: Cluster) -> N
     (result,) = cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
     assert result["verdict"] == "too few requests"
     assert result["sentence"].startswith("aleph for everybody, 100 % to 0.1: 70 of 459 requests failed: status 503, ")
+
+
+@pytest.mark.parametrize("before", [(150, 1), (150, 75), (1, 1), (1000, 3), (150, 150)])
+@pytest.mark.parametrize("during", [(0, 0), (1, 1), (40, 0), (40, 22), (40, 26), (40, 40), (3000, 15), (3000, 40)])
+def test_what_fails_more_often_is_what_fishers_exact_test_calls_so(
+    before: tuple[int, int], during: tuple[int, int]
+) -> None:
+    table = [[during[1], during[0] - during[1]], [before[1], before[0] - before[1]]]
+    counts = [{"sent": sent, "failed": failed} for sent, failed in (before, during)]
+    assert is_worse(*counts) == (fisher_exact(table, alternative="greater").pvalue < WORSE_BY_CHANCE)
