@@ -19,6 +19,7 @@ import yaml
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 HOST = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*", re.IGNORECASE)
@@ -48,19 +49,25 @@ TOOLS = ("istioctl", "kubectl")
 # Where the bundle may come from; `auto` is the first that there is: a kit that is named, the cache, packages.
 SUPPLIES = ["auto", "packages", "cache", "kit"]
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
+# Files that are read only where something is made of them: one that a room remembers may be gone or expired by now, and
+# that is no matter of a stage or a teardown.
+MADE_OF = {"registry_config_file", "workshop_ca_bundle", "workshop_door_certificate", "workshop_door_key"}
 
 # What is allowed when a value is bad, None when it is good.
 Check = Callable[[Any], str | None]
 
 
-def problems(settings: Mapping[str, Any], apps: Collection[str]) -> list[str]:
+def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpose = "make") -> list[str]:
     """Give a sentence for each bad value among the `workshop_*` settings.
 
     Args:
         settings: values by variable name; one that is missing is not judged. `workshop_node_ports` holds those of the
             NodePorts by variable name.
         apps: the names that `workshop_app` may have.
+        purpose: what is done with the room; files that it takes no part of are not judged.
     """
+    if purpose in ("use", "remove"):
+        settings = {name: value for name, value in settings.items() if name not in MADE_OF}
     node_ports = settings.get("workshop_node_ports", {})
     settings = {**settings, **node_ports}
     # By variable: its check, and an example to type.

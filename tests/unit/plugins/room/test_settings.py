@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import IMAGES, problems
 
 APPS = ["alephbeth", "dockercoins"]
@@ -238,6 +239,21 @@ def test_a_ca_bundle_holds_certificates(tmp_path: Path) -> None:
     assert judge(workshop_ca_bundle=str(bundle)) == []
     bundle.write_text("no certificate")
     assert "PEM" in judge(workshop_ca_bundle=str(bundle))[0]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        {"registry_config_file": "/nonexistent.yml"},
+        {"workshop_ca_bundle": "/nonexistent.crt"},
+        {"workshop_door_certificate": "/nonexistent.crt", "workshop_door_key": "/nonexistent.key"},
+    ],
+)
+@pytest.mark.parametrize(("purpose", "judged"), [("make", True), ("change", True), ("use", False), ("remove", False)])
+def test_a_remembered_file_that_is_gone_keeps_nobody_from_a_stage_or_a_teardown(
+    gone: dict[str, str], purpose: Purpose, judged: bool
+) -> None:
+    assert bool(problems({**GOOD, **gone}, ["alephbeth"], purpose)) is judged
 
 
 def test_a_long_value_is_cut() -> None:
