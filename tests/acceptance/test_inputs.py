@@ -138,3 +138,4 @@ def test_an_unreachable_registry_is_named_and_what_is_built_stays(
     assert played.code != 0
     assert "PyPI cannot be reached" in played.output
     assert "what is already built stays" in played.output
+    shutil.rmtree(other.state, ignore_errors=True)

@@ -12,9 +12,13 @@ ROOM = Room("killed", api_port=26461, registry_port=32321, front_port=30321)
 
 def test_a_killed_bundle_goes_on_with_the_first_missing_part(tmp_path: Path) -> None:
     arguments = ("-e", f"workshop_cache_dir={tmp_path}/cache")
-    ROOM.kill_when("playbooks/bundle.yml", "debian network-tools bookworm: ", 2, *arguments)
-    parts = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
-    ROOM.kill_when("playbooks/bundle.yml", "debian registry bookworm: ", 0, *arguments)
+    try:
+        ROOM.kill_when("playbooks/bundle.yml", "debian network-tools bookworm: ", 2, *arguments)
+        parts = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
+        ROOM.kill_when("playbooks/bundle.yml", "debian registry bookworm: ", 0, *arguments)
+    finally:
+        # Else the room remembers this cache.
+        ROOM.must("playbooks/teardown.yml")
     again = {path.name: path.stat().st_ino for path in (tmp_path / "cache/parts").iterdir()}
     assert parts.items() <= again.items(), "what was built is not built again"
     assert len(again) > len(parts)
