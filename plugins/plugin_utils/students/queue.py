@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -25,6 +26,27 @@ class Ended(Protocol):
 
 
 End = TypeVar("End", bound=Ended)
+
+
+# A place takes 10 to 30 s on a machine that can bear it. One that takes longer than this shows one that cannot.
+SLOW_SECONDS = 90.0
+
+
+class Width:
+    """How many places are worked on at a time.
+
+    Half as many after one that was slow, and one more after one that was not: additive increase and multiplicative
+    decrease, as of TCP's window (RFC 5681, section 3.1).
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = self.now = max(1, most)
+
+    def learn(self, seconds: float) -> bool:
+        """Take one more place into account; tell whether fewer are worked on from now on."""
+        before = self.now
+        self.now = max(1, before // 2) if seconds > SLOW_SECONDS else min(self.most, before + 1)
+        return self.now < before
 
 
 @dataclass(frozen=True)
@@ -70,7 +92,9 @@ def side_by_side(
     done: Callable[[End], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[End]:
-    """Work on places, `at_once` of them at a time, and give what became of them in the places' order.
+    """Work on places, `at_once` of them at a time at most, and give what became of them in the places' order.
+
+    Fewer at a time where they take long: a machine that is too busy would give up all of them together.
 
     Args:
         work: called in threads, with a way to tell how far it is. Whatever it raises, the others go on.
@@ -82,23 +106,31 @@ def side_by_side(
     def tell(place: Place) -> Say:
         return say if len(there) == 1 else lambda text: say(f"{place.name}: {text}")
 
-    def one(place: Place) -> End:
+    def one(place: Place) -> tuple[End, float]:
         started = clock()
         try:
             found: Found | Exception = work(place, tell(place))
         except Exception as error:
             found = error
-        return judge(place, clock() - started, found)
+        seconds = clock() - started
+        return judge(place, seconds, found), seconds
 
+    width, left = Width(at_once), deque(there)
+    running: dict[Future[tuple[End, float]], Place] = {}
     ends: dict[str, End] = {}
-    with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
-        futures = {pool.submit(one, place): place for place in there}
-        for future in as_completed(futures):
-            place, end = futures[future], future.result()
-            ends[place.name] = end
-            done(end)
-            if len(there) > 1:
-                tell(place)(f"{end.said} {_progress(clock() - begun, len(ends), len(there))}")
+    with ThreadPoolExecutor(max_workers=width.most) as pool:
+        while left or running:
+            while left and len(running) < width.now:
+                place = left.popleft()
+                running[pool.submit(one, place)] = place
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                place, (end, seconds) = running.pop(future), future.result()
+                ends[place.name] = end
+                done(end)
+                if len(there) > 1:
+                    tell(place)(f"{end.said} {_progress(clock() - begun, len(ends), len(there))}")
+                if width.learn(seconds) and left:
+                    say(f"{place.name} took {seconds:.0f} s: no more than {width.now} at a time now.")
     return [ends[place.name] for place in there]
 
 

@@ -11,7 +11,12 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import queue
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, side_by_side
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import (
+    SLOW_SECONDS,
+    Outcome,
+    Width,
+    side_by_side,
+)
 
 FIVE = [places.of_student(name, "/state") for name in places.names(5)]
 
@@ -90,3 +95,43 @@ def test_of_one_alone_neither_name_nor_progress_is_said() -> None:
 )
 def test_progress_says_what_is_left(seconds: float, done: int, sentence: str) -> None:
     assert queue._progress(seconds, done, 4) == sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "widths"),
+    [
+        ([10, 10, 10], [3, 3, 3]),
+        ([200, 10, 10, 10], [1, 2, 3, 3]),
+        ([200, 200, 200], [1, 1, 1]),
+        ([10, 200, 10], [3, 1, 2]),
+    ],
+)
+def test_slow_places_make_it_narrow_and_quick_ones_wide_again(seconds: list[float], widths: list[int]) -> None:
+    width = Width(3)
+    assert [(width.learn(each), width.now)[1] for each in seconds] == widths
+
+
+def test_places_that_take_long_are_worked_on_by_fewer_at_a_time() -> None:
+    """Three that begin together are slow: those that come after them are alone."""
+    now, lock = 0.0, threading.Lock()
+    working: set[str] = set()
+    beside: dict[str, int] = {}
+    together = threading.Barrier(3)
+
+    def work(place: Place, say: Callable[[str], None]) -> Place:
+        nonlocal now
+        first = place.name in places.names(3)
+        with lock:
+            working.add(place.name)
+        if first:
+            together.wait(10)
+        with lock:
+            beside[place.name] = len(working)
+            now += SLOW_SECONDS + 1
+            working.remove(place.name)
+        return ready(place, say)
+
+    said: list[str] = []
+    side_by_side(FIVE, work, Outcome.of, 3, said.append, clock=lambda: now)
+    assert (beside["student-04"], beside["student-05"]) == (1, 1)
+    assert any(line.endswith("no more than 1 at a time now.") for line in said)
