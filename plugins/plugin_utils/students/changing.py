@@ -23,6 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     register,
     sleeping,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class, Say
 
 # A pod that is thrown away gets this long.
@@ -102,7 +103,7 @@ def _empty(api: Api, namespace: str, stays: Callable[[contents.Found], bool], sa
     """Delete what is in a namespace, whatever holds it back, and wait until pods and volumes are gone."""
     for kind in contents.kinds(api):
         for found in kind.objects(api, namespace):
-            if contents.is_made_by_itself(found) or stays(found):
+            if contents.is_made_by_itself(found, OWN_KINDS) or stays(found):
                 continue
             if found.item["metadata"].get("finalizers") and found.kind != "PersistentVolumeClaim":
                 _let_go(api, found.path)

@@ -101,3 +101,46 @@ def test_files_of_a_place_that_is_gone_are_found(tmp_path: Path) -> None:
         (tmp_path / "students" / name).mkdir(parents=True)
     (tmp_path / "students" / "file").touch()
     assert [place.name for place in changing.leftovers(str(tmp_path), ["ben"])] == ["anna"]
+
+
+KINDS = {
+    "/api/v1": [
+        ("configmaps", "ConfigMap"),
+        ("services", "Service"),
+        ("persistentvolumeclaims", "PersistentVolumeClaim"),
+    ],
+    "/apis/apps/v1": [("deployments", "Deployment"), ("replicasets", "ReplicaSet")],
+}
+OWNER = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": "u"}]
+
+
+def test_a_place_is_emptied_whatever_its_student_has_written(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, kinds in KINDS.items():
+        resources = [
+            {"name": name, "kind": kind, "namespaced": True, "verbs": ["list", "delete"]} for name, kind in kinds
+        ]
+        there.objects[path] = {"resources": resources}
+    there.objects["/apis"] = {"groups": [{"name": "apps", "preferredVersion": {"version": "v1"}}]}
+    items = there.items
+    monkeypatch.setattr(there, "items", lambda path, **query: items(path, **query) if known(there, path) else [])
+    for path, metadata in {
+        f"{DEPLOYMENTS}/held": {"finalizers": ["example.org/never"]},
+        f"{DEPLOYMENTS}/owned": {"ownerReferences": OWNER},
+        "/apis/apps/v1/namespaces/anna/replicasets/made": {"ownerReferences": OWNER},
+        f"{NAMESPACE}/configmaps/kube-root-ca.crt": {},
+        f"{NAMESPACE}/services/front": {},
+    }.items():
+        there.put(path, metadata={**metadata, "namespace": "anna"})
+    for path in [key for key in there.objects if key.startswith(DEPLOYMENTS)]:
+        there.objects[path]["metadata"]["namespace"] = "anna"
+    changing._empty(there, "anna", lambda found: found.kind == "Service", lambda _: None)
+    left = [path for path in there.objects if path.startswith((f"{NAMESPACE}/", "/apis/apps/v1/namespaces/anna/"))]
+    assert left == [
+        "/apis/apps/v1/namespaces/anna/replicasets/made",
+        f"{NAMESPACE}/configmaps/kube-root-ca.crt",
+        f"{NAMESPACE}/services/front",
+    ]
+
+
+def known(api: Any, path: str) -> bool:
+    return any(key.rpartition("/")[0] == path for key in api.objects)
