@@ -129,8 +129,9 @@ def read(path: Path, tags: Mapping[str, Collection[str]]) -> Work:
         if not isinstance(sums, dict) or hashlib.sha256(members.get(name, b"")).hexdigest() != sums.get(name):
             raise ArchiveError(f"{path} was changed or cut: its {name} is not the one that its manifest names.")
     objects, devices = _object(path, members, OBJECTS), _object(path, members, DEVICES)
-    whose = [manifest.get(name) for name in ("student", "room", "made")]
-    work = Work(*whose, objects.get("stages"), objects.get("own"), devices)
+    fields: dict[str, Any] = {name: manifest.get(name) for name in ("student", "room", "made")}
+    fields |= {name: objects.get(name) for name in ("stages", "own")}
+    work = Work(**fields, devices=devices)
     _judge(path, work, tags)
     return replace(work, own=[object_of(item["kind"], item) for item in work.own])
 
