@@ -13,9 +13,11 @@ import shlex
 import sys
 import time
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+# As roles/room judges it later; what is not so must not be made before.
+DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -29,7 +31,10 @@ def link_collection() -> None:
 
 
 def settings(arguments: Sequence[str]) -> dict[str, str]:
-    """The `workshop_*` settings that were given with -e: NAME=VALUE, JSON, or @FILE with a setting a line."""
+    """The `workshop_*` settings that were given with -e: NAME=VALUE, JSON, or @FILE with a setting a line.
+
+    Raises ValueError for what Ansible could not read either.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-e", "--extra-vars", action="append", default=[])
     found: dict[str, str] = {}
@@ -37,7 +42,9 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
         text = Path(given[1:]).expanduser().read_text() if given.startswith("@") else given
         try:
             values = json.loads(text)
-        except ValueError:
+            if not isinstance(values, dict):
+                raise TypeError
+        except (ValueError, TypeError, RecursionError):
             if given.startswith("@"):
                 values = dict(
                     re.findall(r"""^["']?(workshop_\w+)["']?:\s*["']?(.*?)["']?\s*(?:\s#.*)?$""", text, re.MULTILINE)
@@ -46,6 +53,18 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
                 values = dict(word.split("=", 1) for word in shlex.split(text) if "=" in word)
         found |= {name: str(value) for name, value in values.items() if name.startswith("workshop_")}
     return found
+
+
+def cache_of(given: Mapping[str, str]) -> Path:
+    """The bundle's cache, as the settings name it; raises ValueError unless they name a directory as they must."""
+    caches = os.environ.get("XDG_CACHE_HOME") or f"{Path.home()}/.cache"
+    named = given.get("workshop_cache_dir") or f"{caches}/istio-workshop"
+    if not DIRECTORY.fullmatch(named) or ".." in named:
+        raise ValueError(
+            f"workshop_cache_dir is {named!r:.80}, but must be the absolute path of a directory, two or more levels "
+            "deep, of letters, digits and . _ + - alone: for example -e workshop_cache_dir=/var/tmp/workshop-cache"
+        )
+    return Path(named)
 
 
 def say(text: str) -> None:
@@ -62,14 +81,15 @@ def main(arguments: Sequence[str]) -> int:
 
     try:
         given = settings(arguments)
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        cache = Path(given.get("workshop_cache_dir") or caches / "istio-workshop")
         source = Source(*(given.get(f"workshop_kit{name}", "") for name in ("", "_key", "_login", "_ca")))
         if source.kit:
-            taken = Use(PROJECT, cache, say, contract.verify, PROJECT / ".cache/kit").take(source)
+            taken = Use(PROJECT, cache_of(given), say, contract.verify, PROJECT / ".cache/kit").take(source)
             print(taken.extras)
-    except (WorkshopError, OSError) as error:
+    except WorkshopError as error:
         print(error, file=sys.stderr)
+        return 1
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"What was given with -e cannot be used: {error}; nothing was changed.", file=sys.stderr)
         return 1
     return 0
 

@@ -85,6 +85,7 @@ class SmallKit:
         return Use(PROJECT, self.directory / "cache", lambda text: None, verify, self.directory / "extras")
 
     def state(self) -> list[str]:
-        """Everything that was written, but the directories and the lock themselves."""
+        """Everything that was written, but the directories, the lock and the cache's tag themselves."""
         there = [path for name in ("cache", "extras") for path in (self.directory / name).rglob("*")]
-        return sorted(str(path.relative_to(self.directory)) for path in there if path.name != "lock")
+        own = ("lock", "CACHEDIR.TAG")
+        return sorted(str(path.relative_to(self.directory)) for path in there if path.name not in own)

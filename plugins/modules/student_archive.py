@@ -19,7 +19,7 @@ options:
     type: path
   student:
     description: Into whose place it is restored; unless given, that of the student whose work it is.
-    type: raw
+    type: str
   services:
     description: The application's services, as in C(workshop_apps).
     type: list
@@ -41,7 +41,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Writes nothing; what is to be restored is judged, and what of it is lacking is told.
+    description: Writes nothing; what is to be restored is judged.
 author: The workshop's maintainers
 """
 

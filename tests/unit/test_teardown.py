@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, places, rooms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,3 +40,32 @@ def test_a_room_leaves_nothing_but_what_it_says() -> None:
 
 def test_what_stays_is_not_removed() -> None:
     assert not [path for path in REMOVED if path.split("/")[0] in SAID]
+
+
+def purge(cache: Path) -> str:
+    """Play what removes a cache. Returns what Ansible prints."""
+    variables = yaml.safe_load((ROOT / "roles/teardown/vars/main.yml").read_text())
+    play = {
+        "hosts": "localhost",
+        "gather_facts": False,
+        "vars": {**variables, "teardown_cache_dir": str(cache), "ansible_python_interpreter": sys.executable},
+        "tasks": [{"ansible.builtin.include_tasks": str(ROOT / "roles/teardown/tasks/cache.yml")}],
+    }
+    file = cache.with_name("play.yml")
+    file.write_text(json.dumps([play]))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", file],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+def test_a_purge_leaves_nothing_of_a_cache_and_disturbs_no_run(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    with store.locked(cache, print):
+        for name in ("bundles/a", "parts/b", "kits/pulled", "building/logs", "go-mod", "go-build", ".kit-abc/bin"):
+            (cache / name).mkdir(parents=True)
+        assert "Another run is making something in" in purge(cache)
+        assert len(list(cache.iterdir())) == 9
+    assert "failed=0" in purge(cache)
+    assert not cache.exists()

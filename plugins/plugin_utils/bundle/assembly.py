@@ -21,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contra
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import EACH_ITS_OWN, Recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import readable
 
 # Kinds of parts of which nothing is in the bundle itself, or which are listed as images, or as files alone.
 _NOT_LISTED = ("toolchain", "image", "sbom")
@@ -77,14 +78,6 @@ def identity(recipes: Recipes) -> dict[str, str]:
 
 def _versions(recipes: Recipes) -> dict[str, str]:
     return {**recipes.versions, **{name: pin.version for name, pin in recipes.pypi.items()}}
-
-
-def readable(directory: Path) -> None:
-    """Let everybody read what is below `directory`, and its owner alone write, whatever the umask is."""
-    directory.chmod(0o755)
-    for path in directory.rglob("*"):
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _locked(part: Part, directory: Path) -> LockedPart:

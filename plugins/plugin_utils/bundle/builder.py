@@ -12,22 +12,20 @@ The cache's layout (all of it may be deleted at any time while no build runs)::
 from __future__ import annotations
 
 import dataclasses
-import errno
-import fcntl
 import hashlib
 import json
 import os
 import pwd
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import assemble
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.building import Building
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import SCHEMA, Lock, read
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, unusable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
     GoPart,
     Part,
@@ -35,11 +33,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts 
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, needs
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, shared_directory
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import (
+    PartStore,
+    locked,
+    shared_directory,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
-
-# Tells backup programs, and our own teardown, that this is a cache (https://bford.info/cachedir/).
-_CACHE_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# The bundle cache of the workshop. It may be deleted.\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Builder:
     ) -> None:
         self._recipes, self._cache, self._say = recipes, cache, say
         self._update_lock, self._keep_go_caches = update_lock, keep_go_caches
-        self._stamp = stamp
+        self._stamp, self._remember = stamp, True
         self._parts = all_parts(recipes)
         self._keys: dict[str, str] = {}
         for part in self._parts:
@@ -122,9 +121,11 @@ class Builder:
                 return f"The bundle {self.path} was made of other pins, recipes or sums than this checkout has."
             if foreign := self._foreign(lock):
                 return f"The bundle {self.path}: {foreign} is not what supply/lock.yml says."
-            verify_once(self.path, self._stamp, self._say)
+            verify_once(self.path, self._stamp, self._say, self._remember)
         except BundleError as error:
             return str(error)
+        except OSError as error:  # another run gives it another place meanwhile, or the disk is broken
+            return f"The bundle {self.path} cannot be read ({error.strerror}: {error.filename})."
         return None
 
     def _foreign(self, lock: Lock) -> str | None:
@@ -143,6 +144,7 @@ class Builder:
         Raises:
             BundleError: it cannot be made; what has been built stays for the next run.
         """
+        self._remember = not check_mode
         refused = self.refusal()
         if not refused:
             self._tell_owner()
@@ -158,20 +160,10 @@ class Builder:
                     return Bundle(self.path, changed=False, built={})
                 built = self._make(refused)
         except OSError as error:
-            raise BundleError(self._explained(error, refused)) from error
+            raise BundleError(f"{refused} It cannot be made: {unusable(error, self._cache)}") from error
         if refused := self.refusal():
             raise BundleError(f"{refused} It has just been made: run the same command again, and look at the disk.")
         return Bundle(self.path, changed=True, built=built)
-
-    def _explained(self, error: OSError, refused: str | None) -> str:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return no_space("bundle", self._existing_parent())
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            return (
-                f"{refused} It cannot be made, since {error.filename or self._cache} cannot be written: become the "
-                "cache's owner, or name a cache of your own with -e workshop_cache_dir=/another/directory."
-            )
-        return f"bundle: {error.strerror}: {error.filename or self._cache}."
 
     def _make(self, refused: str) -> dict[str, float]:
         """Build what is missing or damaged, and put it together. Returns seconds by part."""
@@ -220,25 +212,9 @@ class Builder:
                 "supply/lock.yml, but stays theirs to change. Your own: -e workshop_cache_dir=/another/directory."
             )
 
-    def _existing_parent(self) -> Path:
-        return next(path for path in (self._cache, *self._cache.parents) if path.exists())
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Keep other builds out of this cache."""
-        shared_directory(self._cache)
-        tag = self._cache / "CACHEDIR.TAG"
-        if not tag.exists():
-            tag.write_text(_CACHE_TAG)
-            tag.chmod(0o644)
-        # Two users may share a cache: a lock wants no right to write.
-        with os.fdopen(os.open(self._cache / "lock", os.O_RDONLY | os.O_CREAT, 0o644)) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._say(f"waiting for another build in {self._cache} to end")
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _locked(self) -> AbstractContextManager[None]:
+        """Keep other runs out of this cache."""
+        return locked(self._cache, self._say)
 
     def _assemble(self) -> None:
         """Put the parts together and give the result its name at once."""

@@ -8,13 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import readable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import GoPart, Part, Workbench
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, minutes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, readable
 
 # Bytes that building takes in the cache's file system: measured 10 GB with the Go parts, 2.5 GB without.
 _NEEDED_WITH_GO = 11e9

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 from pathlib import Path
@@ -58,3 +59,25 @@ def no_space(what: str, directory: Path, needed: float = 0) -> str:
         "run the same command again (what is already built stays), or put the cache elsewhere with "
         "-e workshop_cache_dir=/another/directory."
     )
+
+
+def unusable(error: OSError, cache: Path) -> str:
+    """Say why a cache cannot be used, and what to do: it is full, somebody else's, on a file system without locks.
+
+    Args:
+        error: what the kernel said of it, or of something in it.
+        cache: its directory, which need not be there.
+
+    >>> unusable(OSError(30, "Read-only file system", "/cache/lock"), Path("/cache"))[:55]
+    '/cache/lock cannot be written: Read-only file system. B'
+    """
+    where = str(error.filename or cache)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return no_space("bundle", next(path for path in (cache, *cache.parents) if path.exists()))
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        why = f"{where} cannot be written: {error.strerror}. Become the cache's owner, or"
+    elif error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+        why = f"The file system of {cache} has no locks ({error.strerror}), and two runs would disturb each other:"
+    else:
+        why = f"{error.strerror}: {where}. Mend that, or"
+    return f"{why} name a cache of your own with -e workshop_cache_dir=/another/directory."

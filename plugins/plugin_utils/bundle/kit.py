@@ -37,7 +37,11 @@ _PINS = ("supply/**/*", "requirements/run.txt", "requirements/debian*.txt", "ser
 
 
 class KitError(WorkshopError):
-    """A kit cannot be made or used. The message is one sentence for people."""
+    """A kit cannot be made or used. The message is one sentence for people, whatever a path or a kit is called."""
+
+    def __init__(self, message: str) -> None:
+        # A name may hold what would end the line, or tell a terminal something.
+        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
 
 
 class DamagedError(KitError):
@@ -107,7 +111,7 @@ class Member:
         if self.link:
             if "/" in self.link or self.link in {".", ".."}:
                 raise ValueError(f"a link to {self.link!r}")
-        elif not _SHA256.fullmatch(self.sha256) or self.size < 0:
+        elif not _SHA256.fullmatch(self.sha256) or type(self.size) is not int or self.size < 0:
             raise ValueError(f"{self.name} without a size and a sha256")
         elif self.pieces and sum(piece.size for piece in self.pieces) != self.size:
             raise ValueError(f"{self.name} from pieces of another size")
@@ -173,7 +177,7 @@ def parse(text: bytes, name: str) -> Manifest:
         )
         manifest = Manifest(members=members, **data)
         _check(manifest)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise DamagedError(f"{name} is damaged: its manifest cannot be read ({error}). {COPY}") from error
     return manifest
 
@@ -198,6 +202,8 @@ def _check(manifest: Manifest) -> None:
 
 
 def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> None:
+    if not all(type(number) is int for number in (piece.size, piece.offset, piece.holder or 0)):
+        raise ValueError(f"{member.name} from a piece that is not counted in bytes")
     if piece.size <= 0 or piece.offset < 0:
         raise ValueError(f"{member.name} from a piece of no size")
     if piece.holder is not None:
@@ -206,6 +212,14 @@ def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> Non
         holder = earlier[piece.holder]
         if holder.top != member.top or holder.link or piece.offset + piece.size > holder.size:
             raise ValueError(f"{member.name} from what {holder.name} has not")
+
+
+def path_of(given: str) -> Path:
+    """The path that a user means, with "~"; that of nobody's home is no file."""
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        return Path(given)
 
 
 def check_fits(manifest: Manifest, name: str, version: str, pins_here: str) -> None:

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     COPY,
@@ -30,6 +31,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
+# Bytes that a tar file has of an entry besides its content, at most: headers, a long name, what fills the last block.
+_ENTRY = 8192
 # Every Debian has it, and it reads what zstd writes: a fresh machine may lack zstd itself.
 _APT_HELPER = "/usr/lib/apt/apt-helper"
 # What a kit that is cut or changed looks like to tarfile.
@@ -42,8 +45,8 @@ def read_manifest(path: Path) -> Manifest:
     Raises:
         KitError: it is no kit.
     """
-    with _opened(path) as (archive, _):
-        return _manifest(path, archive)
+    with _opened(path) as kit:
+        return _manifest(path, kit)
 
 
 def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], None]) -> Manifest:
@@ -58,8 +61,8 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
     """
     where: Path | None = None
     try:
-        with _opened(path) as (archive, end):
-            manifest = _manifest(path, archive)
+        with _opened(path) as kit:
+            manifest = _manifest(path, kit)
             say(f"reading {path} ({path.stat().st_size / 1e6:.0f} MB): every file is compared with the kit's manifest")
             places = [_place(targets.get(member.top), member) for member in manifest.members]
             for member, target in zip(manifest.members, places, strict=True):
@@ -67,10 +70,10 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
                 if target:
                     target.parent.mkdir(parents=True, exist_ok=True)
                 if not member.link:
-                    _copy(_entry(archive, member) if member.has_entry else None, member, target, places)
+                    _copy(_entry(kit.archive, member) if member.has_entry else None, member, target, places)
                 elif target:
                     target.symlink_to(member.link)
-            end()
+            _end(kit)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and where:
             raise KitError(
@@ -134,20 +137,52 @@ def _chunks(source: IO[bytes] | None, size: int, member: Member) -> Iterator[byt
         yield chunk
 
 
-def _manifest(path: Path, archive: tarfile.TarFile) -> Manifest:
-    entry = archive.next()
-    stream = archive.extractfile(entry) if entry and entry.name == MANIFEST else None
+def _manifest(path: Path, kit: _Open) -> Manifest:
+    entry = kit.archive.next()
+    stream = kit.archive.extractfile(entry) if entry and entry.name == MANIFEST else None
     if entry is None or stream is None or entry.size > MANIFEST_LIMIT:
         raise KitError(
             f"{path} is no kit: it does not begin with a kit's manifest. playbooks/export_kit.yml makes one; nothing "
             "was changed."
         )
-    return parse(stream.read(), str(path))
+    manifest = parse(stream.read(), str(path))
+    kit.content.allow(sum(member.stored + _ENTRY for member in manifest.members))
+    return manifest
+
+
+class _Content:
+    """What comes out of a compressed file, as long as it is no more than it may be.
+
+    A few bytes are decompressed to many: without a limit, whoever reads them would fill the memory, or never end.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._left = stream, MANIFEST_LIMIT + 2 * _CHUNK
+
+    def allow(self, more: int) -> None:
+        """Let so many bytes more come."""
+        self._left += more
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; raises ValueError when they are too many."""
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ValueError("more in it than its manifest names")
+        return data
+
+
+class _Open(NamedTuple):
+    """A kit that is being read: the tar file in it, as a stream, and what decompresses that."""
+
+    archive: tarfile.TarFile
+    content: _Content
+    process: subprocess.Popen[bytes]
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, Callable[[], None]]]:
-    """The tar file in the compressed one, as a stream, and what looks at its end when all of it was read.
+def _opened(path: Path) -> Iterator[_Open]:
+    """Open a kit's file.
 
     Raises:
         KitError: for all that shows, here or in the context, that the file is cut or changed.
@@ -161,25 +196,27 @@ def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, Callable[[], None]]]:
         ) as process,
     ):
         try:
-            with tarfile.open(fileobj=process.stdout, mode="r|", bufsize=_CHUNK) as archive:
-                yield archive, lambda: _end(archive, process)
+            assert process.stdout
+            content = _Content(process.stdout)
+            with tarfile.open(fileobj=content, mode="r|", bufsize=_CHUNK) as archive:  # type: ignore[call-overload]
+                yield _Open(archive, content, process)
         except _DAMAGE as error:
             raise DamagedError(f"{path} is cut or changed ({error}). {COPY}") from error
         finally:
             process.kill()
 
 
-def _end(archive: tarfile.TarFile, process: subprocess.Popen[bytes]) -> None:
+def _end(kit: _Open) -> None:
     """Raise ValueError unless the tar file and the compressed one end here, and end well."""
-    if archive.next():
+    if kit.archive.next():
         raise ValueError("more in it than its manifest names")
-    assert archive.fileobj
-    while more := archive.fileobj.read(_CHUNK):
+    assert kit.archive.fileobj
+    while more := kit.archive.fileobj.read(_CHUNK):
         if more.strip(b"\0"):
             raise ValueError("more behind its end")
-    assert process.stderr
-    said = process.stderr.read().decode(errors="replace").strip()
-    if process.wait():
+    assert kit.process.stderr
+    said = kit.process.stderr.read().decode(errors="replace").strip()
+    if kit.process.wait():
         raise ValueError(said.splitlines()[-1][-120:] if said else "it cannot be decompressed")
 
 
@@ -198,16 +235,22 @@ def _decompressor(path: Path, directory: Path) -> list[str | Path]:
 
 
 def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise KitError(f"{path} is a directory, and a kit is one file: name it, for example {path}/workshop.kit.")
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise KitError(f"{path} is a directory, and a kit is one file: name it, for example {path}/workshop.kit.")
+        if not stat.S_ISREG(mode):  # whoever opens a pipe waits, and a device may have no end
+            raise OSError(errno.EINVAL, "it is a pipe, a socket or a device")
         with path.open("rb") as stream:
             magic = stream.read(5)
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
         raise KitError(
-            f"The kit {path} cannot be read ({error.strerror}): workshop_kit must be a file that export_kit.yml made, "
+            f"The kit {path} cannot be read ({why}): workshop_kit must be a file that export_kit.yml made, "
             "or a registry's HOST/NAME@sha256:DIGEST; nothing was changed."
         ) from error
     # Of the fifth byte, zstd ignores one bit: whoever has flipped it has changed the kit all the same.
     if magic[:4] != _MAGIC or len(magic) < 5 or magic[4] & 0x10:
-        raise KitError(f"{path} is no kit (it is not compressed by zstd). playbooks/export_kit.yml makes one.")
+        raise KitError(
+            f"{path} is no kit (it is not compressed by zstd). playbooks/export_kit.yml makes one; nothing was changed."
+        )

@@ -12,7 +12,12 @@ import binascii
 import hashlib
 from pathlib import Path
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import COPY, DamagedError, KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
+    COPY,
+    DamagedError,
+    KitError,
+    path_of,
+)
 
 SUFFIX = ".minisig"
 _P = 2**255 - 19
@@ -30,6 +35,8 @@ def check_signature(path: Path, signature: Path, key: str) -> None:
     """
     key_id, public = _read_key(key)
     try:
+        if signature.exists() and not signature.is_file():
+            raise ValueError("no file")
         _, encoded, trusted, globally = signature.read_text().splitlines()[:4]
         raw = base64.b64decode(encoded, validate=True)
         algorithm, signer, signed = raw[:2], raw[2:10], raw[10:]
@@ -61,7 +68,7 @@ def _read_key(key: str) -> tuple[bytes, bytes]:
     """The key's number and the key."""
     text = key
     try:
-        file = Path(key).expanduser()
+        file = path_of(key)
         if file.is_file():
             text = file.read_text()
         raw = base64.b64decode(text.strip().splitlines()[-1], validate=True)

@@ -13,8 +13,6 @@ owner can read it: `Use.extras`.
 from __future__ import annotations
 
 import dataclasses
-import errno
-import fcntl
 import hashlib
 import json
 import shutil
@@ -24,6 +22,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import LOCK
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import unusable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     BUNDLE,
     COPY,
@@ -31,16 +31,28 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     KitError,
     Manifest,
     check_fits,
+    path_of,
     pins,
     version_of,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_pull import Puller, reference
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_pull import Puller
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest, unpack
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_registry import (
+    Reference,
+    Registry,
+    reference,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX, check_signature
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import (
+    locked,
+    readable,
+    shared_directory,
+)
 
 # Of a kit, what is unpacked beside the project; the rest that is not the bundle (the collection) is for people.
 EXTRAS = ("wheels", "debian")
 _SPARE = 50_000_000  # bytes that are left free besides
+_WORKPLACE = ".kit-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,15 +117,28 @@ class Use:
         Raises:
             KitError: it cannot be used; nothing was changed.
         """
-        wanted = reference(source.kit)
-        if not wanted:
-            return self._take_file(Path(source.kit).expanduser(), source.key, check_mode)
-        pulled = Puller(self._cache / "kits/pulled", self._say, source.login, source.ca).pull(wanted)
         try:
-            return self._take_file(pulled, source.key, check_mode)
-        except DamagedError:
-            pulled.unlink(missing_ok=True)  # what is kept must not stand in the way of a good one
-            raise
+            wanted = reference(source.kit)
+            if not wanted:
+                return self._take_file(path_of(source.kit), source.key, check_mode)
+            pulled = self._pulled(wanted, source)
+            try:
+                return self._take_file(pulled, source.key, check_mode)
+            except DamagedError:
+                pulled.unlink(missing_ok=True)  # what is kept must not stand in the way of a good one
+                raise
+        except OSError as error:
+            if not _is_below(error.filename, self._cache):
+                where = error.filename or source.kit
+                raise KitError(f"The kit cannot be used: {error.strerror}: {where}; nothing was changed.") from error
+            raise KitError(f"The kit cannot be put into the cache: {unusable(error, self._cache)}") from error
+
+    def _pulled(self, wanted: Reference, source: Source) -> Path:
+        puller = Puller(self._cache / "kits/pulled", Registry(wanted, source.login, source.ca), self._say)
+        if not puller.place.is_file():
+            with locked(self._cache, self._say):  # two rooms may want it at once
+                puller.pull()
+        return puller.place
 
     def _take_file(self, path: Path, key: str, check_mode: bool) -> Taken:
         manifest = read_manifest(path)
@@ -124,47 +149,65 @@ class Use:
         stamp = self._cache / "kits" / f"{digest}.json"
         bundle = self._cache / "bundles" / manifest.bundle
         extras = self._extras / digest[:16] if self._extras else None
-        known = stamp.is_file() and self._is_whole(bundle)
-        if known and (extras is None or extras.is_dir()):
+        known = stamp.is_file() and self._is_whole(bundle, manifest)
+        if known and (extras is None or _holds(extras, manifest)):
             self._say(f"{path}: its bundle {manifest.bundle} is in the cache")
             return Taken(bundle, extras, False, manifest)
         if check_mode:
             unpack(path, {}, self._say)
             return Taken(bundle, extras, True, manifest)
         self._check_space(path, manifest)
-        with _locked(self._cache, self._say), _workplace(self._cache) as new, _workplace(self._extras) as new_extras:
+        with locked(self._cache, self._say), _workplace(self._cache) as new, _workplace(self._extras) as new_extras:
             targets = {BUNDLE: new} if new else {}
             targets |= {top: new_extras / top for top in EXTRAS} if new_extras else {}
             unpack(path, targets, self._say)
             if new:
                 self._put(path, manifest, new, bundle)
             if extras and new_extras:
-                new_extras.chmod(0o755)
+                readable(new_extras)
                 shutil.rmtree(extras, ignore_errors=True)
                 new_extras.rename(extras)
-            stamp.parent.mkdir(exist_ok=True)
+            shared_directory(stamp.parent)
             stamp.write_bytes(manifest.dump())
+            stamp.chmod(0o644)
         return Taken(bundle, extras, True, manifest)
 
     def _put(self, path: Path, manifest: Manifest, new: Path, bundle: Path) -> None:
-        """Give a bundle that was unpacked its place, unless a good one is there."""
-        self._verify_bundle(new)
-        key = json.loads((new / "lock.json").read_text()).get("key")
+        """Give a bundle that was unpacked its place, unless the very same is there, and good."""
+        readable(new)
+        try:
+            self._verify_bundle(new)
+        except WorkshopError as error:
+            raise KitError(
+                f"{path} holds a bundle that cannot be used: {error} Make it anew with playbooks/export_kit.yml; "
+                "nothing was changed."
+            ) from error
+        key = json.loads((new / LOCK).read_text()).get("key")
         if key != manifest.bundle:
             raise DamagedError(f"{path} holds the bundle {key!r}, and its manifest says {manifest.bundle}. {COPY}")
-        if not self._is_whole(bundle):
-            shutil.rmtree(bundle, ignore_errors=True)
-            bundle.parent.mkdir(exist_ok=True)
-            new.chmod(0o755)
+        if not self._is_whole(bundle, manifest):
+            shared_directory(bundle.parent)
+            old = new.with_name(f"{new.name}.old")
+            if bundle.exists():
+                bundle.rename(old)
             new.rename(bundle)
+            shutil.rmtree(old, ignore_errors=True)
 
-    def _is_whole(self, bundle: Path) -> bool:
+    def _is_whole(self, bundle: Path, manifest: Manifest) -> bool:
+        """Whether the cache's bundle is the kit's, byte for byte: another may be there, of somebody else."""
         if not bundle.is_dir():
             return False
         try:
             self._verify_bundle(bundle)
+            found = _sha256(bundle / LOCK)
         except WorkshopError as error:
             self._say(f"{error} The kit's takes its place.")
+            return False
+        except FileNotFoundError:  # another run gives it another place
+            return False
+        of_kit = {member.name: member.sha256 for member in manifest.members}
+        if found != of_kit.get(f"{BUNDLE}/{LOCK}"):
+            self._say(f"The bundle {bundle} is another build than the kit's, which takes its place.")
             return False
         return True
 
@@ -193,21 +236,14 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@contextmanager
-def _locked(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Keep builds, and other kits, out of this cache."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        lock = (cache / "lock").open("w")
-    except OSError as error:
-        raise KitError(f"The cache {cache} cannot be written ({error.strerror}); nothing was changed.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"waiting for another run in {cache} to end")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _holds(extras: Path, manifest: Manifest) -> bool:
+    """Whether what was unpacked beside the project is what the kit holds."""
+    wanted = [member for member in manifest.members if member.top in EXTRAS and not member.link]
+    return all((extras / member.name).is_file() and _sha256(extras / member.name) == member.sha256 for member in wanted)
+
+
+def _is_below(path: object, directory: Path) -> bool:
+    return isinstance(path, str) and Path(path).is_relative_to(directory)
 
 
 @contextmanager
@@ -216,13 +252,10 @@ def _workplace(directory: Path | None) -> Iterator[Path | None]:
     if directory is None:
         yield None
         return
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".kit-", dir=directory))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise KitError(f"No space is left in {directory}; nothing was changed.") from error
-        raise KitError(f"{directory} cannot be written ({error.strerror}); nothing was changed.") from error
+    shared_directory(directory)
+    for left in directory.glob(f"{_WORKPLACE}*"):  # of a run that was killed: nobody else is here
+        shutil.rmtree(left, ignore_errors=True)
+    new = Path(tempfile.mkdtemp(prefix=_WORKPLACE, dir=directory))
     try:
         yield new
     finally:

@@ -1,12 +1,72 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The parts in a cache, each with a record of what it came out as: one that is that no longer is built again."""
+"""A cache that users, rooms and machines may share, and the parts in it, each with a record of what it came out as.
+
+A part that is no longer what it came out as is built again.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import listing
+
+# Tells backup programs, and our own teardown, that this is a cache (https://bford.info/cachedir/).
+_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# The bundle cache of the workshop. It may be deleted.\n"
+
+
+@contextmanager
+def locked(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep other runs out of a cache, which is made when missing, while this lasts: builds, kits, a purge.
+
+    Raises:
+        OSError: it cannot be made or written, or its file system has no locks (see `errors.unusable`).
+    """
+    while True:
+        shared_directory(cache)
+        tag = cache / "CACHEDIR.TAG"
+        if not tag.exists():
+            tag.write_text(_TAG)
+            tag.chmod(0o644)
+        # Two users may share a cache: a lock wants no right to write, and everybody may read it.
+        with os.fdopen(os.open(cache / "lock", os.O_RDONLY | os.O_CREAT, 0o644)) as lock:
+            found = os.fstat(lock.fileno())
+            if found.st_uid == os.geteuid() and found.st_mode & 0o444 != 0o444:
+                os.fchmod(lock.fileno(), 0o644)
+            try:
+                _lock(lock.fileno(), lambda: say(f"waiting for another run in {cache} to end"))
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(cache / "lock")) from error
+            if _is_still(cache / "lock", found):  # a purge, for which we may have waited, removes it
+                yield
+                return
+
+
+def _lock(file: int, wait: Callable[[], None]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        wait()
+        fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def _is_still(path: Path, found: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), found)
+    except FileNotFoundError:
+        return False
+
+
+def readable(directory: Path) -> None:
+    """Let everybody read what is below `directory`, and its owner alone write, whatever the umask is."""
+    directory.chmod(0o755)
+    for path in directory.rglob("*"):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def shared_directory(path: Path) -> None:

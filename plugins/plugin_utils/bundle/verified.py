@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -11,25 +12,32 @@ from pathlib import Path
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import LOCK, verify
 
 
-def verify_once(path: Path, stamp: Path | None, progress: Callable[[str], None] | None = None) -> None:
+def verify_once(
+    path: Path, stamp: Path | None, progress: Callable[[str], None] | None = None, remember: bool = True
+) -> None:
     """Verify the bundle in the directory `path`, unless `stamp` says that it was and nothing has happened to it since.
 
     Args:
         path: the bundle's directory.
         stamp: a file of the caller's own: whoever can write a cache could write there that it is sound. None: verify.
         progress: told how far it is.
+        remember: whether the stamp may be written; check mode reads it alone.
 
     Raises:
         BundleError: see `contract.verify`; there is no stamp then.
+        OSError: a file went while it was looked at.
     """
     if stamp and is_stamped(path, stamp):
         return
-    if stamp:
-        stamp.unlink(missing_ok=True)
+    remembered = stamp if remember else None
+    with contextlib.suppress(OSError):  # that a stamp cannot be written is no fault of the bundle
+        if remembered:
+            remembered.unlink(missing_ok=True)
     before = fingerprint(path)
     verify(path, progress)
-    if stamp:
-        write(stamp, before)
+    with contextlib.suppress(OSError):
+        if remembered:
+            write(remembered, before)
 
 
 def is_stamped(path: Path, stamp: Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.bundle.conftest import MakeBuilder
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, verified
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
@@ -100,3 +101,34 @@ def test_a_stamp_of_rubbish_says_nothing(bundle: Path, tmp_path: Path, reads: li
     (tmp_path / "stamp").write_bytes(b"\xff")
     verify_once(bundle, tmp_path / "stamp")
     assert reads == [bundle]
+
+
+def test_check_mode_leaves_no_stamp_but_reads_one(make: MakeBuilder, tmp_path: Path, reads: list[Path]) -> None:
+    make().ensure()
+    for stamp, read in ((tmp_path / "room/stamp", 1), (tmp_path / "stamp", 0)):
+        if not read:
+            make(stamp=stamp).ensure()
+        reads.clear()
+        assert not make(stamp=stamp).ensure(check_mode=True).changed
+        assert len(reads) == read
+    assert not (tmp_path / "room").exists()
+
+
+def test_a_stamp_that_cannot_be_written_is_no_fault_of_the_bundle(make: MakeBuilder, tmp_path: Path) -> None:
+    make().ensure()
+    (tmp_path / "file").touch()
+    assert not make(stamp=tmp_path / "file/stamp").ensure().changed
+
+
+def test_a_bundle_that_goes_while_it_is_read_is_made_again(make: MakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = make().ensure().path
+    whole = contract.verify
+
+    def gone(path: Path, progress: Callable[[str], None] | None) -> None:
+        monkeypatch.setattr(verified, "verify", whole)
+        shutil.rmtree(path)
+        raise FileNotFoundError(2, "No such file or directory", str(path / "bin"))
+
+    monkeypatch.setattr(verified, "verify", gone)
+    again = make().ensure()
+    assert (again.path, again.changed) == (first, True)

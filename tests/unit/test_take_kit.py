@@ -1,0 +1,80 @@
+"""What names a kit is read before Ansible is there, as Ansible reads it later; nothing is made that it would refuse."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.unit.scripts import load
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import settings as room_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = load(ROOT / "scripts/take_kit.py")
+# No file that is there is a kit of this name, and nobody's home is in it.
+KIT = "workshop_kit=/none/a.kit"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["-e", "workshop_kit=a b=c"], {"workshop_kit": "a"}),
+        (["-e", "workshop_kit='a b'"], {"workshop_kit": "a b"}),
+        (["-eworkshop_kit=a"], {"workshop_kit": "a"}),
+        (["--extra-vars=workshop_kit=a", "-e", "workshop_kit=b"], {"workshop_kit": "b"}),
+        (["-e", '{"workshop_kit": "a b", "other": 1}'], {"workshop_kit": "a b"}),
+        (["-e", '["workshop_kit=a"]'], {}),
+        (["-e", "5"], {}),
+        (["-e", "[" * 100_000], {}),
+        (["--check", "-v"], {}),
+    ],
+)
+def test_settings_are_read_as_ansible_reads_them(given: list[str], found: dict[str, str]) -> None:
+    assert SCRIPT.settings(given) == found
+
+
+def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yml"
+    file.write_text("---\nworkshop_kit: \"/a b.kit\" # a stick\n'workshop_cache_dir': /var/tmp/c\n")
+    assert SCRIPT.settings(["-e", f"@{file}"]) == {"workshop_kit": "/a b.kit", "workshop_cache_dir": "/var/tmp/c"}
+
+
+def test_a_cache_is_judged_by_the_rooms_own_rule() -> None:
+    assert SCRIPT.DIRECTORY == room_settings.DIRECTORY
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (f"{KIT} workshop_cache_dir=~/c", "workshop_cache_dir is '~/c', but must be the absolute path of a directory"),
+        (f"{KIT} workshop_cache_dir=c", "workshop_cache_dir is 'c', but must be"),
+        (f"{KIT} workshop_cache_dir=/var/tmp/../../c", "workshop_cache_dir is '/var/tmp/../../c', but must be"),
+        (f"{KIT} workshop_cache_dir='{{{{ lookup(1) }}}}/c'", "workshop_cache_dir is '{{ lookup(1) }}/c', but must be"),
+        ("workshop_kit='a", "No closing quotation"),
+        ("@/none/workshop_kit=a", "No such file or directory"),
+        (KIT, "The kit /none/a.kit cannot be read (No such file or directory)"),
+        ("workshop_kit=~nobodyx/a.kit", "The kit ~nobodyx/a.kit cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_makes_nothing(given: str, said: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/use_kit", "-e", given],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_python_that_is_too_old_is_said(tmp_path: Path) -> None:
+    old = tmp_path / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.10.4\nexit 1\n')
+    old.chmod(0o755)
+    done = subprocess.run(
+        [ROOT / "scripts/use_kit", "-e", KIT],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("python3 is Python 3.10.4; Python 3.11 or newer is needed")
