@@ -12,6 +12,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import archive, keeping, stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import side_by_side
@@ -35,7 +36,8 @@ class ActionModule(WorkshopAction):
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         done = side_by_side(meant, lambda place, _: self._archive(place, stamp), stages.Done.of, given["at_once"], say)
         written = {each.place.name: each.data["file"] for each in done if each.is_good}
-        show(["", *(f"{name}: {file}" for name, file in written.items()), *passed_over, ""])
+        show(["", *(f"{name}: {file or 'nothing is written in check mode'}" for name, file in written.items())])
+        show([*passed_over, ""])
         failed = stages.failure(done)
         return {"files": written, "changed": bool(written), **({"failed": True, "msg": failed} if failed else {})}
 
@@ -56,25 +58,18 @@ class ActionModule(WorkshopAction):
         given = self._given
         staged = staged_services(given["services"])
         work = archive.read(path, {name: built_tags(data) for name, data in staged.items()})
-        wanted = given["student"] or work.student
-        place = next((each for each in there if each.name == wanted and not each.own), None)
-        if place is None:
-            raise WorkshopError(
-                f"There is no student {wanted!r} in this room: make the place first with ansible-playbook "
-                f"playbooks/class.yml -e student={wanted}, or restore into another one with -e student=NAME."
-            )
+        place = self._meant(work.student if given["student"] is None else given["student"], there)
         stages.ready([place], everybody=False)
         keeping.refuse_used(self.api, place, given["services"], work)
-        if self.check_mode:
-            return {"changed": True}
-        added = keeping.restore_devices(self.api, place, given["services"], work)
+        check = self.check_mode
+        added = keeping.restore_devices(self.api, place, given["services"], work, check)
         verdict = self._lead(place, work)
-        made, refused = keeping.restore_own(Api.connect(place.kubeconfig), place, work)
+        made, refused = keeping.restore_own(Api.connect(place.kubeconfig), place, work, check)
         show(
             [
                 *(shown(verdict) if verdict else [""]),
-                f"{place.name} has the work of {work.student} of {work.made}: {added} devices added, own objects: "
-                f"{', '.join(made) or 'none'}.",
+                f"{place.name} {'would get' if check else 'has'} the work of {work.student} of {work.made}: {added} "
+                f"devices added, own objects: {', '.join(made) or 'none'}.",
                 *refused,
             ]
         )
@@ -82,14 +77,29 @@ class ActionModule(WorkshopAction):
         changed = bool(added or made or (verdict and verdict["objects"]))
         return {"changed": changed, **({"failed": True, "msg": "\n".join(wrong)} if wrong else {})}
 
+    def _meant(self, wanted: str, there: list[Place]) -> Place:
+        """Give the one place that an archive is restored into."""
+        try:
+            meant = places.select(wanted, [each for each in there if not each.own])
+        except places.PlaceError as error:
+            raise WorkshopError(
+                f"{error} Make the place first with ansible-playbook playbooks/class.yml -e student=NAME, or restore "
+                "into another one with -e student=NAME."
+            ) from error
+        if len(meant) != 1:
+            raise WorkshopError(f"student is {wanted!r}, but an archive is restored into one place: name one.")
+        return meant[0]
+
     def _lead(self, place: Place, work: archive.Work) -> dict[str, Any]:
         """Lead the services where the archive has them, as a stage does; nothing where no stage was taken."""
         given = self._given
         if not work.records:
             return {}
         images = self.images(self.api)
-        where = stages.surroundings(place, given, self.api, self.another_api(), images, self.room, False, say)
+        check = self.check_mode
+        where = stages.surroundings(place, given, self.api, self.another_api(), images, self.room, check, say)
         asked = Asked("restore", ",".join(work.records), records=work.records)
         verdict = Command(asked, where).run()
-        stages.write(f"{place.directory}/stage.json", verdict)
+        if not check:
+            stages.write(f"{place.directory}/stage.json", verdict)
         return verdict

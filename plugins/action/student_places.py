@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import changing, making, register
 
 
 class ActionModule(WorkshopAction):
@@ -19,8 +19,14 @@ class ActionModule(WorkshopAction):
         there = register.read(self.api, self.room, given["namespace"], given["state_dir"])
         if not self.check_mode:
             places.write(Path(given["state_dir"]) / places.CLASS_FILE, self.room, there)
+        students = [place for place in there if not place.own]
+        if given["purpose"] == "remove":
+            there += changing.leftovers(given["state_dir"], [place.name for place in there])
         meant = places.meant(given["purpose"], given["student"], given["students"], there, given["state_dir"])
+        if given["purpose"] == "make":
+            making.refuse_taken(self.api, meant, self.room)
         return {
             "places": [place.as_data() for place in meant],
-            "students": [place.as_data() for place in there if not place.own],
+            "students": [place.as_data() for place in students],
+            "all": given["student"] is not None and places.is_everybody(given["student"]),
         }

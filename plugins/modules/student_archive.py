@@ -19,7 +19,7 @@ options:
     type: path
   student:
     description: Into whose place it is restored; unless given, that of the student whose work it is.
-    type: str
+    type: raw
   services:
     description: The application's services, as in C(workshop_apps).
     type: list
@@ -41,7 +41,7 @@ extends_documentation_fragment:
 attributes:
   check_mode:
     support: full
-    description: Writes nothing; what is to be restored is judged.
+    description: Writes nothing; what is to be restored is judged, and what of it is lacking is told.
 author: The workshop's maintainers
 """
 

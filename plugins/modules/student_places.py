@@ -21,10 +21,12 @@ options:
   purpose:
     description:
       - What the places are for. To C(use) one, any that is there may be named, and none is the room's own.
-      - To C(make) some, they are named by O(students) or O(student), and need not be there.
+      - To C(make) some, they are named by O(students) or O(student), and need not be there; a namespace of somebody
+        else's with such a name ends the task.
       - To C(change) some, students that are there must be named.
+      - To C(remove) some, likewise; those too of whom only files are left, because a removal was killed.
     type: str
-    choices: [use, make, change]
+    choices: [use, make, change, remove]
     default: use
 extends_documentation_fragment:
   - istio_games.workshop.places.register
@@ -61,5 +63,9 @@ students:
   description: Every student's place, in the same form.
   type: list
   elements: dict
+  returned: success
+all:
+  description: Whether O(student) is C(all), however it was typed.
+  type: bool
   returned: success
 """

@@ -137,6 +137,18 @@ BY_API: dict[str, Asked] = {
     "take another's address": make("Service", "v1", {"externalIPs": ["192.0.2.1"], "ports": [{"port": 80}]}),
     "name another's service as one's own": make("Service", "v1", {"type": "ExternalName", "externalName": OTHERS_HOST}),
     "make a volume of a node's directory": make("PersistentVolume", "v1", {"hostPath": {"path": "/"}}, where=""),
+    "keep every stage out of the place": make("Lease", "coordination.k8s.io/v1", {"holderIdentity": "me"}),
+    "call a thing another's": kubectl(
+        'patch deployment aleph-v01 -n OWN -p {"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"ConfigMap",'
+        '"name":"kube-root-ca.crt","uid":"none"}]}}',
+        POLICY,
+    ),
+    "bind connections to the door": route(
+        http=[], tcp=[{"match": [{"gateways": ["door/door"]}], "route": [{"destination": {"host": "mongo"}}]}]
+    ),
+    "fill the door's proxy": make(
+        "DestinationRule", ISTIO, {"host": "front", "subsets": [{"name": f"v{number}"} for number in range(50)]}, POLICY
+    ),
     "judge what others write": kubectl("get validatingwebhookconfigurations"),
     "keep an object for ever": make(
         "VirtualService",

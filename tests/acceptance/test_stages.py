@@ -208,18 +208,14 @@ def test_bad_input_is_one_sentence_and_changes_nothing(
 
 
 def with_kubeconfig(room: Room, pattern: str, replacement: str) -> Played:
-    """Try the room's kubeconfig, changed."""
-    source = (room.state / "kubeconfig").read_text()
-    changed = room.state / "changed-kubeconfig"
-    changed.write_text(re.sub(pattern, replacement, source))
-    changed.chmod(0o600)
+    """Play a stage while the room's kubeconfig is changed."""
+    kubeconfig = room.state / "kubeconfig"
+    source = kubeconfig.read_text()
+    kubeconfig.write_text(re.sub(pattern, replacement, source))
     try:
-        return room.play(
-            "rollout.yml", "-e", "weight=50", "-e", f"workshop_kubeconfig={changed}",
-            "-e", "workshop_node_address=127.0.0.1", "-e", '{"workshop_images": {"ferretdb": "none", "redis": "none"}}',
-        )  # fmt: skip
+        return room.play("rollout.yml", "-e", "weight=50")
     finally:
-        changed.unlink()
+        kubeconfig.write_text(source)
 
 
 def test_a_cluster_that_does_not_answer_is_named(busy: Room) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,11 +77,15 @@ def kinds(api: Api) -> Iterator[Kind]:
                 yield Kind(group, version, resource["name"], resource["kind"])
 
 
-def is_made_by_itself(found: Found) -> bool:
-    """Tell whether the cluster or a controller has made an object, and takes it away with what it belongs to."""
+def is_made_by_itself(found: Found, by_people: Collection[str] = ()) -> bool:
+    """Tell whether the cluster or a controller has made an object, and takes it away with what it belongs to.
+
+    Args:
+        by_people: kinds that people make, who may write any owner into them.
+    """
     metadata = found.item["metadata"]
     return bool(
-        metadata.get("ownerReferences")
+        (metadata.get("ownerReferences") and found.kind not in by_people)
         or found.kind in _MADE_BY_ITSELF_KINDS
         or (found.kind, metadata["name"]) in _MADE_BY_ITSELF
         or found.item.get("type") == "kubernetes.io/service-account-token"

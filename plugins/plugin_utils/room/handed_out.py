@@ -19,6 +19,14 @@ ACCOUNT = "student"
 
 def student_of(kubeconfig: str) -> str:
     """Name the student whose kubeconfig a file is; empty if it is nobody's, or no kubeconfig."""
+    return account_of(kubeconfig)[0]
+
+
+def account_of(kubeconfig: str) -> tuple[str, str]:
+    """Give the student whose kubeconfig a file is, and the uid of the account that its token is for; else empty texts.
+
+    An account that was made anew has another uid, and the API server takes no token of the old one.
+    """
     try:
         found = yaml.safe_load(Path(kubeconfig).expanduser().read_text())
         context = _named(found["contexts"], found["current-context"])["context"]
@@ -26,9 +34,10 @@ def student_of(kubeconfig: str) -> str:
         payload = str(token).split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         _, kind, namespace, account = claims["sub"].split(":")
+        uid = str(claims.get("kubernetes.io", {}).get("serviceaccount", {}).get("uid", ""))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, yaml.YAMLError):
-        return ""
-    return namespace if (kind, account) == ("serviceaccount", ACCOUNT) else ""
+        return "", ""
+    return (namespace, uid) if (kind, account) == ("serviceaccount", ACCOUNT) else ("", "")
 
 
 def refusal(kubeconfig: str, playbook: str = "") -> str:

@@ -170,7 +170,8 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
     """Give the places that a command is for.
 
     Args:
-        purpose: `use` (any, or else the room's own), `make` (new ones too) or `change` (students that are there).
+        purpose: `use` (any, or else the room's own), `make` (new ones too), `change` or `remove` (students that are
+            there).
         student: -e student=..., None when it was not typed.
         students: -e students=..., None when it was not typed.
         there: the room's places, its own first.
@@ -186,7 +187,7 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
         if student is None:
             raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {ALL}.")
         found = select(student, there)
-        if purpose == "change" and (own := [place.name for place in found if place.own]):
+        if purpose in ("change", "remove") and (own := [place.name for place in found if place.own]):
             raise PlaceError(f"{own[0]} is the room's own place, and no student's: leave it out.")
         return found
     if (student is None) == (students is None):
@@ -195,6 +196,11 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
     known = {place.name: place for place in there}
     wanted = names(student if students is None else students, [place.name for place in there if place.own])
     return [known.get(name) or of_student(name, state_dir) for name in wanted]
+
+
+def is_everybody(wanted: Any) -> bool:
+    """Tell whether -e student=... says `all`, however that was typed."""
+    return isinstance(wanted, (str, list, tuple)) and _listed(wanted) == [ALL]
 
 
 def has_expired(place: Place, now: str = "") -> bool:

@@ -67,8 +67,15 @@ MUST = (
 MUST_NOT = (
     *_rights("get", "secrets", f"rolebindings.{RBAC}"),
     *_rights("create", "pods", "services", "secrets", "serviceaccounts/token", "jobs.batch"),
+    *_rights("create", "pods/attach", "configmaps", "serviceaccounts", "persistentvolumeclaims"),
+    *_rights("create", "statefulsets.apps", "daemonsets.apps", "cronjobs.batch", "ingresses.networking.k8s.io"),
     *_rights("create", f"rolebindings.{RBAC}", f"roles.{RBAC}", "networkpolicies.networking.k8s.io"),
     *_rights("create", *(f"{kind}.{ISTIO}" for kind in ("gateways", "serviceentries", "envoyfilters", "sidecars"))),
+    *_rights("create", f"workloadentries.{ISTIO}", "wasmplugins.extensions.istio.io"),
+    *_rights("create", *(f"{kind}.security.istio.io" for kind in ("authorizationpolicies", "peerauthentications"))),
+    *_rights("patch", *(f"{kind}.security.istio.io" for kind in ("authorizationpolicies", "peerauthentications"))),
+    *_rights("patch", f"sidecars.{ISTIO}", f"roles.{RBAC}", f"rolebindings.{RBAC}"),
+    *_rights("patch", "pods", "services", "networkpolicies.networking.k8s.io"),
     *_rights("patch", "pods/ephemeralcontainers", "resourcequotas", "limitranges", "namespaces"),
     *_rights("delete", "networkpolicies.networking.k8s.io", "namespaces", "resourcequotas"),
     *_rights("get", "pods/proxy", "services/proxy"),
@@ -79,6 +86,11 @@ MUST_NOT = (
     *_rights("bind", f"clusterroles.{RBAC}", namespace=EVERY),
     *_rights("create", "namespaces", "certificatesigningrequests.certificates.k8s.io", namespace=EVERY),
     *_rights("list", "pods", "secrets", namespace="kube-system"),
+    *_rights(
+        "create",
+        *("mutatingwebhookconfigurations", "validatingwebhookconfigurations", "validatingadmissionpolicies"),
+        namespace=EVERY,
+    ),
 )
 
 

@@ -2,7 +2,8 @@
 """A student's work in one file: stages, own objects and devices, with a manifest by which it is judged before use.
 
 A gzipped tar archive of three members: manifest.json (schema, whose it is, sha256 of the others), objects.json and
-devices.json. What is read from one is believed in nothing: sizes, sums, shapes and versions are looked at first.
+devices.json. What is read from one is believed in nothing: sizes, sums, shapes and versions are looked at first, and of
+an object what we write is taken, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import hashlib
 import io
 import json
 import os
+import re
 import tarfile
+import zlib
+from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import p
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 
 SCHEMA = "istio-workshop/archive/1"
-MANIFEST, OBJECTS, DEVICES = "manifest.json", "objects.json", "devices.json"
+MANIFEST, OBJECTS, DEVICES = MEMBERS = ("manifest.json", "objects.json", "devices.json")
 # More than a student makes by hand; a file of somebody else's must not fill the memory.
 MOST_BYTES = 64 * 2**20
 # What a student can make (roles/student/templates/access.yml.j2), with the API that has it.
@@ -32,7 +36,12 @@ OWN_KINDS = {
     "DestinationRule": "/apis/networking.istio.io/v1/namespaces/{}/destinationrules",
     "VirtualService": "/apis/networking.istio.io/v1/namespaces/{}/virtualservices",
 }
-_DEVICE: dict[str, type | tuple[type, ...]] = {"name": str, "uid": int, "type": str, "price": (int, float)}
+# What the API server keeps of an object, and what is ours of its metadata, is no part of somebody's work.
+_KEPT = ("labels", "annotations")
+_OBJECT_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+# As a backend takes it (services/common/device_backend/device.py); a truth value is no number.
+_DEVICE: dict[str, tuple[type, ...]] = {"name": (str,), "uid": (int,), "type": (str,), "price": (int, float)}
+_LONGEST_TEXT, _LARGEST_UID, _LARGEST_PRICE = 50, 2**63 - 1, 1.7e308
 
 
 class ArchiveError(WorkshopError, ValueError):
@@ -64,11 +73,20 @@ class Work:
 
 
 def write(path: Path, work: Work) -> None:
-    """Write an archive, for its owner's eyes alone, whole or not at all."""
+    """Write an archive, for its owner's eyes alone, whole or not at all.
+
+    Raises:
+        ArchiveError: it would be one that is not read again.
+    """
     members = {
         OBJECTS: _json({"stages": work.stages, "own": work.own}),
         DEVICES: _json(work.devices),
     }
+    if sum(map(len, members.values())) > MOST_BYTES - 2**20:  # what else is in it takes less
+        raise ArchiveError(
+            f"The work of {work.student} is more than the {MOST_BYTES // 2**20 - 1} MiB that an archive holds: remove "
+            "devices that nobody needs."
+        )
     manifest = {
         "schema": SCHEMA,
         "student": work.student,
@@ -111,16 +129,36 @@ def read(path: Path, tags: Mapping[str, Collection[str]]) -> Work:
         if not isinstance(sums, dict) or hashlib.sha256(members.get(name, b"")).hexdigest() != sums.get(name):
             raise ArchiveError(f"{path} was changed or cut: its {name} is not the one that its manifest names.")
     objects, devices = _object(path, members, OBJECTS), _object(path, members, DEVICES)
-    work = Work(
-        str(manifest.get("student")),
-        str(manifest.get("room")),
-        str(manifest.get("made")),
-        objects.get("stages") or {},
-        list(objects.get("own") or []),
-        devices,
-    )
+    fields: dict[str, Any] = {name: manifest.get(name) for name in ("student", "room", "made")}
+    fields |= {name: objects.get(name) for name in ("stages", "own")}
+    work = Work(**fields, devices=devices)
     _judge(path, work, tags)
-    return work
+    return replace(work, own=[object_of(item["kind"], item) for item in work.own])
+
+
+def object_of(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what somebody wrote of an object of OWN_KINDS."""
+    metadata = item["metadata"]
+    _, _, *version = OWN_KINDS[kind].partition("/namespaces/")[0].split("/")
+    return {
+        "apiVersion": "/".join(version),
+        "kind": kind,
+        "metadata": {"name": metadata["name"], **{key: metadata[key] for key in _KEPT if metadata.get(key)}},
+        "spec": item.get("spec"),
+    }
+
+
+def is_device(device: Any) -> bool:
+    """Tell whether a backend would take a device."""
+    return bool(
+        isinstance(device, dict)
+        and device.keys() == _DEVICE.keys()
+        and all(type(device[name]) in kinds for name, kinds in _DEVICE.items())
+        and all(0 < len(device[name]) <= _LONGEST_TEXT for name in ("name", "type"))
+        and "/" not in device["name"]
+        and abs(device["uid"]) <= _LARGEST_UID
+        and abs(device["price"]) <= _LARGEST_PRICE
+    )
 
 
 def _unpacked(path: Path) -> dict[str, bytes]:
@@ -132,16 +170,18 @@ def _unpacked(path: Path) -> dict[str, bytes]:
         if len(unpacked) > MOST_BYTES:
             raise ArchiveError(f"{path} holds more than {MOST_BYTES // 2**20} MiB: it is no student's work.")
         with tarfile.open(fileobj=io.BytesIO(unpacked)) as tar:
-            files = {member.name: tar.extractfile(member) for member in tar if member.isfile()}
+            # One with holes says for itself how large it is.
+            whole = [member for member in tar if member.isfile() and not member.issparse() and member.name in MEMBERS]
+            files = {member.name: tar.extractfile(member) for member in whole}
             return {name: file.read() for name, file in files.items() if file}
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise ArchiveError(f"{path} is no archive of archive.yml, or was cut ({error}): name a whole one.") from error
 
 
 def _object(path: Path, members: Mapping[str, bytes], name: str) -> dict[str, Any]:
     try:
         found = json.loads(members.get(name, b""))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise ArchiveError(f"{path} is no archive of archive.yml: it has no {name} that can be read.")
@@ -150,35 +190,69 @@ def _object(path: Path, members: Mapping[str, bytes], name: str) -> dict[str, An
 
 def _judge(path: Path, work: Work, tags: Mapping[str, Collection[str]]) -> None:
     """See that an archive says what can be restored here."""
-    if not places.NAME.fullmatch(work.student):
+    if not isinstance(work.student, str) or not places.NAME.fullmatch(work.student):
         raise ArchiveError(f"{path} is of a student named {work.student!r}, which is no student's name.")
+    if strange := _misshapen(work):
+        raise ArchiveError(f"{path} is no archive of archive.yml: what it has of {strange} is not as that writes it.")
     for service in {*work.stages, *work.devices}:
         if service not in tags:
             raise ArchiveError(f"{path} has the service {service!r}, but this room's are: {', '.join(sorted(tags))}.")
     for service, record in work.records.items():
-        named = {*record.tags, *record.previous}
+        before = record.before.previous if record.before else ()
+        named = {*record.tags, *record.previous, *before}
         if unknown := sorted(named - {*tags[service]}):
             raise ArchiveError(
-                f"{path} has {service} at the version {', '.join(unknown)}, but there is only "
+                f"{path} has {service} at the version {', '.join(map(_plain, unknown))}, but there is only "
                 f"{', '.join(tags[service])} here: restore it into a room that has it."
             )
     if lost := sorted({*work.stages} - {*work.records}):
         raise ArchiveError(f"{path} has no stage of {', '.join(lost)} that can be read.")
-    for item in work.own:
-        if not isinstance(item, dict) or item.get("kind") not in OWN_KINDS or not _name(item):
-            raise ArchiveError(f"{path} has an object that no student can make.")
+    if not all(map(_is_own, work.own)):
+        raise ArchiveError(f"{path} has an object that no student can make.")
+    _refuse_twice(path, "", [f"{item['kind']} {item['metadata']['name']}" for item in work.own])
     for service, devices in work.devices.items():
-        if not isinstance(devices, list) or not all(map(_is_device, devices)):
+        if not all(map(is_device, devices)):
             raise ArchiveError(f"{path} has a device of {service} that is none.")
+        _refuse_twice(path, f"{service}'s ", [device["name"] for device in devices])
 
 
-def _name(item: Mapping[str, Any]) -> str:
-    metadata = item.get("metadata")
-    return str(metadata.get("name") or "") if isinstance(metadata, dict) else ""
+def _misshapen(work: Work) -> str:
+    """Name the first part of an archive that is of another kind than what is written; empty if none is."""
+    shapes = {
+        "its room": isinstance(work.room, str) and work.room.isprintable(),
+        "its time": isinstance(work.made, str) and work.made.isprintable(),
+        "stages": isinstance(work.stages, dict) and all(map(_is_texts, work.stages.values())),
+        "own objects": isinstance(work.own, list),
+        "devices": all(isinstance(devices, list) for devices in work.devices.values()),
+    }
+    return next((name for name, good in shapes.items() if not good), "")
 
 
-def _is_device(device: Any) -> bool:
-    return isinstance(device, dict) and all(isinstance(device.get(name), kind) for name, kind in _DEVICE.items())
+def _is_own(item: Any) -> bool:
+    """Tell whether a student could have made an object."""
+    metadata = item.get("metadata") if isinstance(item, dict) else None
+    return bool(
+        isinstance(metadata, dict)
+        and isinstance(item.get("kind"), str)
+        and item["kind"] in OWN_KINDS
+        and isinstance(metadata.get("name"), str)
+        and _OBJECT_NAME.fullmatch(metadata["name"])
+        and all(_is_texts(metadata.get(key) or {}) for key in _KEPT)
+        and isinstance(item.get("spec"), dict)
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+def _refuse_twice(path: Path, of: str, names: list[str]) -> None:
+    if twice := sorted(name for name, number in Counter(names).items() if number > 1):
+        raise ArchiveError(f"{path} has {of}{', '.join(map(_plain, twice[:5]))} more than once.")
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else repr(text)
 
 
 def _json(data: Any) -> bytes:

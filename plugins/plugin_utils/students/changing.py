@@ -23,6 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     register,
     sleeping,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class, Say
 
 # A pod that is thrown away gets this long.
@@ -51,9 +52,11 @@ def suspend(api: Api, place: Place, room: str, say: Say) -> Place:
     """Let none of a place's pods run; each Deployment bears how many it had."""
     making.refuse_others(api, place, room)
     namespace = place.namespace
+    asleep = places.changed(place, state=sleeping.SUSPENDED, cause="")
+    # First: half asleep it is not ready. It sleeps when it bears no cause any more.
+    register.note(api, places.changed(asleep, cause="It is being put to sleep."))
     sleeping.begin(api, namespace, place.name, room)
     Waiting(api, say).until(lambda: {"its pods": _ended(api, namespace)}, EMPTY_SECONDS)
-    asleep = places.changed(place, state=sleeping.SUSPENDED, cause="")
     register.note(api, asleep)
     return asleep
 
@@ -61,18 +64,10 @@ def suspend(api: Api, place: Place, room: str, say: Say) -> Place:
 def resume(api: Api, place: Place, course: Class, outside: Container, say: Say) -> Place:
     """Let a place's pods run as they did, and prove it, whatever stage it is at."""
     making.refuse_others(api, place, course.room)
-    namespace = place.namespace
     # First: whoever's time is over would be put to sleep again.
     place = places.changed(making.with_credentials(api, place, course), state="making", cause="")
     register.note(api, place)
-    api.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{sleeping.ASLEEP}")
-    running = []
-    path = sleeping.deployments(namespace)
-    for item in api.items(path):
-        if changes := sleeping.woken(item):
-            item = api.merge(f"{path}/{item['metadata']['name']}", changes)
-        if item["spec"].get("replicas", 1):
-            running.append(item["metadata"]["name"])
+    running = sleeping.end(api, place.namespace)
     say(f"its kubeconfig is good until {place.expires}")
     return making.prove(api, place, course, outside, running, say, fresh=False)
 
@@ -102,7 +97,7 @@ def _empty(api: Api, namespace: str, stays: Callable[[contents.Found], bool], sa
     """Delete what is in a namespace, whatever holds it back, and wait until pods and volumes are gone."""
     for kind in contents.kinds(api):
         for found in kind.objects(api, namespace):
-            if contents.is_made_by_itself(found) or stays(found):
+            if contents.is_made_by_itself(found, OWN_KINDS) or stays(found):
                 continue
             if found.item["metadata"].get("finalizers") and found.kind != "PersistentVolumeClaim":
                 _let_go(api, found.path)
@@ -148,5 +143,5 @@ def leftovers(state_dir: str, there: Collection[str]) -> Iterator[Place]:
     """Give the places of which only files on the controller are left: a removal was killed."""
     directory = Path(state_dir) / places.STUDENTS
     for path in sorted(directory.iterdir()) if directory.is_dir() else []:
-        if path.is_dir() and path.name not in there:
+        if path.is_dir() and path.name not in there and places.NAME.fullmatch(path.name):
             yield places.of_student(path.name, state_dir)

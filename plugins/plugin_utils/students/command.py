@@ -90,15 +90,13 @@ class Command:
     def todo(self) -> list[Place]:
         """The places that are not as it was asked for."""
         there = {place.name: place for place in self._read() if not place.own}
-        for place in changing.leftovers(self._asked.state_dir, there):
-            there.setdefault(place.name, place)
         wanted = [there.get(name) or places.of_student(name, self._asked.state_dir) for name in self._asked.names]
         return [place for place in wanted if not self._is_done(place)]
 
     def _is_done(self, place: Place) -> bool:
         if self._asked.work == "make":
-            return place.state == "suspended" or (place.state == "ready" and credentials.lasts(place))
-        return DONE.get(self._asked.work) == place.state
+            return place.state == "suspended" or (place.state == "ready" and credentials.lasts(self._api, place))
+        return DONE.get(self._asked.work) == place.state and not place.cause
 
     def run(self) -> None:
         """Do it, and write the class down as it goes."""
@@ -160,6 +158,13 @@ class Command:
         return renewed
 
     def _done(self, outcome: Outcome) -> None:
+        """Write down what became of a place; what cannot be written hinders no other."""
+        try:
+            self._note(outcome)
+        except WorkshopError as error:
+            self._say(f"{outcome.place.name}: what became of it is not written down: {error}")
+
+    def _note(self, outcome: Outcome) -> None:
         """Write down what became of a place; why it failed, on its namespace."""
         there = self._read()
         if outcome.cause:

@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT, account_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 
 # Who comes with less than this left gets a new one.
@@ -31,13 +31,16 @@ def text_of(time: datetime) -> str:
     return time.strftime(TIME)
 
 
-def lasts(place: Place, clock: Callable[[], datetime] = now) -> bool:
-    """Tell whether a place's kubeconfig is there, and good for a while yet."""
+def lasts(api: Api, place: Place, clock: Callable[[], datetime] = now) -> bool:
+    """Tell whether a place's kubeconfig is there, whole, of the account that is there now, and good for a while yet."""
     try:
         expires = datetime.strptime(place.expires, TIME).replace(tzinfo=UTC)
     except ValueError:
         return False
-    return Path(place.kubeconfig).is_file() and expires - clock() > LEAST
+    if expires - clock() <= LEAST:
+        return False
+    account = api.find(f"/api/v1/namespaces/{place.namespace}/serviceaccounts/{ACCOUNT}")
+    return account is not None and account_of(place.kubeconfig) == (place.namespace, account["metadata"]["uid"])
 
 
 def hand_out(api: Api, place: Place, admin: Mapping[str, Any], hours: int) -> str:

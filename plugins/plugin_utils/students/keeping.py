@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -17,15 +18,20 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forw
     PortForward,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS, Work
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import (
+    OWN_KINDS,
+    Work,
+    is_device,
+    object_of,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import is_edited
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours, staged_services
 
 ROUTES = {"VirtualService", "DestinationRule"}
-# What the API server keeps of an object, and what is ours of its metadata, is no part of somebody's work.
-KEPT = ("labels", "annotations")
 PAGE = 1000
+# A student may have put something else in a backend's place, which tells devices without end.
+DEVICES_SECONDS = 120.0
 
 Services = Sequence[Mapping[str, Any]]
 
@@ -50,9 +56,9 @@ def work_of(api: Api, place: Place, services: Services, deployments: Collection[
                 notes = item["metadata"].get("annotations") or {}
                 stages[name] = {key: value for key, value in notes.items() if key.startswith(PREFIX)}
             if kind in ROUTES and is_edited({"kind": kind, **item}):
-                own.append(_stripped(kind, item))
+                own.append(object_of(kind, item))
             if kind == "Deployment" and name not in deployments:
-                own.append(_stripped(kind, item))
+                own.append(object_of(kind, item))
     devices = {name: _devices(api, place.namespace, data) for name, data in staged.items()}
     return Work(place.name, room, made, stages, own, devices)
 
@@ -79,27 +85,27 @@ def refuse_used(api: Api, place: Place, services: Services, work: Work) -> None:
         )
 
 
-def restore_devices(api: Api, place: Place, services: Services, work: Work) -> int:
-    """Add the devices that are not there yet; give how many."""
+def restore_devices(api: Api, place: Place, services: Services, work: Work, check_mode: bool) -> int:
+    """Add the devices that are not there yet, but in check mode; give how many."""
     added = 0
     for service, data in staged_services(services).items():
         there = {each["name"] for each in _devices(api, place.namespace, data)}
         missing = [each for each in work.devices.get(service, []) if each["name"] not in there]
-        for device in missing:
+        for device in [] if check_mode else missing:
             with _Backend(api, place.namespace, data) as backend:
                 backend.post("/devices", device)
-            added += 1
+        added += len(missing)
     return added
 
 
-def restore_own(api: Api, place: Place, work: Work) -> tuple[list[str], list[str]]:
-    """Make a student's own objects with the student's own rights, so that an archive makes nothing else.
+def restore_own(api: Api, place: Place, work: Work, check_mode: bool) -> tuple[list[str], list[str]]:
+    """Make a student's own objects, but in check mode, with the student's own rights: an archive makes nothing else.
 
     Args:
         api: by the student's kubeconfig.
 
     Returns:
-        The objects that were made or written, and a sentence for each that was refused.
+        The objects that were made or written (in check mode, would be), and a sentence for each that was refused.
     """
     made, refused = [], []
     for item in work.own:
@@ -108,28 +114,24 @@ def restore_own(api: Api, place: Place, work: Work) -> tuple[list[str], list[str
         body = {**item, "metadata": {**item["metadata"], "namespace": place.namespace}}
         try:
             live = api.find(f"{path}/{name}")
-            if live is None:
-                api.create(path, body)
-            elif live.get("spec") == item.get("spec"):
+            if live and live.get("spec") == item.get("spec"):
                 continue
-            else:
-                api.merge(f"{path}/{name}", {"spec": item.get("spec")})
+            if live is None and not check_mode:
+                api.create(path, body)
+            elif live and not check_mode:
+                api.merge(f"{path}/{name}", {"spec": _changes(live.get("spec"), item.get("spec"))})
             made.append(f"{kind} {name}")
         except KubernetesError as error:
             refused.append(f"{kind} {name} was not restored: {error}")
     return made, refused
 
 
-def _stripped(kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what somebody wrote of an object."""
-    metadata = item["metadata"]
-    versions = {"Deployment": "apps/v1"}
-    return {
-        "apiVersion": versions.get(kind, "networking.istio.io/v1"),
-        "kind": kind,
-        "metadata": {"name": metadata["name"], **{key: metadata[key] for key in KEPT if metadata.get(key)}},
-        "spec": item.get("spec"),
-    }
+def _changes(live: Any, wanted: Any) -> Any:
+    """Give the merge patch (RFC 7386) that makes one value of another."""
+    if not isinstance(live, Mapping) or not isinstance(wanted, Mapping):
+        return wanted
+    gone = dict.fromkeys(live.keys() - wanted.keys())
+    return {**gone, **{key: _changes(live.get(key), value) for key, value in wanted.items()}}
 
 
 class _Backend(PortForward):
@@ -151,12 +153,17 @@ def _devices(api: Api, namespace: str, data: Mapping[str, Any]) -> list[dict[str
     """Read every device of a backend, page by page."""
     found: list[dict[str, Any]] = []
     after: str | None = ""
+    deadline = time.monotonic() + DEVICES_SECONDS
     try:
         while after is not None:
+            if time.monotonic() > deadline:
+                raise ValueError(f"it names further ones after {DEVICES_SECONDS:g} s")
             with _Backend(api, namespace, data) as backend:
                 page = json.loads(backend.get(f"/devices?limit={PAGE}&after={quote(after, safe='')}"))
             found += page["devices"]
             after = page["next"]
-    except (PodUnreachableError, ValueError, KeyError) as error:
+        if not all(map(is_device, found)):
+            raise ValueError("it names something that is no device")
+    except (PodUnreachableError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkshopError(f"{data['name']} in {namespace} does not tell its devices: {error}") from error
     return found

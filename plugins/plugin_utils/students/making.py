@@ -24,6 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     objects,
     proof,
     register,
+    sleeping,
 )
 
 QUOTA_SECONDS, PAGE_SECONDS = 30.0, 30.0
@@ -72,6 +73,8 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
     """
     refuse_others(api, place, course.room)
     wait_for_leaving(api, Waiting(api, say), [place.namespace])
+    if api.find(f"/api/v1/namespaces/{place.namespace}"):  # it may have been on its way to sleep
+        sleeping.end(api, place.namespace)
     begun = places.changed(place, state="making", cause="", made=place.made or credentials.text_of(credentials.now()))
     wanted = objects.of_place(course.manifests, begun, course.room)
     deployments = [item for item in wanted if item["kind"] == "Deployment"]
@@ -87,7 +90,7 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
 
 def with_credentials(api: Api, place: Place, course: Class) -> Place:
     """Give a place whose kubeconfig lasts."""
-    if credentials.lasts(place):
+    if credentials.lasts(api, place):
         return place
     return places.changed(place, expires=credentials.hand_out(api, place, course.admin, course.hours))
 
@@ -133,16 +136,30 @@ def refuse_others(api: Api, place: Place, room: str) -> None:
         WorkshopError: it is somebody else's.
     """
     found = api.find(f"/api/v1/namespaces/{place.namespace}")
+    if said := _not_its(found, place, room):
+        raise WorkshopError(said)
+
+
+def refuse_taken(api: Api, wanted: Sequence[Place], room: str) -> None:
+    """Refuse places of which one's namespace is somebody else's, before anything is made.
+
+    Raises:
+        WorkshopError: a sentence for each.
+    """
+    there = {item["metadata"]["name"]: item for item in api.items("/api/v1/namespaces")}
+    if said := [text for place in wanted if (text := _not_its(there.get(place.namespace), place, room))]:
+        raise WorkshopError("\n".join([*said, "Nothing was changed."]))
+
+
+def _not_its(found: Mapping[str, Any] | None, place: Place, room: str) -> str:
+    """Say that a namespace is not this student's of this room; empty if it is, or is not there."""
     if found is None:
-        return
+        return ""
     if not is_ours(found, room):
-        raise WorkshopError(
-            f"The namespace {place.namespace} is {owner(found)}: give the student another name, or remove it first."
-        )
-    if register.STUDENT not in (found["metadata"].get("labels") or {}):
-        raise WorkshopError(
-            f"The namespace {place.namespace} is the room's own, and no student's: give the student another name."
-        )
+        return f"The namespace {place.namespace} is {owner(found)}: give the student another name, or remove it first."
+    if (found["metadata"].get("labels") or {}).get(register.STUDENT) != place.name:
+        return f"The namespace {place.namespace} is the room's own, and no student's: give the student another name."
+    return ""
 
 
 def _wait_for_quota(api: Api, namespace: str, say: Say) -> None:

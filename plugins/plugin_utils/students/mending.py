@@ -24,6 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import IMAGE
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.writer import keep_copy
@@ -133,7 +134,7 @@ class Mending:
         ours |= {("Deployment", name) for name in self._versions}
         for kind in contents.kinds(self._api):
             for found in kind.objects(self._api, self._namespace):
-                if contents.is_made_by_itself(found) or (found.kind, _name(found.item)) in ours:
+                if (found.kind, _name(found.item)) in ours or contents.is_made_by_itself(found, OWN_KINDS):
                     continue
                 if found.kind in IN_THE_WAY:
                     keep_copy(

@@ -25,13 +25,21 @@ def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
         state_dir: the room's directory on the controller.
     """
     students = api.items("/api/v1/namespaces", labelSelector=f"{ROOM}={room},{STUDENT}")
-    found = (place_of(item, state_dir) for item in students if is_managed(item))
+    found = (place_of(item, state_dir) for item in students if is_managed(item) and _is_its_own(item))
     return [places.of_room(namespace, state_dir), *sorted(found, key=lambda place: place.name)]
 
 
+def _is_its_own(item: Mapping[str, Any]) -> bool:
+    """Tell whether a namespace bears its own name: whose label somebody has written is nobody's, and no directory."""
+    metadata = item["metadata"]
+    return bool(metadata["labels"][STUDENT] == metadata["name"] and places.NAME.fullmatch(metadata["name"]))
+
+
 def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
-    """Give the place that a namespace is; one that bears no state was never finished."""
+    """Give the place that a namespace is; one that bears no state was never finished, and one that goes is none."""
     place = places.of_student(item["metadata"]["labels"][STUDENT], state_dir)
+    if item["metadata"].get("deletionTimestamp"):
+        return places.changed(place, cause="Its namespace is being deleted.")
     kept = {name: value for name, value in sleeping.noted(item).items() if name in _NOTED}
     if kept.get("state") not in places.STATES:
         kept.pop("state", None)

@@ -9,6 +9,7 @@ imports nothing else.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ PLACE = f"{PREFIX}place"
 # On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
 REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
 SUSPENDED = "suspended"
+NUMBER = re.compile("[1-9][0-9]{0,2}", re.ASCII)
 
 
 class Cluster(Protocol):
@@ -33,6 +35,13 @@ class Cluster(Protocol):
 
     def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Apply a manifest on the server's side."""
+
+
+class Waking(Cluster, Protocol):
+    """What is needed to wake a place besides, which the Job does not."""
+
+    def delete(self, path: str) -> None:
+        """Delete an object; one that is gone already is fine."""
 
 
 def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
@@ -52,6 +61,18 @@ def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
             cluster.merge(f"{path}/{item['metadata']['name']}", {**had, "spec": {"replicas": 0}})
 
 
+def end(cluster: Waking, namespace: str) -> list[str]:
+    """Let a place's pods run as they did; name the Deployments that do."""
+    cluster.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
+    running, path = [], deployments(namespace)
+    for item in cluster.items(path):
+        if changes := woken(item):
+            item = cluster.merge(f"{path}/{item['metadata']['name']}", changes)
+        if item["spec"].get("replicas", 1):
+            running.append(item["metadata"]["name"])
+    return running
+
+
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the changes with which a Deployment runs as it did; None if it did not sleep."""
     had = (deployment["metadata"].get("annotations") or {}).get(REPLICAS)
@@ -59,7 +80,8 @@ def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     changes: dict[str, Any] = {"metadata": {"annotations": {REPLICAS: None}}}
     if not deployment["spec"].get("replicas", 1):
-        changes["spec"] = {"replicas": int(had)}
+        # Its student may have written something else there.
+        changes["spec"] = {"replicas": int(had) if NUMBER.fullmatch(had) else 1}
     return changes
 
 

@@ -20,6 +20,7 @@ from flask import Flask
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import WSGITask
 
@@ -36,6 +37,17 @@ REFUSING_THREADS = 8
 # More wait in the kernel's queue until others are closed. poll() has no limit of its own.
 MAX_CONNECTIONS = 4096
 LOOP_SECONDS = 1.0
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Reads a request's beginning."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Refuse one to no host, or to several: proxies before it may read another (RFC 9112, section 3.2)."""
+        super().parse_header(header_plus)
+        host = self.headers.get("HOST", "")
+        if "," in host or (self.version == "1.1" and "HOST" not in self.headers):
+            raise ParsingError("A request has one Host header")
 
 
 class ClosingTask(WSGITask):  # type: ignore[misc]
@@ -68,6 +80,7 @@ class RefusedTask(ClosingTask):
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection. After a refusal it reads on until the client is done: else a reset could overtake the answer."""
 
+    parser_class = Parser
     task_class = ClosingTask
     error_task_class = RefusedTask
     refused = False

@@ -131,6 +131,8 @@ TOO_LONG = "The body is longer than 16384 bytes, the most that a request may sen
         ),
         ([b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"], 431, "The headers, cookies included, are"),
         ([b"GET / HTTP/1.1\r\nno header\r\n\r\n"], 400, "This is no HTTP request that a service here can read: "),
+        ([b"GET / HTTP/1.1\r\n\r\n"], 400, "This is no HTTP request that a service here can read: "),
+        ([b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"], 400, "This is no HTTP request that a service here can"),
         ([b"\x00\x01\x02\r\n\r\n"], 400, "This is no HTTP request that a service here can read: "),
     ],
 )

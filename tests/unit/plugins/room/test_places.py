@@ -161,3 +161,11 @@ def test_who_has_expired_can_be_meant() -> None:
     ]
     assert [place.name for place in places.select("expired", there, "2026-11-26T17:00:00Z")] == ["anna"]
     assert places.select("expired", there, "2026-11-25T00:00:00Z") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "everybody"),
+    [("all", True), (" all ", True), (["all"], True), ("all,anna", False), ("All", False), ("anna", False), (7, False)],
+)
+def test_all_is_everybody_however_it_is_typed(typed: Any, everybody: bool) -> None:
+    assert places.is_everybody(typed) is everybody

@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,16 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.recor
 
 TAGS = {"aleph": ["0.1", "0.2", "0.3"], "beth": ["0.1", "0.3"]}
 ROLLOUT = Record("rollout", "0.1", "0.3", (), 20)
+UNPROVED = Record("rollout", "0.1", "0.3", (), 20, False, Record("promote", "0.1", None, ("0.8",)))
+MINE = {"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "mine"}, "spec": {}}
+LAMP = {"name": "lamp", "uid": 7, "type": "light", "price": 1.5}
 WORK = Work(
     "anna",
     "blue",
     "20261126T160000Z",
     {"aleph": ROLLOUT.annotations, "beth": Record("promote", "0.3", None, ("0.1",)).annotations},
-    [{"apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "mine"}, "spec": {}}],
-    {"aleph": [{"name": "lamp", "uid": 7, "type": "light", "price": 1.5}], "beth": []},
+    [MINE],
+    {"aleph": [LAMP], "beth": []},
 )
 
 
@@ -61,8 +65,16 @@ def again(file: Path, change: Callable[[dict[str, Any]], Any], seal: bool = True
             tar.addfile(member, io.BytesIO(body))
 
 
-def own(item: Any) -> Callable[[dict[str, Any]], Any]:
-    return lambda members: members["objects.json"].update(own=[item])
+def own(*items: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda members: members["objects.json"].update(own=[*items])
+
+
+def named(name: str, **more: Any) -> dict[str, Any]:
+    return {**MINE, "metadata": {"name": name, **more}}
+
+
+def device(**fields: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda members: members["devices.json"].update(aleph=[{**LAMP, **fields}])
 
 
 OTHERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
@@ -89,6 +101,36 @@ OTHERS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a right": (own({"kind": "RoleBinding", "metadata": {"name": "x"}}), "an object that no student can make"),
     "no object": (own("text"), "an object that no student can make"),
     "an object without a name": (own({"kind": "Deployment", "metadata": {}}), "an object that no student can make"),
+    "an object of a kind that is none": (own({**MINE, "kind": ["Deployment"]}), "an object that no student can make"),
+    "an object with a path for a name": (own(named("../../secrets/x")), "an object that no student can make"),
+    "an object with an address for a name": (own(named("x?dryRun=All")), "an object that no student can make"),
+    "an object with labels that are none": (own(named("x", labels=["a"])), "an object that no student can make"),
+    "an object without a spec": (own({**MINE, "spec": None}), "an object that no student can make"),
+    "an object twice": (own(MINE, MINE), "has VirtualService mine more than once"),
+    "objects that are no list": (lambda m: m["objects.json"].update(own=7), "what it has of own objects is not as"),
+    "stages that are a list": (lambda m: m["objects.json"].update(stages=["aleph"]), "what it has of stages is not as"),
+    "a stage that is text": (lambda m: m["objects.json"]["stages"].update(aleph="x"), "what it has of stages is not"),
+    "no stages": (lambda m: m["objects.json"].pop("stages"), "what it has of stages is not as"),
+    "devices that are no list": (lambda m: m["devices.json"].update(aleph={}), "what it has of devices is not as"),
+    "a time that moves the cursor": (lambda m: m["manifest.json"].update(made="\x1b[2J"), "what it has of its time"),
+    "a name that is no text": (lambda m: m["manifest.json"].update(student=["anna"]), "which is no student's name"),
+    "a version to go back to that is not there": (
+        lambda m: m["objects.json"]["stages"].update(aleph=UNPROVED.annotations),
+        "has aleph at the version 0.8",
+    ),
+    "a version that moves the cursor": (
+        lambda m: m["objects.json"]["stages"]["beth"].update({"workshop.istio-games/stable": "\x1b[2J"}),
+        r"has beth at the version '\x1b[2J'",
+    ),
+    "a device with more": (device(owner="x"), "a device of aleph that is none"),
+    "a device whose number is a truth": (device(uid=True), "a device of aleph that is none"),
+    "a device whose number no database holds": (device(uid=2**63), "a device of aleph that is none"),
+    "a device without an end of its price": (device(price=float("inf")), "a device of aleph that is none"),
+    "a device whose price is no number": (device(price=float("nan")), "a device of aleph that is none"),
+    "a device without a name": (device(name=""), "a device of aleph that is none"),
+    "a device with a long name": (device(name="x" * 51), "a device of aleph that is none"),
+    "a device with a path": (device(name="a/b"), "a device of aleph that is none"),
+    "a device twice": (lambda m: m["devices.json"].update(aleph=[LAMP, LAMP]), "has aleph's lamp more than once"),
 }
 
 
@@ -114,6 +156,61 @@ def test_what_was_cut_is_seen_wherever_it_is_cut(file: Path) -> None:
         file.write_bytes(whole[:length])
         with pytest.raises(ArchiveError, match=r"or was cut|cut:|can be read"):
             archive.read(file, TAGS)
+
+
+def test_what_was_damaged_is_seen_wherever_it_is_damaged(file: Path) -> None:
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        # Of gzip's header, some bytes mean nothing.
+        with suppress(ArchiveError):
+            assert archive.read(file, TAGS) == WORK
+
+
+def test_of_an_object_what_we_write_is_taken(file: Path) -> None:
+    item = named("mine", namespace="ben", finalizers=["a/b"], ownerReferences=[{}], labels={"a": "b"})
+    again(file, own({**item, "apiVersion": "v1", "status": {}, "more": 1}))
+    (found,) = archive.read(file, TAGS).own
+    assert found == {**MINE, "metadata": {"name": "mine", "labels": {"a": "b"}}}
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_what_is_no_plain_file_is_not_read(tmp_path: Path, kind: bytes) -> None:
+    path = tmp_path / "link.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo(archive.MANIFEST)
+        member.type, member.linkname = kind, "/etc/passwd"
+        tar.addfile(member)
+    with pytest.raises(ArchiveError, match=r"has no manifest\.json that can be read"):
+        archive.read(path, TAGS)
+
+
+def test_a_file_that_says_it_is_all_holes_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    member = tarfile.TarInfo(archive.MANIFEST)
+    member.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(2**27)}
+    path = tmp_path / "holes.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member, io.BytesIO())
+    monkeypatch.setattr(tarfile.TarFile, "extractfile", lambda *_: pytest.fail("it would fill the memory"))
+    with pytest.raises(ArchiveError, match=r"has no manifest\.json that can be read"):
+        archive.read(path, TAGS)
+
+
+def test_what_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    path, body = tmp_path / "deep.tar.gz", b"[" * 200_000
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo(archive.MANIFEST)
+        member.size = len(body)
+        tar.addfile(member, io.BytesIO(body))
+    with pytest.raises(ArchiveError, match=r"has no manifest\.json that can be read"):
+        archive.read(path, TAGS)
+
+
+def test_more_than_is_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_BYTES", 2**20 + 100)
+    with pytest.raises(ArchiveError, match="The work of anna is more than"):
+        archive.write(tmp_path / "a.tar.gz", WORK)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_no_file_no_archive_and_a_bomb_are_refused(tmp_path: Path) -> None:

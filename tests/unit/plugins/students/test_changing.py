@@ -77,12 +77,45 @@ def test_who_is_killed_while_putting_it_to_sleep_forgets_nothing(there: Any, mon
     assert replicas(there) == {"front": 1, "aleph": 3, "beth": 0}
 
 
+@pytest.mark.parametrize("step", range(6))
+def test_half_asleep_it_is_not_ready(there: Any, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    register.note(there, places.changed(ANNA, state="ready"))
+    left = [step]
+
+    def mortal(write: Any) -> Any:
+        def written(*given: Any) -> Any:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return write(*given)
+
+        return written
+
+    with monkeypatch.context() as killed:
+        for name in ("merge", "apply"):
+            killed.setattr(there, name, mortal(getattr(there, name)))
+        try:
+            changing.suspend(there, ANNA, "blue", lambda _: None)
+        except KeyboardInterrupt:
+            place = register.place_of(there.objects[NAMESPACE], "/state")
+            assert (place.state, bool(place.cause)) == (("suspended", True) if step else ("ready", False))
+
+
+@pytest.mark.parametrize("had", ["", "none", "-3", "1.5", "1000000", "٣", "9" * 5000])
+def test_a_place_wakes_whatever_its_student_has_written(there: Any, monkeypatch: pytest.MonkeyPatch, had: str) -> None:
+    changing.suspend(there, ANNA, "blue", lambda _: None)
+    there.objects[f"{DEPLOYMENTS}/aleph"]["metadata"]["annotations"][sleeping.REPLICAS] = had
+    assert woken(there, monkeypatch) == ["aleph", "front"]
+    assert replicas(there)["aleph"] == 1
+
+
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
         ({}, "The namespace anna is somebody else's"),
         (owner_labels("green"), "The namespace anna is of the room green"),
         (owner_labels("blue"), "The namespace anna is the room's own, and no student's"),
+        ({**owner_labels("blue"), register.STUDENT: "ben"}, "The namespace anna is the room's own, and no student's"),
     ],
 )
 def test_what_is_no_student_s_of_this_room_is_left_alone(api: Any, labels: dict[str, str], said: str) -> None:
@@ -100,4 +133,48 @@ def test_files_of_a_place_that_is_gone_are_found(tmp_path: Path) -> None:
     for name in ("anna", "ben"):
         (tmp_path / "students" / name).mkdir(parents=True)
     (tmp_path / "students" / "file").touch()
+    (tmp_path / "students" / "lost+found").mkdir()
     assert [place.name for place in changing.leftovers(str(tmp_path), ["ben"])] == ["anna"]
+
+
+KINDS = {
+    "/api/v1": [
+        ("configmaps", "ConfigMap"),
+        ("services", "Service"),
+        ("persistentvolumeclaims", "PersistentVolumeClaim"),
+    ],
+    "/apis/apps/v1": [("deployments", "Deployment"), ("replicasets", "ReplicaSet")],
+}
+OWNER = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": "u"}]
+
+
+def test_a_place_is_emptied_whatever_its_student_has_written(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, kinds in KINDS.items():
+        resources = [
+            {"name": name, "kind": kind, "namespaced": True, "verbs": ["list", "delete"]} for name, kind in kinds
+        ]
+        there.objects[path] = {"resources": resources}
+    there.objects["/apis"] = {"groups": [{"name": "apps", "preferredVersion": {"version": "v1"}}]}
+    items = there.items
+    monkeypatch.setattr(there, "items", lambda path, **query: items(path, **query) if known(there, path) else [])
+    for path, metadata in {
+        f"{DEPLOYMENTS}/held": {"finalizers": ["example.org/never"]},
+        f"{DEPLOYMENTS}/owned": {"ownerReferences": OWNER},
+        "/apis/apps/v1/namespaces/anna/replicasets/made": {"ownerReferences": OWNER},
+        f"{NAMESPACE}/configmaps/kube-root-ca.crt": {},
+        f"{NAMESPACE}/services/front": {},
+    }.items():
+        there.put(path, metadata={**metadata, "namespace": "anna"})
+    for path in [key for key in there.objects if key.startswith(DEPLOYMENTS)]:
+        there.objects[path]["metadata"]["namespace"] = "anna"
+    changing._empty(there, "anna", lambda found: found.kind == "Service", lambda _: None)
+    left = [path for path in there.objects if path.startswith((f"{NAMESPACE}/", "/apis/apps/v1/namespaces/anna/"))]
+    assert left == [
+        "/apis/apps/v1/namespaces/anna/replicasets/made",
+        f"{NAMESPACE}/configmaps/kube-root-ca.crt",
+        f"{NAMESPACE}/services/front",
+    ]
+
+
+def known(api: Any, path: str) -> bool:
+    return any(key.rpartition("/")[0] == path for key in api.objects)

@@ -49,7 +49,7 @@ def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     monkeypatch.setattr(making, "make", make)
     monkeypatch.setattr(intruder, "intruder", nobody)
-    monkeypatch.setattr(credentials, "lasts", lambda place: place.expires != "")
+    monkeypatch.setattr(credentials, "lasts", lambda api, place: place.expires != "")
     return api
 
 
@@ -104,6 +104,33 @@ def test_one_that_sleeps_is_not_woken(there: Any, tmp_path: Path) -> None:
     there.made.clear()
     assert run(there, tmp_path).outcomes == []
     assert run(there, tmp_path, "suspend", ["student-01"]).outcomes == [], "it sleeps already"
+
+
+def test_one_that_is_half_asleep_is_put_to_sleep(there: Any, tmp_path: Path) -> None:
+    run(there, tmp_path)
+    half = places.changed(places.of_student("student-01", ""), state="suspended", cause="It is being put to sleep.")
+    register.note(there, half)
+    assert [each.said for each in run(there, tmp_path, "suspend", ["student-01"]).outcomes] == ["suspended"]
+    assert states(tmp_path)["student-01"] == ("suspended", "")
+
+
+def test_what_cannot_be_written_down_hinders_nobody(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there.broken = {name: WorkshopError("No node takes it.") for name in NAMES[:2]}
+    note, refused = register.note, list[str]()
+
+    def noted(api: Any, place: Any) -> None:
+        if place.state == "failed" and not refused:
+            refused.append(place.name)
+            raise WorkshopError("The API server is silent.")
+        note(api, place)
+
+    monkeypatch.setattr(register, "note", noted)
+    outcomes = run(there, tmp_path).outcomes
+    assert [bool(outcome.cause) for outcome in outcomes] == [True, True, False]
+    assert refused
+    assert states(tmp_path)["student-03"] == ("ready", "")
 
 
 def test_a_lost_file_is_written_again(there: Any, tmp_path: Path) -> None:

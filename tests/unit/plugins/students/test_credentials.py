@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import json
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,15 +27,26 @@ ADMIN: dict[str, Any] = {
 }
 
 
+def token(namespace: str = "anna", uid: str = "one") -> str:
+    account = {"serviceaccount": {"name": "student", "uid": uid}}
+    claims = {"sub": f"system:serviceaccount:{namespace}:student", "kubernetes.io": account}
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
+
+
 class Tokens:
-    """Gives tokens as an API server does."""
+    """Gives tokens as an API server does, for the account that is there."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Any]] = []
+        self.account: str | None = "one"
 
     def create(self, path: str, body: Any) -> dict[str, Any]:
         self.asked.append((path, body))
-        return {"status": {"token": "abc", "expirationTimestamp": "2026-11-27T12:00:00Z"}}
+        return {"status": {"token": token(), "expirationTimestamp": "2026-11-27T12:00:00Z"}}
+
+    def find(self, path: str) -> dict[str, Any] | None:
+        assert path == "/api/v1/namespaces/anna/serviceaccounts/student"
+        return {"metadata": {"uid": self.account}} if self.account else None
 
 
 def test_it_is_the_student_s_alone(tmp_path: Path) -> None:
@@ -47,7 +60,7 @@ def test_it_is_the_student_s_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert SECRET not in file.read_text()
     written = yaml.safe_load(file.read_text())
-    assert written["users"] == [{"name": "anna", "user": {"token": "abc"}}]
+    assert written["users"] == [{"name": "anna", "user": {"token": token()}}]
     assert written["contexts"][0]["context"]["namespace"] == "anna"
     assert written["clusters"][0]["cluster"] == ADMIN["clusters"][0]["cluster"]
 
@@ -73,11 +86,39 @@ def test_a_kubeconfig_without_a_cluster_is_said() -> None:
     [(timedelta(hours=2), True), (timedelta(minutes=59), False), (timedelta(hours=-2), False)],
 )
 def test_one_that_is_about_to_end_does_not_last(tmp_path: Path, left: timedelta, lasts: bool) -> None:
+    api: Any = Tokens()
     anna = places.changed(places.of_student("anna", str(tmp_path)), expires=credentials.text_of(NOON + left))
-    assert not credentials.lasts(anna, lambda: NOON), "there is no file"
-    credentials.hand_out(Tokens(), anna, ADMIN, 24)  # type: ignore[arg-type]
-    assert credentials.lasts(anna, lambda: NOON) is lasts
+    assert not credentials.lasts(api, anna, lambda: NOON), "there is no file"
+    credentials.hand_out(api, anna, ADMIN, 24)
+    assert credentials.lasts(api, anna, lambda: NOON) is lasts
+
+
+def other(namespace: str) -> Callable[[Tokens, Path], Any]:
+    made = credentials.kubeconfig(places.of_student(namespace, ""), ADMIN, token(namespace))
+    return lambda _, file: file.write_text(yaml.safe_dump(made))
+
+
+LOST: dict[str, Callable[[Tokens, Path], Any]] = {
+    "the file is gone": lambda _, file: file.unlink(),
+    "the file is empty": lambda _, file: file.write_text(""),
+    "the file was cut": lambda _, file: file.write_text(file.read_text()[:-40]),
+    "the file is no text": lambda _, file: file.write_bytes(b"\xff\x00"),
+    "the file is a directory": lambda _, file: (file.unlink(), file.mkdir()),
+    "the file is another's": other("ben"),
+    "the account is another one": lambda api, _: setattr(api, "account", "two"),
+    "the account is gone": lambda api, _: setattr(api, "account", None),
+}
+
+
+@pytest.mark.parametrize("case", LOST)
+def test_one_that_is_good_for_nothing_does_not_last(tmp_path: Path, case: str) -> None:
+    api: Any = Tokens()
+    anna = places.changed(places.of_student("anna", str(tmp_path)), expires=credentials.text_of(NOON + timedelta(1)))
+    credentials.hand_out(api, anna, ADMIN, 24)
+    assert credentials.lasts(api, anna, lambda: NOON)
+    LOST[case](api, Path(anna.kubeconfig))
+    assert not credentials.lasts(api, anna, lambda: NOON)
 
 
 def test_one_without_a_time_does_not_last(tmp_path: Path) -> None:
-    assert not credentials.lasts(places.of_student("anna", str(tmp_path)), lambda: NOON)
+    assert not credentials.lasts(Tokens(), places.of_student("anna", str(tmp_path)), lambda: NOON)  # type: ignore[arg-type]

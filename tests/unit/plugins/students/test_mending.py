@@ -223,6 +223,17 @@ def test_what_is_in_the_way_goes_and_a_copy_is_kept(cluster: Cluster, path: str,
     assert [each.name for each in cluster.copies.iterdir() if each.name.startswith(f"{kind.lower()}-anna-{name}-")]
 
 
+def test_who_says_that_a_deployment_is_another_s_does_not_keep_it(cluster: Cluster) -> None:
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "kube-root-ca.crt", "uid": "u"}
+    cluster.put(f"{DEPLOYMENTS}/nginx", "apps/v1", "Deployment", spec={}, metadata={"ownerReferences": [owner]})
+    cluster.put(f"{HOME}/pods/front-v03-x", "v1", "Pod", spec={}, metadata={"ownerReferences": [owner]})
+    cluster.put("/apis/apps/v1/namespaces/anna/replicasets/kube-root-ca.crt", "apps/v1", "ReplicaSet")
+    cluster.api.objects["/apis/apps/v1/namespaces/anna/replicasets/kube-root-ca.crt"]["metadata"]["ownerReferences"] = [
+        {"kind": "Deployment", "name": "front-v03", "uid": "u"}
+    ]
+    assert cluster.mend().removed == ["Deployment nginx"]
+
+
 def test_what_is_in_nobody_s_way_is_named_and_stays(cluster: Cluster) -> None:
     cluster.put(f"{HOME}/configmaps/notes", "v1", "ConfigMap")
     cluster.put(f"{ISTIO}/namespaces/anna/virtualservices/mine", "networking.istio.io/v1", "VirtualService", spec={})

@@ -42,6 +42,24 @@ def test_what_is_noted_is_read_again(api: Any) -> None:
     assert register.read(api, "blue", "staging", "/state")[1] == made
 
 
+@pytest.mark.parametrize("label", ["", "ben", "Anna", "a..b"])
+def test_a_namespace_with_another_s_name_is_nobody_s_place(api: Any, label: str) -> None:
+    put(api, "anna")
+    api.put(f"{NAMESPACES}/carl", metadata={"labels": {**owner_labels("blue"), register.STUDENT: label}})
+    found = register.read(api, "blue", "staging", "/state")
+    assert [place.name for place in found] == ["staging", "anna"]
+
+
+def test_a_namespace_that_goes_is_no_place_that_is_ready(api: Any) -> None:
+    put(api, "anna")
+    ready = places.changed(places.of_student("anna", "/state"), state="ready", expires="2999-01-01T00:00:00Z")
+    register.note(api, ready)
+    api.objects[f"{NAMESPACES}/anna"]["metadata"]["deletionTimestamp"] = "2026-11-26T08:00:00Z"
+    (_, place) = register.read(api, "blue", "staging", "/state")
+    assert (place.state, place.cause) == ("making", "Its namespace is being deleted.")
+    assert place.expires == "", "the account is going, too"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '"ready"', "null", '{"state": "gone"}', '{"state": null}'])
 def test_what_somebody_else_has_noted_makes_no_place_ready(api: Any, text: str) -> None:
     put(api, "anna", annotations={sleeping.PLACE: text})

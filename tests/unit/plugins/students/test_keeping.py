@@ -1,0 +1,117 @@
+"""A student's work is read from pods that may have been replaced, and put back so that nothing is left to change."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import keeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import Work
+
+ANNA = places.of_student("anna", "/state")
+LAMP = {"name": "lamp", "uid": 7, "type": "light", "price": 1.5}
+ALEPH = {"name": "aleph", "port": 80, "container_port": 8080, "versions": ["0.1"], "candidate": "0.3", "callers": []}
+ROUTES = "/apis/networking.istio.io/v1/namespaces/anna/virtualservices"
+MINE: dict[str, Any] = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "VirtualService",
+    "metadata": {"name": "mine"},
+    "spec": {"hosts": ["front"], "http": [{"route": []}]},
+}
+
+
+class Backend:
+    """A pod that answers each request for devices with the next of some pages; then with the last of them again."""
+
+    pages: list[Any]
+    posted: list[Any]
+
+    def __init__(self, *_: Any) -> None: ...
+
+    def __enter__(self) -> Backend:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def get(self, path: str) -> bytes:
+        return json.dumps(self.pages.pop(0) if len(self.pages) > 1 else self.pages[0]).encode()
+
+    def post(self, path: str, body: Any) -> None:
+        self.posted.append(body)
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
+    Backend.pages, Backend.posted = [{"devices": [LAMP], "next": None}], []
+    monkeypatch.setattr(keeping, "_Backend", Backend)
+    clock = iter(range(0, 10_000, 30))
+    monkeypatch.setattr(keeping.time, "monotonic", lambda: next(clock))
+    return Backend
+
+
+def page(devices: Any, after: Any = None) -> dict[str, Any]:
+    return {"devices": devices, "next": after}
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no end": (page([LAMP], "lamp"), "names further ones after 120 s"),
+    "no list": (page(7), "does not tell its devices"),
+    "nothing": (page(None), "does not tell its devices"),
+    "text": ("text", "does not tell its devices"),
+    "a list": ([LAMP], "does not tell its devices"),
+    "what is no device": (page([{"name": "x"}]), "names something that is no device"),
+    "a next one that is no name": (page([LAMP], 7), "does not tell its devices"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_pod_that_was_replaced_is_named(api: Any, backend: type[Backend], case: str) -> None:
+    answer, said = WRONG[case]
+    backend.pages = [answer]
+    with pytest.raises(WorkshopError, match="aleph in anna does not tell its devices") as refused:
+        keeping._devices(api, "anna", ALEPH)
+    assert said in str(refused.value)
+
+
+def test_devices_are_read_page_by_page(api: Any, backend: type[Backend]) -> None:
+    other = {**LAMP, "name": "oven"}
+    backend.pages = [page([LAMP], "lamp"), page([other])]
+    assert keeping._devices(api, "anna", ALEPH) == [LAMP, other]
+
+
+WRITES: dict[str, tuple[Callable[[dict[str, Any]], Any] | None, list[str]]] = {
+    "it is not there": (None, ["VirtualService mine"]),
+    "it is the same": (lambda spec: None, []),
+    "it has more": (lambda spec: spec.update(gateways=["mesh"]), ["VirtualService mine"]),
+    "it has less": (lambda spec: spec.pop("http"), ["VirtualService mine"]),
+}
+
+
+@pytest.mark.parametrize("case", WRITES)
+def test_an_own_object_is_restored_as_it_was_and_then_left(api: Any, case: str) -> None:
+    change, made = WRITES[case]
+    work = Work("anna", "blue", "", {}, [MINE], {})
+    if change:
+        api.put(f"{ROUTES}/mine", spec=(spec := copy.deepcopy(MINE["spec"])))
+        change(spec)
+    before = copy.deepcopy(api.objects)
+    assert keeping.restore_own(api, ANNA, work, True) == (made, [])
+    assert api.objects == before, "in check mode nothing is written"
+    assert keeping.restore_own(api, ANNA, work, False) == (made, [])
+    assert api.objects[f"{ROUTES}/mine"]["spec"] == MINE["spec"]
+    assert keeping.restore_own(api, ANNA, work, False) == ([], [])
+
+
+def test_devices_that_are_lacking_are_added(api: Any, backend: type[Backend]) -> None:
+    oven = {**LAMP, "name": "oven"}
+    work = Work("anna", "blue", "", {}, [], {"aleph": [LAMP, oven]})
+    assert keeping.restore_devices(api, ANNA, [ALEPH], work, True) == 1
+    assert backend.posted == []
+    assert keeping.restore_devices(api, ANNA, [ALEPH], work, False) == 1
+    assert backend.posted == [oven]
