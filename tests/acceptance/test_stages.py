@@ -325,7 +325,8 @@ def test_a_promotion_that_is_killed_can_be_played_again(busy: Room, observer: Ob
     sent_since(busy, begun, RATE)
 
 
-def test_a_change_while_istiod_is_killed_converges(busy: Room) -> None:
+def test_a_change_while_istiod_is_killed_converges(busy: Room, observer: Observer) -> None:
+    begin(busy, observer)
     play(busy, "rollout.yml", "-e", "weight=20")
     begun = time.time()
     busy.kubectl("delete", "pod", "--namespace=istio-system", "--selector=app=istiod", "--grace-period=0", "--force")
@@ -333,7 +334,8 @@ def test_a_change_while_istiod_is_killed_converges(busy: Room) -> None:
     sent_since(busy, begun, RATE)
 
 
-def test_status_is_a_table_and_json(busy: Room) -> None:
+def test_status_is_a_table_and_json(busy: Room, observer: Observer) -> None:
+    begin(busy, observer)
     play(busy, "rollout.yml", "-e", "weight=40")
     played = play(busy, "playbooks/status.yml")
     assert played.changed == 0
