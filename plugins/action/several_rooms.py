@@ -46,6 +46,7 @@ class ActionModule(WorkshopAction):
         self._rooms = Rooms(state_directory(os.environ), default)
         playbook = given["playbook"]
         assigning.judge(playbook, given["rooms"], self._rooms.names())
+        most = assigning.limits(given["most"], given["at_once"])
         if playbook in assigning.ASSIGNING and not self.check_mode:
             lock.hold("several rooms", say)
         there = self._there()
@@ -54,7 +55,7 @@ class ActionModule(WorkshopAction):
             given["student"],
             given["students"],
             there,
-            {name: int(most) for name, most in given["most"].items()},
+            most,
         )
         if playbook == "class":
             self._refuse_too_many(orders)
@@ -64,14 +65,14 @@ class ActionModule(WorkshopAction):
             there = self._there()
             show(assigning.table(there))
         elif playbook == "plan":
-            show(self._plans(orders))
+            show(self._plans({each.room: orders[each.room] for each in played if not each.fault}))
         else:
             self._summarise(playbook, orders, since)
         if not self.check_mode:
             self._write(places.CLASS_FILE, assigning.as_data(there))
         failed = [each for each in played if each.fault]
         result: dict[str, Any] = {
-            "changed": playbook in OF_PLACES and bool(orders),
+            "changed": any(each.changed for each in played),
             "rooms": assigning.as_data(there)["rooms"],
         }
         return result | (_failure(failed, len(played)) if failed else {})
@@ -88,7 +89,7 @@ class ActionModule(WorkshopAction):
 
     def _students(self, room: str) -> list[Place]:
         settings = (self._rooms.record(room) or Record()).settings
-        state = str(settings.get("workshop_state_dir") or self._rooms.directory / room)
+        state = str(self._state(room))
         kubeconfig = str(settings.get("workshop_kubeconfig") or f"{state}/kubeconfig")
         try:
             api = Api.connect(kubeconfig, PATIENCE_SECONDS, lambda _: None)
@@ -97,6 +98,11 @@ class ActionModule(WorkshopAction):
             raise WorkshopError(
                 f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"
             ) from error
+
+    def _state(self, room: str) -> Path:
+        """Give the directory that a room's playbooks write into."""
+        settings = (self._rooms.record(room) or Record()).settings
+        return Path(settings.get("workshop_state_dir") or self._rooms.directory / room)
 
     def _refuse_too_many(self, orders: Mapping[str, Sequence[str]]) -> None:
         say("asking every room whether its students fit")
@@ -121,7 +127,7 @@ class ActionModule(WorkshopAction):
         return playing.play(made, ["-i", str(ROOM_INVENTORY), *flags], self._given["at_once"], say)
 
     def _summaries(self, playbook: str, orders: Mapping[str, Any]) -> list[Path]:
-        return [self._rooms.directory / room / SUMMARIES.get(playbook, "stages.json") for room in orders]
+        return [self._state(room) / SUMMARIES.get(playbook, "stages.json") for room in orders]
 
     def _summarise(self, playbook: str, orders: Mapping[str, Sequence[str]], since: int) -> None:
         """Join what the rooms have written, which is not older than this run."""
@@ -139,7 +145,7 @@ class ActionModule(WorkshopAction):
     def _plans(self, orders: Mapping[str, Sequence[str]]) -> list[str]:
         lines = [""]
         for room, wanted in orders.items():
-            planned = json.loads((self._rooms.directory / room / "plan.json").read_text())
+            planned = json.loads((self._state(room) / "plan.json").read_text())
             lines.append(f"{room}: {len(wanted)} students, room for {planned['fits']}, limited by {planned['limit']}.")
         return [*lines, ""]
 

@@ -4,10 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
@@ -90,6 +87,6 @@ class ActionModule(WorkshopAction):
         return verdict
 
     def _renew(self, api: Api, place: Place) -> None:
-        admin = yaml.safe_load(Path(self._given["kubeconfig"]).expanduser().read_text())
+        admin = credentials.administrator(self._given["kubeconfig"])
         expires = credentials.hand_out(api, place, admin, self._given["hours"])
         register.note(api, places.changed(place, expires=expires))

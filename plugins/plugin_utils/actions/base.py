@@ -33,6 +33,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
+from ansible_collections.istio_games.workshop.plugins.plugin_utils import progress
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
@@ -116,6 +117,8 @@ class WorkshopAction(ActionBase):
         except Exception as error:
             self._display.vvv(traceback.format_exc())
             self.result |= {"failed": True, "msg": unexpected(self.plugin, error)}
+        if isinstance(self.result.get("msg"), str):
+            self.result["msg"] = progress.plain(self.result["msg"])
         return self.result
 
 

@@ -82,6 +82,19 @@ def unknown_given(given: Collection[str], known: Collection[str], own: Collectio
     ]
 
 
+def without_value(given: Mapping[str, Any]) -> list[str]:
+    """Give a sentence for each argument that was given with -e, but with nothing: left out it would mean something.
+
+    >>> without_value({"student": None, "weight": 50})
+    ['student was given without a value (null): type -e student=VALUE, or leave it out.']
+    """
+    return [
+        f"{name} was given without a value (null): type -e {name}=VALUE, or leave it out."
+        for name in ARGUMENTS
+        if name in given and given[name] is None
+    ]
+
+
 def unread(given: Collection[str], playbooks: Collection[str]) -> list[str]:
     """Give a sentence for each name of READ_BY that was given to a playbook of ours which would pass it over.
 

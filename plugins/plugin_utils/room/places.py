@@ -213,7 +213,7 @@ def write(path: Path, room: str, places: Sequence[Place]) -> bool:
     students = [place for place in places if not place.own]
     data = {"room": room, "students": [place.as_data() for place in students]}
     text = json.dumps(data, indent=2) + "\n" if students else ""
-    if text == (path.read_text() if path.is_file() else ""):
+    if text.encode() == (path.read_bytes() if path.is_file() else b""):
         return False
     if not text:
         path.unlink()

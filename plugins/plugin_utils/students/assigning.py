@@ -7,6 +7,7 @@ students come besides. Who has none goes to the room with the fewest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places i
 PLAYBOOKS = sorted(({*names.READ_BY["student"]} | {*names.READ_BY["students"]}) - {"restore", "rooms"})
 # These say who is to have a place, the others who has one.
 ASSIGNING = ("class", "plan")
+
+# More ansible-playbooks than this no machine bears.
+MOST_AT_ONCE = 100
 
 There = Mapping[str, Sequence[Place]]
 
@@ -43,6 +47,27 @@ def judge(playbook: Any, rooms: Sequence[str], existing: Sequence[str]) -> None:
             f"There is no room {', '.join(map(repr, missing))} here (there are {', '.join(existing) or 'none'}): make "
             f"it first with make up ARGS='-e workshop_name={missing[0]} ...', or take it out of the inventory."
         )
+
+
+def limits(most: Mapping[str, Any], at_once: int) -> dict[str, int]:
+    """Judge the numbers of an inventory of rooms and of the command, and give the most students of each room.
+
+    Raises:
+        PlaceError: one is none.
+    """
+    for room, number in most.items():
+        known = not isinstance(number, bool) and re.fullmatch("0|[1-9][0-9]{0,2}", str(number), re.ASCII)
+        if not known or int(str(number)) > places.MOST_STUDENTS:
+            raise PlaceError(
+                f"most_students of the room {room} is {number!r}, but must be a whole number from 0 to "
+                f"{places.MOST_STUDENTS}: mend it in the inventory."
+            )
+    if not 1 <= at_once <= MOST_AT_ONCE:
+        raise PlaceError(
+            f"rooms_at_once is {at_once}, but must be a whole number from 1 to {MOST_AT_ONCE}: for example "
+            "-e rooms_at_once=8."
+        )
+    return {room: int(str(number)) for room, number in most.items()}
 
 
 def orders(playbook: str, student: Any, students: Any, there: There, most: Mapping[str, int]) -> dict[str, list[str]]:

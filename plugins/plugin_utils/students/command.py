@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import manifests
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
@@ -80,7 +78,7 @@ class Command:
             namespace=given["namespace"],
             manifests=manifests.objects(given["manifests"]),
             services=given["services"],
-            admin=yaml.safe_load(Path(given["kubeconfig"]).expanduser().read_text()),
+            admin=credentials.administrator(given["kubeconfig"]),
             hours=given["hours"],
             door=given["door"],
             timeout=given["timeout"],

@@ -26,6 +26,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     register,
     sleeping,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
 
 QUOTA_SECONDS, PAGE_SECONDS = 30.0, 30.0
 
@@ -85,7 +87,13 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
         if item["kind"] == "Namespace":
             register.note(api, begun)
     names = [item["metadata"]["name"] for item in deployments]
-    return prove(api, with_credentials(api, begun, course), course, outside, names, say)
+    fresh = not _has_stage(api, begun.namespace)
+    return prove(api, with_credentials(api, begun, course), course, outside, names, say, fresh=fresh)
+
+
+def _has_stage(api: Api, namespace: str) -> bool:
+    """Tell whether a stage has led a place somewhere: it failed later, and is not back at its beginning."""
+    return any(read_record(item) for item in api.items(OWN_KINDS["VirtualService"].format(namespace)))
 
 
 def with_credentials(api: Api, place: Place, course: Class) -> Place:

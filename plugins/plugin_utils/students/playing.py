@@ -24,6 +24,14 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queu
 
 # A line of progress (plugin_utils/progress.py): the time of day, and what is done.
 PROGRESS = re.compile(r"\d\d:\d\d:\d\d (.*)")
+# A line of what Ansible says at the end, of a host on which something was changed.
+CHANGED = re.compile(r"\S+\s+: ok=\d+\s+changed=[1-9].*")
+# What is read here is as Ansible writes it by itself.
+PLAIN = {
+    "ANSIBLE_FORCE_COLOR": "false",
+    "ANSIBLE_NOCOLOR": "true",
+    "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+}
 ERROR, ORIGIN = "[ERROR]: ", "Origin: "
 # What Ansible puts before what an action of ours says.
 _BEFORE = re.compile(r"^Task failed: (Action failed: )?")
@@ -50,11 +58,13 @@ class Played:
 
     Attributes:
         fault: why it failed, in sentences; empty if it did not.
+        changed: whether it has changed something.
     """
 
     room: str
     fault: str
     seconds: float
+    changed: bool
 
 
 def play(orders: Sequence[Order], options: Sequence[str], at_once: int, say: Say) -> list[Played]:
@@ -87,12 +97,14 @@ def _played(order: Order, options: Sequence[str], say: Say) -> Played:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                env={**os.environ, **PLAIN},
                 preexec_fn=partial(_end_with, os.getpid()),
             )
             lines = _followed(running, log.write, say)
             code = running.wait()
     fault = "" if code == 0 else _fault(lines) or f"ansible-playbook ended with {code}: {order.log} tells why."
-    return Played(order.room, fault, time.monotonic() - begun)
+    changed = any(CHANGED.fullmatch(line) for line in lines)
+    return Played(order.room, fault, time.monotonic() - begun, changed)
 
 
 def _followed(running: subprocess.Popen[str], write: Callable[[str], Any], say: Say) -> list[str]:

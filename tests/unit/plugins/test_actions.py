@@ -91,6 +91,11 @@ def test_what_a_user_can_mend_fails_with_its_sentence_and_with_what_was_done() -
     assert result == {"changed": True, "failed": True, "msg": "No.", "held": 3.0, "objects": done}
 
 
+def test_what_a_student_has_written_moves_no_cursor() -> None:
+    told = Action(READY, end=WorkshopError("aleph is at \x1b[2J\u202e.\nSo is\tbeth.")).run()["msg"]
+    assert told == "aleph is at \\x1b[2J\\u202e.\nSo is\tbeth."
+
+
 def test_a_fault_of_ours_is_one_sentence_and_its_traceback_is_for_those_who_ask() -> None:
     action = Action(READY, end=KeyError("callers"))
     result = action.run()

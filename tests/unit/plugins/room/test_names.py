@@ -15,6 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names im
     unknown_given,
     unknown_in_inventory,
     unread,
+    without_value,
 )
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -41,6 +42,14 @@ KNOWN = {*DEFAULTS, *role_options(ROOT / "roles")}
 )
 def test_a_mistyped_name_is_told_with_the_one_that_was_meant(typed: str, meant: str) -> None:
     assert unknown_given([typed], KNOWN, ()) == [f"{typed} is not a setting of this playbook: did you mean {meant}?"]
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_argument_with_nothing_is_told_since_without_it_another_thing_is_done(name: str) -> None:
+    assert without_value({name: None, "workshop_kit": None}) == [
+        f"{name} was given without a value (null): type -e {name}=VALUE, or leave it out."
+    ]
+    assert without_value({name: ""}) == []
 
 
 @pytest.mark.parametrize("name", ["colour", "x", "aleph"])

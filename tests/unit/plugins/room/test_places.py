@@ -141,6 +141,14 @@ def test_a_class_is_written_for_programs_and_its_owner_alone(tmp_path: Path) -> 
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("found", [b"", b"{", b"\xff\x00", b"[]"])
+def test_a_file_that_was_spoilt_is_written_again(tmp_path: Path, found: bytes) -> None:
+    path = tmp_path / places.CLASS_FILE
+    path.write_bytes(found)
+    assert places.write(path, "blue", THERE)
+    assert json.loads(path.read_text())["room"] == "blue"
+
+
 def test_a_class_without_students_has_no_file(tmp_path: Path) -> None:
     path = tmp_path / places.CLASS_FILE
     assert not places.write(path, "blue", THERE[:1])

@@ -97,6 +97,27 @@ def test_what_rooms_cannot_do_is_one_sentence(playbook: str, rooms: list[str], s
     assigning.judge("class", ["blue"], ["blue"])
 
 
+@pytest.mark.parametrize(
+    ("most", "at_once", "sentence"),
+    [
+        ({"blue": "ten"}, 8, "most_students of the room blue is 'ten', but must be a whole number from 0 to 250"),
+        ({"blue": -1}, 8, "most_students of the room blue is -1"),
+        ({"blue": 2.5}, 8, "most_students of the room blue is 2.5"),
+        ({"blue": True}, 8, "most_students of the room blue is True"),
+        ({"blue": None}, 8, "most_students of the room blue is None"),
+        ({"blue": "\N{ARABIC-INDIC DIGIT THREE}"}, 8, "most_students of the room blue is"),
+        ({"blue": 20, "green": 251}, 8, "most_students of the room green is 251"),
+        ({}, 0, "rooms_at_once is 0, but must be a whole number from 1 to 100"),
+        ({}, -8, "rooms_at_once is -8"),
+        ({}, 1000, "rooms_at_once is 1000"),
+    ],
+)
+def test_numbers_of_rooms_are_judged(most: dict[str, Any], at_once: int, sentence: str) -> None:
+    with pytest.raises(PlaceError, match=sentence):
+        assigning.limits(most, at_once)
+    assert assigning.limits({"blue": 0, "green": "250"}, 8) == {"blue": 0, "green": 250}
+
+
 def test_the_class_of_all_rooms_is_one_table() -> None:
     ready = places.changed(BOTH["green"][0], state="ready", page="https://green:30443/ben/front/")
     lines = "\n".join(assigning.table({**BOTH, "green": [ready]}))

@@ -76,6 +76,14 @@ def test_a_certificate_in_a_file_goes_with_it(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["ca.crt", "pki/ca.crt", "/etc/pki/ca.crt"])
+def test_a_certificate_s_file_is_where_the_kubeconfig_says(tmp_path: Path, name: str) -> None:
+    admin = {**ADMIN, "clusters": [{"name": "blue", "cluster": {"server": "https://a", "certificate-authority": name}}]}
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(admin))
+    read = credentials.administrator(str(tmp_path / "kubeconfig"))
+    assert read["clusters"][0]["cluster"]["certificate-authority"] == str(tmp_path / name)
+
+
 def test_a_kubeconfig_without_a_cluster_is_said() -> None:
     with pytest.raises(WorkshopError, match="no current context"):
         credentials.kubeconfig(places.of_student("anna", ""), {**ADMIN, "current-context": "green"}, "abc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import making, register
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import making, register, sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record
 
 NAMESPACES = "/api/v1/namespaces"
 WANTED = [places.of_student(name, "/state") for name in ("anna", "ben", "carl")]
@@ -44,3 +46,53 @@ def test_one_of_somebody_else_s_ends_it_before_anything_is_made(there: Any, labe
     assert str(refused.value).endswith("\nNothing was changed.")
     assert "carl" not in str(refused.value)
     assert there.requests == []
+
+
+DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "aleph-v01", "namespace": "PLACE"}}
+HOME = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "PLACE"}}
+COURSE = making.Class("blue", "staging", [DEPLOYMENT, HOME], [], {}, 24, "", 1)
+BEN = f"{NAMESPACES}/ben"
+ROUTES = "/apis/networking.istio.io/v1/namespaces/ben/virtualservices"
+EMPTY = (ROUTES, f"{BEN}/resourcequotas")
+
+
+@pytest.fixture
+def proofs(there: Any, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each proof was one of a place at its beginning."""
+    found: list[bool] = []
+
+    def prove(api: Any, place: Any, *_: Any, fresh: bool) -> Any:
+        found.append(fresh)
+        return place
+
+    def items(path: str, **query: str) -> Any:
+        return read(path, **query) if path not in EMPTY or any(key.startswith(path) for key in there.objects) else []
+
+    read = there.items
+    monkeypatch.setattr(there, "items", items)
+    monkeypatch.setattr(making, "prove", prove)
+    monkeypatch.setattr(making, "with_credentials", lambda api, place, course: place)
+    monkeypatch.setattr(making, "apply", lambda api, paths, item: there.requests.append(("apply", item["kind"])))
+    return found
+
+
+def test_a_place_that_failed_at_a_stage_is_proved_where_it_is(there: Any, proofs: list[bool]) -> None:
+    nobody: Any = None
+    for path, noted in (
+        (f"{ROUTES}/mine", {}),
+        (f"{ROUTES}/aleph", Record("rollout", "0.1", "0.3", weight=20).annotations),
+    ):
+        making.make(there, WANTED[1], COURSE, nobody, lambda _: None)
+        there.put(path, metadata={"annotations": noted})
+    making.make(there, WANTED[1], COURSE, nobody, lambda _: None)
+    assert proofs == [True, True, False], "a student's own route is no stage"
+
+
+def test_one_that_was_on_its_way_to_sleep_is_woken_first(there: Any, proofs: list[bool]) -> None:
+    nobody: Any = None
+    there.put(f"{sleeping.deployments('ben')}/aleph-v01", spec={"replicas": 2})
+    sleeping.begin(there, "ben", "ben", "blue")
+    there.requests.clear()
+    making.make(there, dataclasses.replace(WANTED[1], state="failed"), COURSE, nobody, lambda _: None)
+    assert there.requests[0] == ("delete", f"{BEN}/resourcequotas/asleep")
+    assert there.objects[f"{sleeping.deployments('ben')}/aleph-v01"]["spec"]["replicas"] == 2

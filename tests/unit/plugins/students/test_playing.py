@@ -36,10 +36,23 @@ def test_each_room_is_played_and_one_that_fails_hinders_no_other(playbook: Path,
     names = ("blue", "green")
     orders = [Order(room, playbook, {"student": ["anna", "ben"]}, tmp_path / f"{room}.log") for room in names]
     blue, green = playing.play(orders, ["-i", "localhost,", "-c", "local"], 2, lambda _: None)
-    assert (blue.room, blue.fault) == ("blue", "")
+    assert (blue.room, blue.fault, blue.changed) == ("blue", "", False)
     assert green.fault == "It does not fit.\nTake fewer."
     assert stat.S_IMODE((tmp_path / "blue.log").stat().st_mode) == 0o600
     assert "blue has anna+ben" in (tmp_path / "blue.log").read_text()
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_whether_a_room_has_changed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: bool) -> None:
+    # However people want to see it.
+    monkeypatch.setenv("ANSIBLE_FORCE_COLOR", "true")
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "minimal")
+    path = tmp_path / "play.yml"
+    task = f"{{ansible.builtin.debug: {{msg: x}}, changed_when: {str(changed).lower()}}}"
+    path.write_text(f"- {{hosts: localhost, gather_facts: false, tasks: [{task}]}}\n")
+    order = Order("blue", path, {}, tmp_path / "blue.log")
+    (blue,) = playing.play([order], ["-i", "localhost,", "-c", "local"], 1, lambda _: None)
+    assert (blue.fault, blue.changed) == ("", changed)
 
 
 @pytest.mark.parametrize(
