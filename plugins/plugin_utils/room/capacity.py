@@ -135,7 +135,11 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
         The plan as data (docs/status.md).
     """
     more = len({*students} - {*means.there})
-    rows = [_row(name, pools, cost, len(means.there), more, requests) for name, pools in means.pools.items() if pools]
+    rows = [
+        _row(name, pools, cost, len(means.there), more, requests)
+        for name, pools in means.pools.items()
+        if pools and cost.of_pod(name, requests)  # what costs nothing limits nobody
+    ]
     hard = [row for row in rows if not row["soft"]]
     limit = min(hard, key=lambda row: row["fits"], default=None)
     nodes = len(means.pools.get("pods", ()))
@@ -157,7 +161,7 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
 
 def _row(name: str, pools: Sequence[Pool], cost: Cost, there: int, more: int, requests: float) -> dict[str, Any]:
     pod, resource = cost.of_pod(name, requests), RESOURCES[name]
-    pods = sum(math.floor(pool.free / pod + 1e-9) for pool in pools) if pod else 0
+    pods = sum(math.floor(pool.free / pod + 1e-9) for pool in pools)
     each = pod * cost.at_work
     free = sum(pool.free for pool in pools)
     fits = there + pods // cost.at_work

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests import (
     cpu_of,
@@ -202,11 +203,25 @@ def place_of(services: Sequence[Mapping[str, Any]], container: str, proxy: str) 
     Args:
         services: the application's, as in `workshop_apps`; none where it is not known yet.
         container: what each pod's container asks for, a CPU quantity such as 2m; proxy: likewise.
+
+    Raises:
+        WorkshopError: one is none.
     """
-    cost = Cost(cpu=millicores(container) + millicores(proxy))
+    asked = _asked("student_cpu_request", container) + _asked("student_proxy_resources.requests.cpu", proxy)
+    cost = Cost(cpu=asked)
     if not services:
         return cost
     return dataclasses.replace(cost, pods=len(services), at_work=len(services) + len(staged_services(services)))
+
+
+def _asked(option: str, quantity: str) -> float:
+    try:
+        found = millicores(quantity)
+    except ValueError:
+        found = -1
+    if found < 0:
+        raise WorkshopError(f"{option} is {quantity!r}, but must be a quantity of CPU: for example 1m.")
+    return found
 
 
 def _summary(api: Api, node: str) -> dict[str, Any]:

@@ -89,3 +89,9 @@ def test_people_see_the_limit() -> None:
     lines = "\n".join(capacity.table(capacity.plan(people(10), PLACE, roomy(threads=[Pool(3600)]))))
     assert "10 students do not fit: there is room for 5, limited by threads" in lines
     assert "too little" in lines
+
+
+def test_what_costs_nothing_limits_nobody() -> None:
+    planned = capacity.plan(people(10), Cost(pods=5, at_work=7, memory=50, cpu=0), roomy())
+    assert planned["problems"] == []
+    assert "cpu" not in [row["resource"] for row in planned["resources"]]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import Cost, Pool
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.measuring import Machine, Room
@@ -90,3 +91,13 @@ def test_this_machine_can_be_looked_at() -> None:
         assert pool.taken >= 0
     free = measuring.without_room(machine, 2, 110).pools["pods"]
     assert [pool.free for pool in free] == [90, 105]
+
+
+@pytest.mark.parametrize("quantity", ["", "a", "1x", "-1m", "None"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_is_no_quantity_is_one_sentence(quantity: str, which: int) -> None:
+    asked = ["1m", "1m"]
+    asked[which] = quantity
+    with pytest.raises(WorkshopError, match=rf"requests?.* is '{quantity}', but must be a quantity of CPU"):
+        measuring.place_of([], *asked)
+    assert measuring.place_of([], "1m", "0").cpu == 1
