@@ -37,12 +37,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_past, read_record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
     SUBSETS,
-    TRIAL_HEADER,
     Goal,
     checks,
     destination_rule,
     goal_of,
     is_ours,
+    is_trial,
     virtual_service,
     without_trials,
 )
@@ -218,11 +218,6 @@ def subsets_of_users(virtual_service: Item) -> set[str]:
     """Name the subsets that answer some user's request: not those that get copies, or a stage's own requests, alone."""
     found = routes.of_virtual_service(virtual_service)
     return {subset for route in found if not is_trial(route) for subset, _ in route.shares}
-
-
-def is_trial(route: routes.Route) -> bool:
-    """Tell whether a route is for a stage's own requests alone."""
-    return any(name == TRIAL_HEADER for name, _ in route.match)
 
 
 def _with_others(wanted: dict[str, Any], current: Item | None) -> dict[str, Any]:

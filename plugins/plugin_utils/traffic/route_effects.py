@@ -8,7 +8,7 @@ pilot/pkg/networking/core/route/route.go.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # Denominators of Envoy's FractionalPercent.
@@ -126,8 +126,23 @@ def envoy_percent(fraction: Mapping[str, Any] | None, default: float = 100.0) ->
 
 
 PATH_WORD, HOST_WORD = "path", "host"
+RETRIES = "tried again"
 # Two times in Istio, unless the mesh's configuration says otherwise.
-MESH_RETRIES = "tried again when it fails, as the mesh does by default"
+MESH_RETRIES = f"{RETRIES} when it fails, as the mesh does by default"
+
+
+def as_asked(held: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
+    """Say what a proxy does to requests in the words of who asked for it: the mesh knows how often it tries again.
+
+    >>> as_asked(("tried again up to 2 times when it fails",), (MESH_RETRIES,)) == (MESH_RETRIES,)
+    True
+    """
+    if MESH_RETRIES not in asked:
+        return tuple(held)
+    others = [word for word in held if not word.startswith(RETRIES)]
+    return tuple(word for word in asked if word == MESH_RETRIES or word in others) + tuple(
+        word for word in others if word not in asked
+    )
 
 
 def _place(redirect: Mapping[str, Any], scheme: str, host: str, port: Any, path: str, prefix: str) -> str:
@@ -171,7 +186,7 @@ def _given_up(duration: Any) -> str:
 
 
 def _tried_again(times: int) -> str:
-    return f"tried again up to {times} times when it fails" if times else ""
+    return f"{RETRIES} up to {times} times when it fails" if times else ""
 
 
 def _changed(kind: str, names: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGED_BY, MANAGER, PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.routes import Route
 
 OWNER_LABELS = {
     MANAGED_BY: MANAGER,
@@ -226,6 +227,11 @@ def with_trial(virtual_service: Mapping[str, Any], tags: Collection[str], token:
         for tag in tags
     ]
     return {**virtual_service, "spec": {**spec, "http": [*trials, *spec["http"]]}}
+
+
+def is_trial(route: Route) -> bool:
+    """Tell whether a route is for a stage's own requests alone."""
+    return any(name == TRIAL_HEADER for name, _ in route.match)
 
 
 def without_trials(virtual_service: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import Expectation
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import is_edited, is_same
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxies import Proxies
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours, is_trial
 
 Item = Mapping[str, Any]
 
@@ -79,16 +79,19 @@ def expectations(
         if not mine:
             continue
         rule, service = mine.get("DestinationRule"), mine.get("VirtualService")
-        subsets = rule["spec"]["subsets"] if rule else []
+        names = tuple(str(each["name"]) for each in (rule["spec"]["subsets"] if rule else []))
+        found = tuple(routes.of_virtual_service(service)) if service else None
+        trials = tuple(filter(is_trial, found or ()))
         result.append(
             Expectation(
                 callee.name,
                 callee.port,
                 callee.callers,
-                tuple(routes.of_virtual_service(service)) if service else None,
-                tuple(str(each["name"]) for each in subsets),
-                tuple((answering or {}).get(callee.name, ())),
-                tuple(str(each["name"]) for each in subsets) if rule and exact else None,
+                routes=trials or found,
+                first=bool(trials),
+                subsets=names,
+                answering=tuple((answering or {}).get(callee.name, ())),
+                only=names if rule and exact else None,
             )
         )
     return result
