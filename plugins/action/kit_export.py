@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import unusable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_export import Request, export
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_push import check_target, push
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_push import check_push, push
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import locked
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
@@ -22,23 +24,32 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if not given["file"]:
             raise KitError("kit_file must name the file to write: for example -e kit_file=/media/stick/workshop.kit.")
-        file = Path(given["file"]).absolute()
-        request = Request(file, tuple(given["suites"]), given["debian_mirror"], given["sign_key"])
-        request.check()
-        if given["push"]:
-            check_target(given["push"])
-        if not given["bundle"]:
-            return {}
-        if self.check_mode:
-            return {"changed": True, "file": str(file)}
-        fetched = Path(given["cache_dir"]).absolute() / "kits/fetched"
+        file, cache = Path(given["file"]).absolute(), Path(given["cache_dir"]).absolute()
+        suites = tuple(suite.strip() for suite in given["suites"])
+        request = Request(file, suites, given["debian_mirror"], given["sign_key"])
+        try:
+            request.check(cache)
+            if given["push"]:
+                check_push(given["push"], given["login"], given["ca"])
+            if not given["bundle"]:
+                return {}
+            if self.check_mode:
+                return {"changed": True, "file": str(file)}
+            with locked(cache, self._say):
+                return self._export(request, cache / "kits/fetched", given)
+        except OSError as error:
+            raise KitError(f"The kit cannot be made: {unusable(error, cache)}") from error
+
+    def _export(self, request: Request, fetched: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
-        self.result["changed"] = export(request, Path(given["project"]), Path(given["bundle"]), fetched, {}, self._say)
+        bundle, project = Path(given["bundle"]), Path(given["project"])
+        self.result["changed"] = export(request, project, bundle, fetched, {}, self._say)
         seconds = round(time.monotonic() - started, 1)
-        result = {"file": str(file), "size": file.stat().st_size, "seconds": seconds}
+        result = {"file": str(request.file), "size": request.file.stat().st_size, "seconds": seconds}
         if given["push"]:
-            manifest = read_manifest(file)
-            result["pushed"] = push(file, manifest, given["push"], fetched, self._say, given["login"], given["ca"])
+            manifest = read_manifest(request.file)
+            options = (self._say, given["login"], given["ca"])
+            result["pushed"] = push(request.file, manifest, given["push"], fetched, *options)
             self.result["changed"] = True
         return result
 

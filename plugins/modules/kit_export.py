@@ -32,7 +32,9 @@ options:
     elements: str
     default: [bookworm, trixie]
   debian_mirror:
-    description: Address of Debian's packages; empty for where this machine has its own from.
+    description:
+      - URLs of Debian mirrors with commas between; where none ends in C(-security), that of the first one is taken.
+      - Empty is this machine's own apt sources.
     type: str
     default: ""
   sign_key:

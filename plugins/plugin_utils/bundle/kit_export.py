@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import platform
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import LOCK
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     BUNDLE,
     KitError,
@@ -26,6 +26,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_wr
     sign,
     write,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import MIRROR
 
 # The Python of each Debian suite that a controller may be.
 PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}
@@ -48,8 +49,12 @@ class Request:
     mirror: str = ""
     sign_key: str = ""
 
-    def check(self) -> None:
-        """Raise KitError for what cannot be, before anything is fetched."""
+    def check(self, cache: Path) -> None:
+        """Raise KitError for what cannot be, before anything is fetched.
+
+        Args:
+            cache: the root of the cache, to which it is fetched.
+        """
         if self.file.is_dir():
             raise KitError(
                 f"kit_file is {self.file}, a directory: name a file in it, such as {self.file}/workshop.kit."
@@ -61,20 +66,26 @@ class Request:
                 f"kit_suites names {', '.join(unknown)}, but must be some of {', '.join(PYTHONS)}: for example "
                 "-e kit_suites=bookworm."
             )
-        if self.mirror and not re.fullmatch(r"https?://[\w.:/-]+", self.mirror):
+        if self.mirror and not all(MIRROR.fullmatch(url) for url in self.mirror.split(",")):
             raise KitError(
-                f"kit_debian_mirror is {self.mirror!r:.80}, but must be the address of Debian's packages: for example "
+                f"kit_debian_mirror is {self.mirror!r:.80}, but must be URLs of Debian mirrors (http, https or file; a "
+                "password belongs into /etc/apt/auth.conf.d) with commas between: for example "
                 "-e kit_debian_mirror=https://mirror.example/debian."
             )
         if not shutil.which("zstd"):
             raise KitError("zstd compresses a kit and is not installed: type apt-get install zstd.")
         if self.sign_key:
             check_sign_key(self.sign_key)
-        if (free := shutil.disk_usage(self.file.parent).free) < _NEEDED:
-            raise KitError(
-                f"No space for a kit in {self.file.parent}: {_NEEDED / 1e6:.0f} MB are needed, and {free / 1e6:.0f} MB "
-                "are free: name another place with -e kit_file=/another/directory/workshop.kit."
-            )
+        fetched = next(path for path in (cache, *cache.parents) if path.exists())
+        for directory, other in (
+            (self.file.parent, "kit_file=/another/directory/workshop.kit"),
+            (fetched, "workshop_cache_dir=/another/directory"),
+        ):
+            if (free := shutil.disk_usage(directory).free) < _NEEDED:
+                raise KitError(
+                    f"No space for a kit in {directory}: {_NEEDED / 1e6:.0f} MB are needed, and {free / 1e6:.0f} MB "
+                    f"are free: name another place with -e {other}."
+                )
 
 
 def export(
@@ -95,6 +106,8 @@ def export(
     Raises:
         KitError: it cannot be made; an older kit of that name is still there.
     """
+    if not (bundle / LOCK).is_file():
+        raise KitError(f"The bundle {bundle} has gone meanwhile: run the same command again.")
     contents = Contents(project, fetched, say)
     tops = {
         "collection": contents.collection(),
@@ -112,18 +125,13 @@ def export(
         suites={suite: PYTHONS[suite] for suite in sorted(request.suites)},
         members=tuple(members(tops)),
     )
-    signature = request.file.with_name(request.file.name + SUFFIX)
-    if _is(request.file, manifest, say):
-        if request.sign_key and not signature.is_file():
-            sign(request.file, request.sign_key)
-            return True
-        return False
-    say(f"writing {request.file} ({sum(member.size for member in manifest.members) / 1e6:.0f} MB before zstd)")
-    signature.unlink(missing_ok=True)
-    write(request.file, manifest, tops)
-    if request.sign_key:
-        sign(request.file, request.sign_key)
-    return True
+    written = not _is(request.file, manifest, say)
+    if written:
+        say(f"writing {request.file} ({sum(member.size for member in manifest.members) / 1e6:.0f} MB before zstd)")
+        request.file.with_name(request.file.name + SUFFIX).unlink(missing_ok=True)
+        write(request.file, manifest, tops)
+    signed = bool(request.sign_key) and sign(request.file, request.sign_key)
+    return written or signed
 
 
 def _is(path: Path, manifest: Manifest, say: Callable[[str], None]) -> bool:

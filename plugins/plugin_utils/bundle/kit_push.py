@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Manifest
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Manifest, path_of
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import TEMPORARY
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_pull import (
     ARTIFACT_TYPE,
     PIECE_TYPE,
     SIGNATURE_TYPE,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_registry import read_logins, tls
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
 
@@ -28,13 +30,15 @@ _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 
 
-def check_target(target: str) -> None:
-    """Raise KitError unless this is a registry's HOST/NAME or HOST/NAME:TAG."""
+def check_push(target: str, login: str, ca: str) -> None:
+    """Raise KitError unless `target` is HOST/NAME or HOST/NAME:TAG, and the files are such as `push` takes."""
     if not _TARGET.fullmatch(target):
         raise KitError(
             f"kit_push is {target!r:.120}, but must be a registry and a name in it: for example "
             "-e kit_push=registry.example/workshop/bundle."
         )
+    read_logins(login)
+    tls(ca)
 
 
 def push(
@@ -61,13 +65,13 @@ def push(
     if not found:
         raise AssertionError(target)
     repository, tag = found["repository"], found["tag"] or f"{manifest.version}-{manifest.architecture}"
-    with tempfile.TemporaryDirectory(prefix="push-", dir=workplace) as temporary:
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=workplace) as temporary:
         layout, certificates = Path(temporary) / "layout", Path(temporary) / "certificates"
         digest = _write_layout(layout, kit, manifest)
-        options = ["--dest-authfile", str(Path(login).expanduser())] if login else []
+        options = ["--dest-authfile", str(path_of(login))] if login else []
         if ca:
             certificates.mkdir()
-            shutil.copyfile(Path(ca).expanduser(), certificates / "ca.crt")
+            shutil.copyfile(path_of(ca), certificates / "ca.crt")
             options += ["--dest-cert-dir", str(certificates)]
         say(f"pushing {kit.stat().st_size / 1e6:.0f} MB to {repository}:{tag}")
         run(

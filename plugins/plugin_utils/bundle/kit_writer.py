@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -87,45 +88,72 @@ def write(path: Path, manifest: Manifest, tops: Mapping[str, Path]) -> None:
     """Write the kit to `path`, which becomes it at once when it is complete."""
     new = path.with_name(f".{path.name}.new")
     try:
-        with new.open("wb") as sink, subprocess.Popen(ZSTD, stdin=subprocess.PIPE, stdout=sink) as zstd:
+        with (
+            new.open("wb") as sink,
+            subprocess.Popen(ZSTD, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.PIPE) as zstd,
+        ):
             assert zstd.stdin
-            with tarfile.open(fileobj=zstd.stdin, mode="w|", format=tarfile.PAX_FORMAT) as archive:
-                text = manifest.dump()
-                archive.addfile(_entry(MANIFEST, len(text)), io.BytesIO(text))
-                for member in manifest.members:
-                    if member.has_entry:
-                        source = tops[member.top] / member.name.partition("/")[2]
-                        with source.open("rb") as stream:
-                            own = _own(stream, member.pieces or (Piece(member.size),))
-                            archive.addfile(_entry(member.name, member.stored, member.executable), own)
-            zstd.stdin.close()
+            assert zstd.stderr
+            with contextlib.suppress(BrokenPipeError):  # it says why it has ended
+                _write_archive(zstd.stdin, manifest, tops)
+                zstd.stdin.close()
+            said = zstd.stderr.read().decode(errors="replace").strip()
             if zstd.wait():
-                raise KitError(f"zstd could not write {path}.")
+                raise KitError(
+                    f"{path} cannot be written ({said.splitlines()[-1][-120:] if said else 'zstd has ended'}): free "
+                    "some space, or name another place with -e kit_file=/another/directory/workshop.kit."
+                )
+            os.fsync(sink.fileno())  # a stick may be pulled out as soon as we have said that it is there
         new.rename(path)
     except OSError as error:
-        raise KitError(f"{path} cannot be written: {error.strerror}.") from error
+        raise KitError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
         new.unlink(missing_ok=True)
 
 
-def sign(path: Path, key: str) -> None:
-    """Sign a kit with minisign: the signature stands beside it."""
-    done = subprocess.run(
-        ["minisign", "-S", "-s", key, "-m", path, "-x", f"{path}{SUFFIX}", "-t", f"file:{path.name}"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        raise KitError(
-            f"minisign could not sign {path} with {key}: {(done.stderr or done.stdout).strip()[-200:]} The key must "
-            "have no password (minisign -G -W)."
-        )
+def _write_archive(sink: IO[bytes], manifest: Manifest, tops: Mapping[str, Path]) -> None:
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        text = manifest.dump()
+        archive.addfile(_entry(MANIFEST, len(text)), io.BytesIO(text))
+        for member in manifest.members:
+            if member.has_entry:
+                source = tops[member.top] / member.name.partition("/")[2]
+                with source.open("rb") as stream:
+                    own = _own(stream, member.pieces or (Piece(member.size),))
+                    archive.addfile(_entry(member.name, member.stored, member.executable), own)
+
+
+def sign(path: Path, key: str) -> bool:
+    """Sign a kit with minisign: the signature stands beside it. Returns whether it is another one than before."""
+    signature = path.with_name(path.name + SUFFIX)
+    new = path.with_name(f".{path.name}{SUFFIX}.new")
+    try:
+        done = subprocess.run(
+            ["minisign", "-S", "-s", key, "-m", path, "-x", new, "-t", f"file:{path.name}"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise KitError(
+                f"minisign could not sign {path} with {key}: {(done.stderr or done.stdout).strip()[-200:]} The key "
+                "must have no password (minisign -G -W)."
+            )
+        if signature.is_file() and signature.read_bytes() == new.read_bytes():
+            return False
+        new.replace(signature)
+        return True
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def check_sign_key(key: str) -> None:
     """Raise KitError when signing with this key cannot work."""
     if not shutil.which("minisign"):
         raise KitError("minisign signs a kit and is not installed: type apt-get install minisign.")
-    if not Path(key).is_file() or "secret key" not in Path(key).read_text(errors="replace")[:200]:
+    try:
+        text = Path(key).read_text(errors="replace") if Path(key).is_file() else ""
+    except OSError:
+        text = ""
+    if "secret key" not in text[:200]:
         raise KitError(
             f"kit_sign_key is {key!r}, but must be the file of a secret key of minisign (minisign -G -W makes one): "
             "for example -e kit_sign_key=kit.key."

@@ -1,0 +1,175 @@
+"""What a kit is made of is fetched by this machine's ways alone; what cannot be is said before anything is fetched."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.small_kit import SmallKit
+
+from ansible_collections.istio_games.workshop.plugins.action import kit_export as action_module
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import (
+    debian_archive,
+    kit_contents,
+    kit_debian,
+    kit_writer,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_export import Request
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX, check_signature
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> SmallKit:
+    return SmallKit.make(tmp_path)
+
+
+def test_a_kit_is_signed_by_the_key_that_is_named_now(bench: SmallKit) -> None:
+    for name in ("one", "two"):
+        bench.sign(name)
+    signature = bench.file.with_name(bench.file.name + SUFFIX)
+    signature.unlink()
+    for name, changed in (("one", True), ("one", False), ("two", True), ("two", False)):
+        assert kit_writer.sign(bench.file, str(bench.directory / f"{name}.key")) is changed
+        check_signature(bench.file, signature, str(bench.directory / f"{name}.pub"))
+    with pytest.raises(KitError, match="minisign could not sign"):
+        kit_writer.sign(bench.file, "/none")
+    assert [path.name for path in bench.directory.glob(".*")] == []
+
+
+def test_a_kit_that_cannot_be_written_leaves_the_one_that_is_there(
+    bench: SmallKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = bench.file.read_bytes()
+    broken = ("sh", "-c", "head -c 9; echo 'zstd: error 70 : Write error : No space left on device' >&2; exit 70")
+    monkeypatch.setattr(kit_writer, "ZSTD", broken)
+    with pytest.raises(KitError, match=r"cannot be written \(.* No space left on device\): free some space, or name"):
+        bench.write()
+    assert bench.file.read_bytes() == before
+    assert [path.name for path in bench.directory.glob(".*")] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"suites": ("bookworm", "sid")}, "kit_suites names sid, but must be some of bookworm, trixie"),
+        ({"mirror": "deb.example"}, "kit_debian_mirror is 'deb.example', but must be URLs of Debian mirrors"),
+        ({"mirror": "http://u:p@deb.example/debian"}, "a password belongs into /etc/apt/auth.conf.d"),
+        ({"mirror": "http://a/debian,b"}, "kit_debian_mirror is 'http://a/debian,b', but must be"),
+        ({"sign_key": "/none"}, "kit_sign_key is '/none', but must be the file of a secret key"),
+        ({"sign_key": "/"}, "kit_sign_key is '/', but must be the file of a secret key"),
+    ],
+)
+def test_what_cannot_be_is_said_first(changes: Mapping[str, Any], said: str, tmp_path: Path) -> None:
+    request = Request(**{"file": tmp_path / "a.kit", "suites": ("bookworm",), **changes})
+    with pytest.raises(KitError, match=said):
+        request.check(tmp_path)
+    Request(tmp_path / "a.kit", ("bookworm",), "http://a/debian,file:///srv/debian-security").check(tmp_path)
+
+
+@pytest.mark.parametrize("full", ["file", "cache"])
+def test_too_little_space_is_said_of_either_place(full: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("file", "cache"):
+        (tmp_path / name).mkdir()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda path: usage._replace(free=1000 if path == tmp_path / full else 10**12)
+    )
+    option = {"file": "kit_file", "cache": "workshop_cache_dir"}[full]
+    with pytest.raises(KitError, match=f"No space for a kit in .*/{full}: .* -e {option}="):
+        Request(tmp_path / "file/a.kit", ("bookworm",)).check(tmp_path / "cache/none/yet")
+
+
+def act(tmp_path: Path, **given: Any) -> dict[str, Any]:
+    """What the action makes of these options, beside good ones."""
+    action = object.__new__(action_module.ActionModule)
+    action._task, action.result = SimpleNamespace(check_mode=False), {}
+    nothing = dict.fromkeys(("debian_mirror", "sign_key", "push", "login", "ca", "bundle"), "")
+    good = {"file": str(tmp_path / "a.kit"), "suites": ["bookworm", " trixie"], "cache_dir": str(tmp_path / "cache")}
+    return action.act({**nothing, **good, "project": str(tmp_path), **given})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"push": "registry.example/a", "login": "/none"},
+            "workshop_kit_login is '/none', but must be a file of logins",
+        ),
+        ({"push": "registry.example/a", "ca": "/none"}, "workshop_kit_ca is '/none', but must be a file of CA"),
+        ({"push": "http://registry.example/a"}, "kit_push is 'http://registry.example/a', but must be"),
+        ({"bundle": "/none"}, "The bundle /none has gone meanwhile: run the same command again"),
+        ({"bundle": "/none", "cache_dir": "HERE/file/cache"}, "The kit cannot be made: .* -e workshop_cache_dir="),
+    ],
+)
+def test_whatever_is_wrong_is_one_sentence(given: dict[str, str], said: str, tmp_path: Path) -> None:
+    assert act(tmp_path) == {}
+    (tmp_path / "file").touch()
+    given = {name: value.replace("HERE", str(tmp_path)) for name, value in given.items()}
+    with pytest.raises(KitError, match=said):
+        act(tmp_path, **given)
+
+
+def test_of_a_run_that_was_killed_nothing_is_kept_and_nothing_half_done_is_used(tmp_path: Path) -> None:
+    (tmp_path / ".new-abc/lists").mkdir(parents=True)
+    kit_contents.Contents(tmp_path, tmp_path, print)
+    assert not list(tmp_path.glob(".new-*"))
+    requirements, wheel = tmp_path / "requirements-3.11.txt", tmp_path / "a-1-py3-none-any.whl"
+    assert not kit_contents._is_whole(requirements)
+    wheel.write_bytes(b"wheel")
+    requirements.write_text(f"a==1 --hash=sha256:{hashlib.sha256(b'wheel').hexdigest()}\n")
+    assert kit_contents._is_whole(requirements)
+    wheel.write_bytes(b"")
+    assert not kit_contents._is_whole(requirements)
+
+
+@pytest.mark.skipif(not shutil.which("apt-config"), reason="apt is Debian's")
+def test_of_this_machines_apt_the_way_to_the_archives_alone_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.conf"
+    own.write_text('APT::Default-Release "stable";\nAcquire::http::Proxy "http://p:1";\nAPT::Get::Fix-Broken "1";\n')
+    monkeypatch.setenv("APT_CONFIG", str(own))
+    monkeypatch.setenv("LC_MESSAGES", "de_DE.UTF-8")
+    apt = kit_debian.Apt(tmp_path, ["deb http://a b main"])
+    dump = subprocess.run(
+        ["apt-config", "dump"], env=apt.environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert 'Acquire::http::Proxy "http://p:1";' in dump
+    assert not [name for name in ("Default-Release", "Fix-Broken", "NeverAutoRemove") if name in dump]
+    assert f'Dir::State::lists "{tmp_path}/lists";' in dump
+    assert "LC_MESSAGES" not in apt.environment
+
+
+def test_each_source_has_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["deb [signed-by=/mine] http://a bookworm main", "deb http://b bookworm-security main"]
+    monkeypatch.setattr(debian_archive, "sources", lambda suite, mirror: lines)
+    assert kit_debian.sources("bookworm", "") == [
+        lines[0],
+        "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://b bookworm-security main",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mirror", "security"),
+    [
+        ("http://a/debian/", "http://a/debian-security"),
+        ("http://a/debian,http://b/debian", "http://a/debian-security"),
+        ("http://a/debian,http://b/x-security/", "http://b/x-security/"),
+    ],
+)
+def test_a_mirror_has_its_security_updates_beside_it_unless_they_are_named(mirror: str, security: str) -> None:
+    found = [line.split()[2] for line in kit_debian.sources("trixie", mirror) if line.endswith("trixie-security main")]
+    assert found == [security]
+
+
+def test_the_environment_is_kept_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://p:1")
+    assert kit_debian.Apt(tmp_path, []).environment["https_proxy"] == os.environ["https_proxy"]
