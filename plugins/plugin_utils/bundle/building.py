@@ -12,7 +12,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contra
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, no_space
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import GoPart, Part, Workbench
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule, minutes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, readable
 
 # Bytes that building takes in the cache's file system: measured 10 GB with the Go parts, 2.5 GB without.
@@ -87,8 +87,7 @@ class Building:
         started = time.monotonic()
 
         def tell(text: str) -> None:
-            left = minutes(schedule.left(part.name, time.monotonic() - started))
-            self._say(f"    {part.name}: {text} ({left} left in all)")
+            self._say(f"    {part.name}: {text} ({schedule.outlook(part.name, time.monotonic() - started)})")
 
         logs = self._cache / "building" / "logs"
         logs.mkdir(parents=True, exist_ok=True)

@@ -123,7 +123,7 @@ def read(path: Path) -> Lock:
         raise BundleError(f"The bundle {path} {what}.") from error
     except OSError as error:
         raise BundleError(f"The bundle {path} cannot be read ({error.strerror}: {error.filename}).") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"The bundle {path}: {LOCK} is cut or changed: it is no JSON.") from error
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
@@ -272,7 +272,7 @@ def _same_images(path: Path, lock: Lock) -> None:
                 if digest != f"sha256:{lock.files[blob].sha256}":
                     raise BundleError(f"The bundle {path}: {blob} is changed: it has not the digest in its name.")
                 needed.add(blob)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"The bundle {path}: images/ is no OCI layout ({error}).") from error
     for name in sorted(lock.files):
         if name.startswith("images/blobs/") and name not in needed:

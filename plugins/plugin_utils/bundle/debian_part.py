@@ -45,29 +45,32 @@ class RootFilesystem(Part):
         for file, text in ((sources, "\n".join(lines) + "\n"), (settings, debian_archive.apt_settings())):
             file.touch(0o600)
             file.write_text(text)
-        bench.run(
-            self.name,
-            f"Debian's package archive at {debian_archive.hosts(lines)}",
-            [
-                "mmdebstrap",
-                f"--mode={'root' if os.geteuid() == 0 else 'auto'}",
-                f"--variant={self.recipe.variant}",
-                f"--architectures={self.recipes.architecture.debian}",
-                *("--format=tar", f"--include={','.join(self.recipe.packages)}"),
-                *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3", f"--aptopt={settings}"),
-                *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("man", "info", "locale")),
-                *self._listing_hook(bench.directory / "packages"),
-                *self._applets_hook(),
-                *(self.version, raw, sources),
-            ],
-            env=environment() | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
-        )
+        try:
+            bench.run(
+                self.name,
+                f"Debian's package archive at {debian_archive.hosts(lines)}",
+                [
+                    "mmdebstrap",
+                    f"--mode={'root' if os.geteuid() == 0 else 'auto'}",
+                    f"--variant={self.recipe.variant}",
+                    f"--architectures={self.recipes.architecture.debian}",
+                    *("--format=tar", f"--include={','.join(self.recipe.packages)}"),
+                    *("--aptopt=APT::Install-Recommends false", "--aptopt=Acquire::Retries 3", f"--aptopt={settings}"),
+                    *(f"--dpkgopt=path-exclude=/usr/share/{kind}/*" for kind in ("man", "info", "locale")),
+                    *self._listing_hook(bench.directory / "packages"),
+                    *self._applets_hook(),
+                    *(self.version, raw, sources),
+                ],
+                env=environment() | {"SOURCE_DATE_EPOCH": str(self.recipes.epoch)},
+            )
+        finally:
+            for file in (sources, settings):
+                file.unlink()
         layer, listing = bench.directory / "layer.tar", bench.directory / "packages"
         normalize_root_filesystem(raw, layer, self.recipes.epoch)
         if not listing.exists():
             listing.write_text(installed(layer))
-        for file in (raw, sources, settings):
-            file.unlink()
+        raw.unlink()
         self._tell_drift(bench)
 
     def _listing_hook(self, listing: Path) -> list[str]:

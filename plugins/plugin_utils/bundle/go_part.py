@@ -10,7 +10,12 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import Part, Workbench, environment
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import (
+    Part,
+    Workbench,
+    environment,
+    go_settings,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 
 # What decides how a package is compiled; Go is asked with them again for what it has compiled. Debugging
@@ -44,9 +49,12 @@ class GoPart(Part):
 
     def environment(self, go_root: Path, cache: Path, workspace: Path) -> dict[str, str]:
         """Give Go's environment: the pinned toolchain, the workspace's directory, the cache's own directories."""
-        return environment() | {
+        return {
+            **go_settings(),
+            **environment(),
             "CGO_ENABLED": "0",
             "GOCACHE": str(cache / "go-build"),
+            "GOENV": "off",
             "GOFLAGS": "-mod=readonly",
             "GOMODCACHE": str(cache / "go-mod"),
             "GOOS": "linux",

@@ -18,9 +18,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipe
 # Raised when the way that a kind of part is built changes, so that it is built again.
 _REVISION = {"toolchain": 1, "go": 2, "pypi": 1, "wheels": 1, "debian": 3, "image": 3, "sbom": 1}
 
-# What a build may see of the environment: the way to the package registries.
+# What a build may see of the environment: the way to the package registries. Not the language: messages are read.
 _ENVIRONMENT = re.compile(
-    r"HOME|PATH|TMPDIR|LANG|(https?|all|no)_proxy|SSL_CERT_.*|GO(PROXY|SUMDB|PRIVATE|NOPROXY|AUTH)", re.I
+    r"HOME|PATH|TMPDIR|XDG_CONFIG_HOME|NETRC|(https?|all|no)_proxy|SSL_CERT_.*"
+    r"|GO(PROXY|SUMDB|PRIVATE|NOPROXY|NOSUMDB|INSECURE|AUTH)",
+    re.I,
 )
 
 
@@ -84,4 +86,17 @@ class Part(abc.ABC):
 def environment(*further: re.Pattern[str]) -> dict[str, str]:
     """This process's environment without what could change a build; `further`: names that pass too."""
     patterns = (_ENVIRONMENT, *further)
-    return {key: value for key, value in os.environ.items() if any(pattern.fullmatch(key) for pattern in patterns)}
+    kept = {key: value for key, value in os.environ.items() if any(pattern.fullmatch(key) for pattern in patterns)}
+    return {**kept, "LC_ALL": "C.UTF-8"}
+
+
+def go_settings() -> dict[str, str]:
+    """What this user has told Go with `go env -w` of the way to modules; the rest of it could change a build."""
+    named = os.environ.get("GOENV", "")
+    config = os.environ.get("XDG_CONFIG_HOME") or f"{os.environ.get('HOME', '')}/.config"
+    try:
+        text = "" if named == "off" else Path(named or f"{config}/go/env").read_text()
+    except (OSError, ValueError):
+        return {}
+    settings = dict(line.strip().split("=", 1) for line in text.splitlines() if re.match(r"\s*GO\w+=", line))
+    return {key: value for key, value in settings.items() if _ENVIRONMENT.fullmatch(key)}

@@ -48,6 +48,7 @@ def run(
             env=dict(env) if env is not None else None,
             cwd=cwd,
             start_new_session=True,
+            umask=0o022,  # what is made may go into an image, where others must read it
         )
         try:
             while True:

@@ -78,9 +78,19 @@ class Schedule:
             running: the part that is being built.
             elapsed: seconds for which it has been.
         """
-        pace = (self._taken + _PRIOR_SECONDS) / (self._expected + _PRIOR_SECONDS)
-        rest = sum(seconds * pace for name, seconds in self._open.items() if name != running)
-        return rest + max(self._open.get(running, 0.0) * pace - elapsed, 0.0)
+        rest = sum(seconds * self._pace for name, seconds in self._open.items() if name != running)
+        return rest + max(self._open.get(running, 0.0) * self._pace - elapsed, 0.0)
+
+    def outlook(self, running: str, elapsed: float) -> str:
+        """Say how long all will take, where a part has been built for so many seconds; or what alone is known of it."""
+        left = minutes(self.left(running, elapsed))
+        if elapsed <= self._open[running] * self._pace:
+            return f"{left} left in all"
+        return "longer than expected" + (f"; {left} after it" if len(self._open) > 1 else "")
+
+    @property
+    def _pace(self) -> float:
+        return (self._taken + _PRIOR_SECONDS) / (self._expected + _PRIOR_SECONDS)
 
     def __str__(self) -> str:
         done = self._total - len(self._open)

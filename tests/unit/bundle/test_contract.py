@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -43,6 +44,15 @@ def relock(path: Path, **changes: Any) -> None:
     files, links = contract.listing(path)
     lock = dataclasses.replace(contract.read(path), files=files, links=links, **changes)
     rewrite(path / "lock.json", lock.text.encode())
+
+
+def other_manifest(path: Path, data: bytes) -> None:
+    """An image whose manifest this is."""
+    digest = hashlib.sha256(data).hexdigest()
+    (path / "images/blobs/sha256" / digest).write_bytes(data)
+    (path / "images/blobs/sha256" / digest).chmod(0o644)
+    rewrite(path / "images/index.json", json.dumps({"manifests": [{"digest": f"sha256:{digest}"}]}).encode())
+    relock(path, images={})
 
 
 def set_lock(path: Path, *keys: str, value: Any) -> None:
@@ -93,6 +103,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "empty directory": (then(shutil.rmtree, Path.mkdir), "is an empty directory."),
     "no lock": (lambda path: (path / "lock.json").unlink(), "has no lock.json."),
     "cut lock": (lambda path: rewrite(path / "lock.json", (path / "lock.json").read_bytes()[:99]), "it is no JSON"),
+    "deep lock": (lambda path: rewrite(path / "lock.json", b"[" * 100_000), "it is no JSON"),
     "empty lock": (lambda path: rewrite(path / "lock.json", b""), "it is no JSON"),
     "binary lock": (lambda path: rewrite(path / "lock.json", b"\xff\xfe"), "it is no JSON"),
     "a list": (lambda path: rewrite(path / "lock.json", b"[]"), "names no schema, but this version"),
@@ -153,6 +164,8 @@ WRONG: dict[str, tuple[Damage, str]] = {
         then(lambda path: rewrite(path / "images/index.json", b'{"manifests": 3}'), relock),
         "images/ is no OCI layout",
     ),
+    "strange manifest": (lambda path: other_manifest(path, b"[]"), "images/ is no OCI layout"),
+    "deep manifest": (lambda path: other_manifest(path, b"[" * 100_000), "images/ is no OCI layout"),
     "image not in the index": (
         lambda path: relock(path, images={"guest": contract.Image("localhost/guest:1", "sha256:" + "0" * 64)}),
         "images/index.json has no image guest",

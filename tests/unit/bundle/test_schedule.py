@@ -45,6 +45,21 @@ def test_the_time_left_is_that_of_what_is_left_at_this_machine_s_pace(every: lis
     assert str(schedule) == f"{len(every)} of {len(every)} parts are done"
 
 
+@pytest.mark.parametrize(
+    ("names", "elapsed", "said"),
+    [
+        (("go kubernetes",), 100, "about 2 minutes left in all"),
+        (("go kubernetes",), 1000, "longer than expected"),  # how much longer, nobody knows
+        (("go kubernetes", "go istio"), 100, "about 7 minutes left in all"),
+        (("go kubernetes", "go istio"), 1000, "longer than expected; about 4 minutes after it"),
+    ],
+)
+def test_a_part_that_takes_longer_is_not_said_to_be_nearly_done(
+    names: tuple[str, ...], elapsed: float, said: str, every: list[Part]
+) -> None:
+    assert Schedule(named(every, *names), len(every)).outlook("go kubernetes", elapsed) == said
+
+
 @pytest.mark.parametrize(("seconds", "least", "most"), [(0, 0.7, 1), (100, 1, 3)])
 def test_a_part_of_a_moment_says_little_of_the_pace(
     seconds: float, least: float, most: float, every: list[Part]
