@@ -167,11 +167,13 @@ class Pod:
     Attributes:
         spec: of the pod, over one that is right.
         container: of its container, over one that is right.
+        metadata: of the pod, beside its labels.
         refusal: what keeps its pods from being made.
     """
 
     spec: dict[str, Any] = field(default_factory=dict)
     container: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     refusal: str = SECURITY
 
 
@@ -192,6 +194,7 @@ BY_PODS: dict[str, Pod] = {
     "an image from elsewhere": Pod(container={"image": "docker.io/library/busybox"}, refusal=POLICY),
     "others' priority": Pod({"priorityClassName": "system-cluster-critical"}, refusal=POLICY + "|forbidden"),
     "an end that never comes": Pod({"terminationGracePeriodSeconds": 86400}, refusal=POLICY),
+    "a finalizer": Pod(metadata={"finalizers": ["example.org/never"]}, refusal=POLICY),
     "another's account": Pod({"serviceAccountName": "istiod"}, refusal="serviceaccount .* not found"),
     "too much memory": Pod(container={"resources": {"limits": {"memory": "8Gi"}}}, refusal=LIMIT),
     "too much of the processor": Pod(container={"resources": {"limits": {"cpu": "8"}}}, refusal=LIMIT),

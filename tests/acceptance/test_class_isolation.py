@@ -136,7 +136,7 @@ def deployment(pod: Pod, image: str, name: str = "attempt", labels: Mapping[str,
         "spec": {
             "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": {"app": name, **(labels or {})}},
+                "metadata": {"labels": {"app": name, **(labels or {})}, **pod.metadata},
                 "spec": {
                     "securityContext": security,
                     "terminationGracePeriodSeconds": 1,

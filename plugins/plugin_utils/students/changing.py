@@ -16,6 +16,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
     making,
@@ -42,6 +43,7 @@ def reset(api: Api, place: Place, course: Class, outside: Container, say: Say) -
     """Empty a place, and make it anew; its kubeconfig stays good."""
     making.refuse_others(api, place, course.room)
     register.note(api, places.changed(place, state="making", cause=""))
+    _hold(api, place.namespace)
     wanted = objects.of_place(course.manifests, place, course.room)
     kept = {(item["kind"], item["metadata"]["name"]) for item in wanted if item["kind"] in FRAME}
     _empty(api, place.namespace, lambda found: (found.kind, found.item["metadata"]["name"]) in kept, say)
@@ -82,6 +84,7 @@ def remove(api: Api, place: Place, room: str, say: Say) -> Place:
             api.delete(f"{base}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
     if api.find(f"/api/v1/namespaces/{place.namespace}"):
         register.note(api, places.changed(place, state="making", cause="It is being removed."))
+        _hold(api, place.namespace)
         # Its policies hold until the last pod is gone.
         _empty(api, place.namespace, lambda found: found.kind in FRAME, say)
         api.delete(f"/api/v1/namespaces/{place.namespace}")
@@ -91,6 +94,11 @@ def remove(api: Api, place: Place, room: str, say: Say) -> Place:
     with contextlib.suppress(OSError):  # there are others
         Path(place.directory).parent.rmdir()
     return places.changed(place, state="")
+
+
+def _hold(api: Api, namespace: str) -> None:
+    """Take the student's rights, which come with a place that is made anew: what is removed must not come again."""
+    api.delete(f"/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings/{ACCOUNT}")
 
 
 def _empty(api: Api, namespace: str, stays: Callable[[contents.Found], bool], say: Say) -> None:
@@ -118,8 +126,11 @@ def _emptied(api: Api, namespace: str) -> Look:
     """See whether a namespace's pods are gone, which are hurried up, and its volumes."""
     pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
     for pod in pods:
-        if pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
-            api.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", GRACE_SECONDS)
+        path, metadata = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", pod["metadata"]
+        if metadata.get("finalizers"):
+            _let_go(api, path)
+        if metadata.get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
+            api.delete(path, GRACE_SECONDS)
     claims = api.items(f"/api/v1/namespaces/{namespace}/persistentvolumeclaims")
     return Look(not pods and not claims, f"{len(pods)} pods and {len(claims)} volumes still there")
 

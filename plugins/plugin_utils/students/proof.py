@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import threading
@@ -32,6 +33,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.write
 PAGE, SERVICE = "/backends", "front"
 # A request of it waits for a backend up to 10 s, and one of them is slow on purpose.
 PAGE_SECONDS, PAUSE_SECONDS = 15.0, 1.0
+PAGE_BYTES = 2**20
+NONE = ["it names no backend"]
 # As many answers of one version, and none of another: a route of 5 % elsewhere would be seen 99 times in 100.
 REQUESTS = 90
 
@@ -139,7 +142,7 @@ def _answered(
     while True:
         try:
             wrong = _errors(ask())
-        except (OSError, ValueError, PodUnreachableError) as error:
+        except (OSError, ValueError, http.client.HTTPException, PodUnreachableError) as error:
             wrong = [str(error) or type(error).__name__]
         if not wrong:
             return where
@@ -155,9 +158,19 @@ def _through(url: str, trusted: ssl.SSLContext) -> bytes:
         with opener.open(
             urllib.request.Request(url, headers={"Accept": "application/json"}), timeout=PAGE_SECONDS
         ) as answer:
-            return bytes(answer.read())
+            return _whole(answer)
     except urllib.error.HTTPError as error:
         raise OSError(f"it answers {error.code}") from error
+
+
+def _whole(answer: http.client.HTTPResponse, clock: Callable[[], float] = time.monotonic) -> bytes:
+    """Read an answer; whose student has put something else in its place may have no end."""
+    body, deadline = b"", clock() + PAGE_SECONDS
+    while part := answer.read1(PAGE_BYTES):
+        body += part
+        if len(body) > PAGE_BYTES or clock() > deadline:
+            raise OSError(f"its answer is more than {PAGE_BYTES // 2**20} MiB, or takes more than {PAGE_SECONDS:g} s")
+    return body
 
 
 def _from_pod(api: Api, place: Place, services: Services) -> bytes:
@@ -172,8 +185,8 @@ def _from_pod(api: Api, place: Place, services: Services) -> bytes:
 
 def _errors(answer: bytes) -> list[str]:
     """Give what each backend's part of the page says is wrong."""
-    found = json.loads(answer)
-    backends = found.get("backends") if isinstance(found, dict) else None
-    if not backends:
-        return ["it names no backend"]
-    return [f"{each['name']}: {each['error']}" for each in backends if each.get("error")]
+    try:
+        backends = json.loads(answer)["backends"]
+        return [f"{each['name']}: {each['error']}" for each in backends if each.get("error")] if backends else NONE
+    except (TypeError, LookupError, AttributeError, RecursionError):
+        return NONE

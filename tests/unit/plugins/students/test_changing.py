@@ -165,6 +165,15 @@ def test_a_place_is_emptied_whatever_its_student_has_written(there: Any, monkeyp
         f"{NAMESPACE}/services/front": {},
     }.items():
         there.put(path, metadata={**metadata, "namespace": "anna"})
+    pod = there.put(f"{NAMESPACE}/pods/held", metadata={"finalizers": ["example.org/never"], "ownerReferences": OWNER})
+    delete = there.delete
+
+    def deleted(path: str, grace_seconds: int | None = None) -> None:
+        there.requests.append(("delete", path))
+        if not there.objects.get(path, pod)["metadata"].get("finalizers"):
+            delete(path, grace_seconds)
+
+    monkeypatch.setattr(there, "delete", deleted)
     for path in [key for key in there.objects if key.startswith(DEPLOYMENTS)]:
         there.objects[path]["metadata"]["namespace"] = "anna"
     changing._empty(there, "anna", lambda found: found.kind == "Service", lambda _: None)
@@ -178,3 +187,22 @@ def test_a_place_is_emptied_whatever_its_student_has_written(there: Any, monkeyp
 
 def known(api: Any, path: str) -> bool:
     return any(key.rpartition("/")[0] == path for key in api.objects)
+
+
+@pytest.mark.parametrize("work", ["reset", "remove"])
+def test_a_student_makes_nothing_anew_while_the_place_is_emptied(
+    there: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: str
+) -> None:
+    rights = "/apis/rbac.authorization.k8s.io/v1/namespaces/anna/rolebindings/student"
+    there.put(rights)
+    held: list[bool] = []
+    monkeypatch.setattr(changing, "_empty", lambda *_: held.append(rights not in there.objects))
+    monkeypatch.setattr(changing, "_labelled", lambda *_: [])
+    monkeypatch.setattr(making, "make", lambda api, place, *_: place)
+    place = places.of_student("anna", str(tmp_path))
+    if work == "remove":
+        changing.remove(there, place, "blue", lambda _: None)
+    else:
+        course = making.Class("blue", "staging", [], [], {}, 24, "", 1)
+        changing.reset(there, place, course, None, lambda _: None)  # type: ignore[arg-type]
+    assert held == [True]

@@ -69,7 +69,12 @@ def test_a_page_that_answers_is_named(door: Door, tmp_path: Path) -> None:
         ([(503, {})], "it answers 503"),
         ([(200, {"backends": []})], "it names no backend"),
         ([(200, {"backends": [{"name": "beth", "error": "no"}]})], "beth: no"),
-        ([(200, "<html>")], "does not answer as it must"),
+        *(
+            ([(200, body)], "it names no backend")
+            for body in ("<html>", {"backends": 7}, {"backends": {"a": 1}}, [], 7)
+        ),
+        ([(200, {"backends": [{"error": "no"}]})], "it names no backend"),
+        ([(200, {"backends": "x" * proof.PAGE_BYTES})], "its answer is more than 1 MiB"),
     ],
 )
 def test_one_that_does_not_is_named_with_its_cause(
@@ -78,6 +83,21 @@ def test_one_that_does_not_is_named_with_its_cause(
     door.answers = answers
     with pytest.raises(proof.ProofError, match=said):
         proof.page_at_door(ANNA, door.url, 0, proof.trusting(str(tmp_path / "door" / "ca.crt")))
+
+
+class Endless:
+    """An answer that goes on, a byte at a time."""
+
+    def read1(self, _: int) -> bytes:
+        return b"x"
+
+
+def test_an_answer_without_an_end_is_not_waited_for() -> None:
+    answer: Any = Endless()
+    times = iter(range(1000))
+    with pytest.raises(OSError, match="takes more than 15 s"):
+        proof._whole(answer, lambda: next(times))
+    assert next(times) < 20
 
 
 def test_it_is_asked_until_it_answers(door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
