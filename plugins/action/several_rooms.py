@@ -109,7 +109,8 @@ class ActionModule(WorkshopAction):
         played = self._play("plan", orders, student_plan_refuses=True)
         if failed := [each for each in played if each.fault]:
             said = "\n".join(f"{each.room}: {each.fault}" for each in failed)
-            raise WorkshopError(f"The class does not fit, so nothing was changed in any room.\n{said}")
+            number = f"{len(failed)} of {len(played)} rooms"
+            raise WorkshopError(f"{number} cannot take their students, so nothing was changed in any room.\n{said}")
 
     def _play(self, playbook: str, orders: Mapping[str, Sequence[str]], **more: Any) -> list[playing.Played]:
         option = "students" if playbook in assigning.ASSIGNING else "student"
