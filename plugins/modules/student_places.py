@@ -22,7 +22,7 @@ options:
     description:
       - What the places are for. To C(use) one, any that is there may be named, and none is the room's own.
       - To C(make) some, they are named by O(students) or O(student), and need not be there; a namespace of somebody
-        else's with such a name ends the task.
+        else's with such a name ends the task, unless it is a numbered one, which nobody has chosen.
       - To C(change) some, students that are there must be named.
       - To C(remove) some, likewise; those too of whom only files are left, because a removal was killed.
     type: str

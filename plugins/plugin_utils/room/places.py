@@ -25,7 +25,7 @@ STATES = ("making", "ready", "suspended", "failed")
 CLASS_FILE = "class.json"
 # The directory of a student's files (kubeconfig, verdicts), in that of the room.
 STUDENTS = "students"
-NUMBERED = "student-{:02d}"
+NUMBERED, NUMBERED_NAME = "student-{:02d}", re.compile("student-[0-9]{2,3}")
 ALL = "all"
 # Those whose time is over: for a timer that puts them to sleep.
 EXPIRED = "expired"
@@ -201,6 +201,11 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
 def is_everybody(wanted: Any) -> bool:
     """Tell whether -e student=... says `all`, however that was typed."""
     return isinstance(wanted, (str, list, tuple)) and _listed(wanted) == [ALL]
+
+
+def is_numbered(name: str) -> bool:
+    """Tell whether a name is one that a number stands for, and that nobody has to type."""
+    return bool(NUMBERED_NAME.fullmatch(name))
 
 
 def has_expired(place: Place, now: str = "") -> bool:

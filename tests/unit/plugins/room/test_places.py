@@ -171,6 +171,11 @@ def test_who_has_expired_can_be_meant() -> None:
     assert places.select("expired", there, "2026-11-25T00:00:00Z") == []
 
 
+def test_numbered_names_are_those_of_a_number() -> None:
+    assert all(map(places.is_numbered, places.names(places.MOST_STUDENTS)))
+    assert not [name for name in ("student-7", "student-1000", "student-x", "anna") if places.is_numbered(name)]
+
+
 @pytest.mark.parametrize(
     ("typed", "everybody"),
     [("all", True), (" all ", True), (["all"], True), ("all,anna", False), ("All", False), ("anna", False), (7, False)],

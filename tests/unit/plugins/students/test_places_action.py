@@ -21,6 +21,7 @@ def ask(api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Run the action in a room where anna has a place, ben has left files, and carl's name is somebody else's."""
     api.put(f"{NAMESPACES}/anna", metadata={"labels": {**owner_labels("blue"), register.STUDENT: "anna"}})
     api.put(f"{NAMESPACES}/carl")
+    api.put(f"{NAMESPACES}/student-07")
     (tmp_path / "students" / "ben").mkdir(parents=True)
     monkeypatch.setattr(base, "end_with_parent", lambda: None)
 
@@ -56,6 +57,7 @@ def test_and_nothing_else_can_be_done_with_them(ask: Any) -> None:
 
 def test_a_name_that_is_somebody_else_s_is_said_before_anything_is_made(ask: Any) -> None:
     assert names(ask(purpose="make", students="anna,dora")) == ["anna", "dora"]
+    assert names(ask(purpose="make", students=["anna", 7])) == ["anna", "student-07"], "a numbered place fails alone"
     told = ask(purpose="make", students="anna,carl,dora")
     assert told["failed"]
     assert told["msg"].startswith("The namespace carl is somebody else's")
