@@ -16,8 +16,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import f
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT, account_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 
-# Who comes with less than this left gets a new one.
-LEAST = timedelta(hours=1)
+# Who comes with less than this left gets a new one. The shortest that can be asked for is an hour.
+LEAST = timedelta(minutes=20)
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 

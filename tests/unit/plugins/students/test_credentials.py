@@ -91,7 +91,7 @@ def test_a_kubeconfig_without_a_cluster_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("left", "lasts"),
-    [(timedelta(hours=2), True), (timedelta(minutes=59), False), (timedelta(hours=-2), False)],
+    [(timedelta(minutes=59), True), (timedelta(minutes=19), False), (timedelta(hours=-2), False)],
 )
 def test_one_that_is_about_to_end_does_not_last(tmp_path: Path, left: timedelta, lasts: bool) -> None:
     api: Any = Tokens()
