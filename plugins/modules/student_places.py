@@ -24,7 +24,8 @@ options:
       - To C(make) some, they are named by O(students) or O(student), and need not be there; a namespace of somebody
         else's with such a name ends the task, unless it is a numbered one, which nobody has chosen.
       - To C(change) some, students that are there must be named.
-      - To C(remove) some, likewise; those too of whom only files are left, because a removal was killed.
+      - To C(remove) some, likewise; those too of whom only files are left, because a removal was killed. C(all) may be
+        nobody then.
     type: str
     choices: [use, make, change, remove]
     default: use

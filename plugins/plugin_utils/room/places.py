@@ -186,6 +186,8 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
             return [there[0]]
         if student is None:
             raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {ALL}.")
+        if purpose == "remove" and is_everybody(student) and all(place.own for place in there):
+            return []  # what a class has besides its places may be left
         found = select(student, there)
         if purpose in ("change", "remove") and (own := [place.name for place in found if place.own]):
             raise PlaceError(f"{own[0]} is the room's own place, and no student's: leave it out.")

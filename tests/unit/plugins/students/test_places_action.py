@@ -61,3 +61,11 @@ def test_a_name_that_is_somebody_else_s_is_said_before_anything_is_made(ask: Any
     told = ask(purpose="make", students="anna,carl,dora")
     assert told["failed"]
     assert told["msg"].startswith("The namespace carl is somebody else's")
+
+
+def test_a_removal_of_all_that_was_killed_at_its_end_goes_on(ask: Any, api: Any, tmp_path: Path) -> None:
+    api.objects.pop(f"{NAMESPACES}/anna")
+    (tmp_path / "students" / "ben").rmdir()
+    assert names(ask(purpose="remove", student="all")) == []
+    assert "There is no student 'anna'" in ask(purpose="remove", student="anna")["msg"]
+    assert "There are no students" in ask(purpose="change", student="all")["msg"]
