@@ -1,0 +1,98 @@
+"""What rooms say is told as they say it: who fails, what fits, and whether anything was changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+
+from ansible_collections.istio_games.workshop.plugins.action import several_rooms
+from ansible_collections.istio_games.workshop.plugins.action.several_rooms import ActionModule
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions import base
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.playing import Order, Played
+
+ROOMS = ("blue", "green")
+
+
+class Rooms:
+    """Two rooms, the second with a state directory of its own; each plays as it is told."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.faults: dict[str, str] = {}
+        self.changed = False
+        self.played: list[str] = []
+        self.shown: list[str] = []
+        self.homes = {"blue": home / "istio-workshop/blue", "green": home / "elsewhere/green"}
+        for room in ROOMS:
+            (home / "istio-workshop" / room).mkdir(parents=True)
+            record = {"settings": {} if room == "blue" else {"workshop_state_dir": str(self.homes[room])}}
+            (home / "istio-workshop" / room / "room.yml").write_text(json.dumps({**record, "inventory": []}))
+        self.homes["green"].mkdir(parents=True)
+        monkeypatch.setenv("XDG_STATE_HOME", str(home))
+        monkeypatch.setattr(base, "end_with_parent", lambda: None)
+        monkeypatch.setattr(several_rooms.lock, "hold", lambda *_: None)
+        monkeypatch.setattr(several_rooms, "show", self.shown.extend)
+        monkeypatch.setattr(several_rooms, "say", lambda _: None)
+        monkeypatch.setattr(several_rooms.playing, "play", self.play)
+        there = {room: [places.of_student(name, "")] for room, name in zip(ROOMS, ("anna", "ben"), strict=True)}
+        monkeypatch.setattr(ActionModule, "_there", lambda _: there)
+
+    def play(self, orders: Sequence[Order], *_: Any) -> list[Played]:
+        self.played += [f"{order.room} {order.playbook.stem}" for order in orders]
+        for order in orders:
+            if order.playbook.stem == "plan" and order.room not in self.faults:
+                (self.homes[order.room] / "plan.json").write_text('{"fits": 7, "limit": "memory"}')
+        return [Played(each.room, self.faults.get(each.room, ""), 1.0, self.changed) for each in orders]
+
+    def run(self, **options: Any) -> dict[str, Any]:
+        task: Any = SimpleNamespace(
+            args={"rooms": [*ROOMS], **options}, check_mode=False, async_val=0, action="a", diff=False
+        )
+        connection: Any = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
+        nothing: Any = SimpleNamespace()
+        return ActionModule(task, connection, nothing, DataLoader(), nothing, None).run()
+
+
+@pytest.fixture
+def rooms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rooms:
+    return Rooms(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_it_has_changed_something_if_a_room_has(rooms: Rooms, changed: bool) -> None:
+    rooms.changed = changed
+    for playbook, options in (("class", {"students": 4}), ("rollout", {"student": "all"})):
+        assert rooms.run(playbook=playbook, **options)["changed"] is changed
+
+
+def test_a_plan_that_fails_in_one_room_is_told_beside_the_others(rooms: Rooms) -> None:
+    rooms.faults = {"blue": "The cluster does not answer."}
+    told = rooms.run(playbook="plan", students=4)
+    assert told["msg"] == "1 of 2 rooms failed.\nblue: The cluster does not answer."
+    assert "green: 2 students, room for 7, limited by memory." in rooms.shown
+
+
+def test_no_room_is_changed_if_one_refuses_and_why_is_said(rooms: Rooms) -> None:
+    rooms.faults = {"green": "The cluster does not answer."}
+    told = rooms.run(playbook="class", students=4)
+    said = "1 of 2 rooms cannot take their students, so nothing was changed in any room.\n"
+    assert told["msg"] == f"{said}green: The cluster does not answer."
+    assert rooms.played == ["blue plan", "green plan"]
+
+
+def test_what_a_room_has_written_is_read_where_it_writes(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = {"student": "ben", "namespace": "ben", "verdict": "seen", "reasons": [], "seconds": 1.0, "services": []}
+
+    def play(orders: Sequence[Order], *_: Any) -> list[Played]:
+        (rooms.homes["green"] / "statuses.json").write_text(json.dumps({"places": [place]}))
+        return [Played(each.room, "", 1.0, False) for each in orders]
+
+    monkeypatch.setattr(several_rooms.playing, "play", play)
+    rooms.run(playbook="status", student="all")
+    assert any("green/ben" in line for line in rooms.shown)
