@@ -117,6 +117,8 @@ def read(path: Path) -> Lock:
     if not path.is_dir():
         raise BundleError(f"There is no bundle {path}.")
     try:
+        if (path / LOCK).exists() and not (path / LOCK).is_file():  # whoever reads a pipe waits
+            raise BundleError(f"The bundle {path}: {LOCK} is no file.")
         data = json.loads((path / LOCK).read_text())
     except FileNotFoundError as error:
         what = f"has no {LOCK}" if any(path.iterdir()) else "is an empty directory"

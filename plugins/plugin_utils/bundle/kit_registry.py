@@ -24,6 +24,12 @@ _TAGGED = re.compile(r"([\w-]+(\.[\w.-]+)?:\d+|[\w-]+(\.[\w-]+)+|localhost)/[a-z
 _TIMEOUT = 30.0  # seconds without a byte
 _PATIENCE = 60.0  # seconds that a registry may ask us to wait, at most
 _ANSWER = 1 << 20  # bytes of a token server's answer, at most
+# By OpenSSL's number: what is wrong with a certificate, and what to do.
+_UNKNOWN_CA = ("is by no CA that is known here", "name the file of its CA with -e workshop_kit_ca=/path/ca.crt")
+_CERTIFICATE_FAULTS = {
+    **dict.fromkeys((9, 10), ("is not good at this time", "see this machine's clock (type date), or have it renewed")),
+    **dict.fromkeys((62, 64), ("is for another name", "type the name that it is for")),
+}
 # What a registry, its storage or its token server may do to whoever asks.
 BROKEN = (OSError, http.client.HTTPException, ValueError, OverflowError)
 
@@ -146,10 +152,9 @@ class Registry:
     def _unreachable(self, error: Exception) -> Exception:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, ssl.SSLCertVerificationError):
+            fault, remedy = _CERTIFICATE_FAULTS.get(reason.verify_code, _UNKNOWN_CA)
             return KitError(
-                f"The certificate of {self.kit.host} is by no CA that is known here "
-                f"({reason.verify_message}): name the file of its CA with -e "
-                "workshop_kit_ca=/path/ca.crt; nothing was changed."
+                f"The certificate of {self.kit.host} {fault} ({reason.verify_message}): {remedy}; nothing was changed."
             )
         return BrokenOffError(str(reason) or type(reason).__name__)
 

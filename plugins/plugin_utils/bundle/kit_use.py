@@ -18,7 +18,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
@@ -149,15 +149,21 @@ class Use:
         stamp = self._cache / "kits" / f"{digest}.json"
         bundle = self._cache / "bundles" / manifest.bundle
         extras = self._extras / digest[:16] if self._extras else None
-        known = stamp.is_file() and self._is_whole(bundle, manifest)
-        if known and (extras is None or _holds(extras, manifest)):
+        whole = self._is_whole(bundle, manifest)
+        new_extras_at = self._extras if extras and not _holds(extras, manifest) else None
+        taken = Taken(bundle, extras, not whole or new_extras_at is not None, manifest)
+        if stamp.is_file() and not taken.changed:
             self._say(f"{path}: its bundle {manifest.bundle} is in the cache")
-            return Taken(bundle, extras, False, manifest)
+            return taken
         if check_mode:
             unpack(path, {}, self._say)
-            return Taken(bundle, extras, True, manifest)
-        self._check_space(path, manifest)
-        with locked(self._cache, self._say), _workplace(self._cache) as new, _workplace(self._extras) as new_extras:
+            return taken
+        self._check_space(path, manifest, None if whole else self._cache, new_extras_at)
+        with (
+            self._turn(whole),
+            _workplace(None if whole else self._cache) as new,
+            _workplace(new_extras_at) as new_extras,
+        ):
             targets = {BUNDLE: new} if new else {}
             targets |= {top: new_extras / top for top in EXTRAS} if new_extras else {}
             unpack(path, targets, self._say)
@@ -167,10 +173,22 @@ class Use:
                 readable(new_extras)
                 shutil.rmtree(extras, ignore_errors=True)
                 new_extras.rename(extras)
-            shared_directory(stamp.parent)
-            stamp.write_bytes(manifest.dump())
-            stamp.chmod(0o644)
-        return Taken(bundle, extras, True, manifest)
+            with suppress(OSError) if whole else nullcontext():  # of somebody else's cache it is read again next time
+                shared_directory(stamp.parent)
+                stamp.write_bytes(manifest.dump())
+                stamp.chmod(0o644)
+        return taken
+
+    @contextmanager
+    def _turn(self, whole: bool) -> Iterator[None]:
+        """Keep other runs out of the cache; of one that has the whole bundle, as far as it may be written."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(self._cache, self._say))
+            except OSError:
+                if not whole:
+                    raise
+            yield
 
     def _put(self, path: Path, manifest: Manifest, new: Path, bundle: Path) -> None:
         """Give a bundle that was unpacked its place, unless the very same is there, and good."""
@@ -211,15 +229,14 @@ class Use:
             return False
         return True
 
-    def _check_space(self, path: Path, manifest: Manifest) -> None:
-        """Find too little space before anything is written."""
+    def _check_space(self, path: Path, manifest: Manifest, cache: Path | None, extras: Path | None) -> None:
+        """Find too little space before anything is written, to these directories."""
         needed: dict[int, list[tuple[Path, int]]] = {}
-        wanted = [(self._cache, manifest.size(BUNDLE))]
-        if self._extras:
-            wanted.append((self._extras, sum(manifest.size(top) for top in EXTRAS)))
+        wanted = [(cache, manifest.size(BUNDLE)), (extras, sum(manifest.size(top) for top in EXTRAS))]
         for directory, size in wanted:
-            there = next(parent for parent in (directory, *directory.parents) if parent.exists())
-            needed.setdefault(there.stat().st_dev, []).append((there, size))
+            if directory:
+                there = next(parent for parent in (directory, *directory.parents) if parent.exists())
+                needed.setdefault(there.stat().st_dev, []).append((there, size))
         for found in needed.values():
             directory, total = found[0][0], sum(size for _, size in found) + _SPARE
             free = shutil.disk_usage(directory).free
@@ -252,7 +269,8 @@ def _workplace(directory: Path | None) -> Iterator[Path | None]:
     if directory is None:
         yield None
         return
-    shared_directory(directory)
+    for shared in (directory.parent, directory):
+        shared_directory(shared)
     for left in directory.glob(f"{_WORKPLACE}*"):  # of a run that was killed: nobody else is here
         shutil.rmtree(left, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=_WORKPLACE, dir=directory))

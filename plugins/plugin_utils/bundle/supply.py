@@ -19,7 +19,10 @@ def otherwise(supply: str, kit: str) -> str:
         kit: the kit that was named, which is in the cache by now; empty: none.
     """
     if kit:
-        return f"The kit {kit} was to bring it, so nothing is built: run the same command again, or take another kit."
+        return (
+            f"The kit {kit} was to bring it, so nothing is built: run the same command again, and if it stays so, make "
+            "the kit anew with playbooks/export_kit.yml of this very project."
+        )
     if supply == "cache":
         return (
             "workshop_supply is cache, so nothing is built: type -e workshop_supply=auto, or name the cache that has "

@@ -104,6 +104,10 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "no lock": (lambda path: (path / "lock.json").unlink(), "has no lock.json."),
     "cut lock": (lambda path: rewrite(path / "lock.json", (path / "lock.json").read_bytes()[:99]), "it is no JSON"),
     "deep lock": (lambda path: rewrite(path / "lock.json", b"[" * 100_000), "it is no JSON"),
+    "a pipe for a lock": (
+        then(lambda path: (path / "lock.json").unlink(), lambda path: os.mkfifo(path / "lock.json")),
+        "lock.json is no file",
+    ),
     "empty lock": (lambda path: rewrite(path / "lock.json", b""), "it is no JSON"),
     "binary lock": (lambda path: rewrite(path / "lock.json", b"\xff\xfe"), "it is no JSON"),
     "a list": (lambda path: rewrite(path / "lock.json", b"[]"), "names no schema, but this version"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.small_kit import SmallKit
+from tests.small_kit import PROJECT, SmallKit
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import kit_reader, kit_use, store
@@ -264,3 +264,38 @@ def test_other_readers_content_is_counted() -> None:
     assert len(content.read(50)) == 50
     with pytest.raises(ValueError, match="more in it"):
         content.read(1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user, whom root alone can be")
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_cache_that_can_only_be_read_will_do_when_it_has_the_bundle(bench: SmallKit, lock: bool) -> None:
+    bundle = bench.take(bench.file).bundle
+    shutil.rmtree(bench.directory / "extras")
+    shutil.rmtree(bench.directory / "cache/kits")
+    if not lock:
+        (bench.directory / "cache/lock").unlink()
+    for path in (bench.directory, *bench.directory.parents):
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o055)
+    (bench.directory / "extras").mkdir()
+    os.chown(bench.directory / "extras", 65534, 65534)
+    before = bench.state()
+    os.seteuid(65534)
+    try:
+        taken = bench.take(bench.file)
+        again = bench.take(bench.file)
+    finally:
+        os.seteuid(0)
+    assert (taken.bundle, taken.changed, again.changed) == (bundle, True, False)
+    assert [path for path in bench.state() if path.startswith("cache")] == before
+    assert taken.extras
+    assert (taken.extras / "debian/bookworm/a.deb").is_file()
+
+
+def test_what_is_beside_the_project_can_be_read_below_a_new_directory_too(bench: SmallKit) -> None:
+    use = kit_use.Use(PROJECT, bench.directory / "cache", print, lambda path: None, bench.directory / "new/kit")
+    before = os.umask(0o077)
+    try:
+        use.take(Source(str(bench.file)))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((bench.directory / "new").stat().st_mode) == 0o755

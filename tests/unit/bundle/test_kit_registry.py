@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import threading
+import urllib.error
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -243,3 +244,20 @@ def test_a_file_that_is_none_of_logins_or_certificates_is_named(
         file.write_text(text)
     with pytest.raises(KitError, match=r"workshop_kit_(login|ca) is .*, but must be a file of"):
         read(text if text.startswith("~") else str(file))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (9, "is not good at this time (x): see this machine's clock"),
+        (10, "is not good at this time (x): see this machine's clock"),
+        (62, "is for another name (x): type the name"),
+        (64, "is for another name (x): type the name"),
+        (18, "is by no CA that is known here (x): name the file of its CA with -e workshop_kit_ca="),
+    ],
+)
+def test_a_certificate_s_fault_is_said_as_it_is(number: int, said: str) -> None:
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = number, "x"
+    registry = Registry(Reference("a.example", NAME, KIT))
+    assert said in str(registry._unreachable(urllib.error.URLError(error)))
