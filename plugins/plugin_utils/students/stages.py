@@ -109,6 +109,8 @@ def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[
     Raises:
         PlaceError: somebody was named who has no place now, or nobody has one.
     """
+    if not meant:
+        raise places.PlaceError("Nobody's time is over in this room, so that nobody is meant by student=expired.")
     if len(meant) > 1 and any(each.own for each in meant):
         raise places.PlaceError(
             f"{', '.join(each.name for each in meant)}: the room's own place and students' are not worked on together. "

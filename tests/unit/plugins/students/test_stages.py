@@ -91,6 +91,7 @@ def test_a_stage_is_taken_in_places_that_are_ready(
         ),
         pytest.param([FAILED], False, "eva was not made whole (No node takes it): type ansible-playbook", id="failed"),
         pytest.param([ASLEEP], True, "No student has a place that is ready.", id="all sleep"),
+        pytest.param([], False, "Nobody's time is over in this room", id="nobody has expired"),
         pytest.param([places.of_room("staging", "/s"), ANNA], False, "not worked on together", id="the room's own"),
     ],
 )
