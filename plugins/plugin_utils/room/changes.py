@@ -17,7 +17,7 @@ FIXED = ("workshop_state_dir", "workshop_kubeconfig", "workshop_pod_subnet", "wo
 PUBLISHED = ("workshop_api_port", "workshop_listen_address")
 # Which room, which of its applications, and what Ansible finds out by itself.
 NOT_REMEMBERED = {
-    *("workshop_name", "workshop_app", "workshop_own_nodes", "workshop_container_nodes"),
+    *("workshop_name", "workshop_app", "workshop_own_nodes", "workshop_container_nodes", "workshop_cni_conf_dir"),
     *("workshop_cluster_kubeconfig", "workshop_node_ports"),
     *("bundle_update_lock", "bundle_keep_go_caches"),
 }
