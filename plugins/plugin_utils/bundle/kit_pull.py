@@ -77,19 +77,38 @@ class Puller:
         """Where the kit is, or will be."""
         return self._directory / f"{self._wanted.digest.removeprefix('sha256:')}.kit"
 
+    @property
+    def _manifest_file(self) -> Path:
+        return self.place.with_suffix(".json")
+
+    def is_there(self) -> bool:
+        """Whether the kit is there, byte for byte what its digest stands for: the cache may be somebody else's."""
+        try:
+            body = self._manifest_file.read_bytes() if self.place.is_file() and self._manifest_file.is_file() else b""
+            pieces, _ = _layers(body)
+            return (
+                _sha256(body) == self._wanted.digest
+                and _size(self.place) == pieces[-1].end
+                and all(_digest(self.place, piece) == piece.digest for piece in pieces)
+            )
+        except (OSError, ValueError):
+            return False
+
     def pull(self) -> None:
         """Get the kit's file, and the signature beside it where there is one.
 
         Raises:
             KitError: it cannot be had. What has come so far is kept in `directory`, and nothing else was changed.
         """
-        if self.place.is_file():
+        if self.is_there():
             return
-        pieces, signature = self._pieces()
+        body, pieces, signature = self._pieces()
         partial = self.place.with_suffix(".part")
         try:
             for directory in (self._directory.parent, self._directory):
                 shared_directory(directory)
+            if self.place.is_file():  # of it, what is right is kept
+                self.place.replace(partial)
             self._check_space(pieces[-1].end - _size(partial))
             for piece in signature:
                 self._get(piece, piece.size, self.place.with_name(self.place.name + SUFFIX))
@@ -98,6 +117,8 @@ class Puller:
                     self._tell(piece.end, pieces[-1].end)
             os.truncate(partial, pieces[-1].end)
             partial.chmod(0o644)
+            self._manifest_file.write_bytes(body)
+            self._manifest_file.chmod(0o644)
             partial.rename(self.place)
         except OSError as error:
             raise KitError(
@@ -114,27 +135,22 @@ class Puller:
                 "-e workshop_cache_dir=/another/directory; nothing was changed."
             )
 
-    def _pieces(self) -> tuple[list[Piece], list[Piece]]:
-        """The kit's pieces, and its signature (or none), as the registry's manifest has them."""
+    def _pieces(self) -> tuple[bytes, list[Piece], list[Piece]]:
+        """The registry's manifest, and as it has them the kit's pieces, and its signature (or none)."""
         wanted = self._wanted
         body = self._manifest()
-        if f"sha256:{hashlib.sha256(body).hexdigest()}" != wanted.digest:
+        if _sha256(body) != wanted.digest:
             raise KitError(
                 f"What {wanted.host} gives for {wanted.digest} has another digest: do not use that registry; nothing "
                 "was changed."
             )
         try:
-            layers = json.loads(body)["layers"]
-            pieces = list(_in_order(layer for layer in layers if layer["mediaType"] == PIECE_TYPE))
-            signature = list(_in_order(layer for layer in layers if layer["mediaType"] == SIGNATURE_TYPE))[:1]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            pieces, signature = [], []
-        if not pieces:
+            return (body, *_layers(body))
+        except ValueError as error:
             raise KitError(
                 f"{wanted.host}/{wanted.name}@{wanted.digest} is no kit, but an artifact of another kind: "
                 f"export_kit.yml -e kit_push={wanted.host}/{wanted.name} prints a kit's digest; nothing was changed."
-            )
-        return pieces, signature
+            ) from error
 
     def _manifest(self) -> bytes:
         host = self._wanted.host
@@ -228,6 +244,19 @@ class Puller:
                         self._tell(have, total)
 
 
+def _layers(body: bytes) -> tuple[list[Piece], list[Piece]]:
+    """A kit's pieces, and its signature (or none), as a manifest has them; raise ValueError when it is no kit's."""
+    try:
+        layers = json.loads(body)["layers"]
+        pieces = list(_in_order(layer for layer in layers if layer["mediaType"] == PIECE_TYPE))
+        signature = list(_in_order(layer for layer in layers if layer["mediaType"] == SIGNATURE_TYPE))[:1]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("no manifest of a kit") from error
+    if not pieces:
+        raise ValueError("no piece of a kit")
+    return pieces, signature
+
+
 def _in_order(layers: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
     """Give these layers of a manifest as parts of one file; raise ValueError for what is none."""
     offset = 0
@@ -237,6 +266,10 @@ def _in_order(layers: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
             raise ValueError("no piece")
         yield Piece(digest, size, offset)
         offset += size
+
+
+def _sha256(body: bytes) -> str:
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def _size(file: Path) -> int:

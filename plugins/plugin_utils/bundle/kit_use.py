@@ -135,7 +135,7 @@ class Use:
 
     def _pulled(self, wanted: Reference, source: Source) -> Path:
         puller = Puller(self._cache / "kits/pulled", Registry(wanted, source.login, source.ca), self._say)
-        if not puller.place.is_file():
+        if not puller.is_there():
             with locked(self._cache, self._say):  # two rooms may want it at once
                 puller.pull()
         return puller.place

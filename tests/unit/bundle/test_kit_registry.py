@@ -261,3 +261,27 @@ def test_a_certificate_s_fault_is_said_as_it_is(number: int, said: str) -> None:
     error.verify_code, error.verify_message = number, "x"
     registry = Registry(Reference("a.example", NAME, KIT))
     assert said in str(registry._unreachable(urllib.error.URLError(error)))
+
+
+@pytest.mark.parametrize(
+    ("ending", "content", "asked"),
+    [
+        (".kit", None, 0),
+        (".kit", b"another kit", 4),  # what it goes on from is wrong, so all of it is asked for again
+        (".kit", DATA[0] + bytes(2000), 2),  # the first piece is right
+        (".kit", b"".join(DATA) + b"more", 1),
+        (".json", b"{}", 1),
+        (".json", b"", 1),
+    ],
+)
+def test_what_is_kept_is_what_its_digest_stands_for(
+    bench: Bench, ending: str, content: bytes | None, asked: int
+) -> None:
+    """Whoever shares the cache may have put another there. Asked for are the manifest and what is not right."""
+    bench.pull()
+    if content is not None:
+        bench.puller().place.with_suffix(ending).write_bytes(content)
+    bench.served.asked.clear()
+    assert bench.pull() == b"".join(DATA)
+    assert len(bench.served.asked) == asked
+    assert bench.puller().is_there()
