@@ -15,11 +15,13 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms im
 FIXED = ("workshop_state_dir", "workshop_kubeconfig", "workshop_pod_subnet", "workshop_service_subnet")
 # The node that is up publishes its NodePorts and these: `make up` makes it anew.
 PUBLISHED = ("workshop_api_port", "workshop_listen_address")
-# Which room, which of its applications, and what Ansible finds out by itself.
+# Which room, which of its applications, what Ansible finds out by itself, and where the bundle was taken from: that may
+# be gone or older next time, and does not matter to a room that has it.
 NOT_REMEMBERED = {
     *("workshop_name", "workshop_app", "workshop_own_nodes", "workshop_container_nodes", "workshop_cni_conf_dir"),
     *("workshop_cluster_kubeconfig", "workshop_node_ports"),
     *("bundle_update_lock", "bundle_keep_go_caches"),
+    *("workshop_supply", "workshop_kit", "workshop_kit_key", "workshop_kit_login", "workshop_kit_ca"),
 }
 # What these roles take belongs to one application or one run.
 PASSING_ROLES = ("app", "preflight", "teardown", "traffic")

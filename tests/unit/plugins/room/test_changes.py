@@ -132,9 +132,11 @@ def test_a_room_for_tests_is_remembered_as_one(
 
 
 def test_what_belongs_to_one_run_is_not_remembered() -> None:
-    settings = ["workshop_name", "workshop_app", "workshop_load_rate"]
+    settings = ["workshop_name", "workshop_app", "workshop_load_rate", "workshop_cache_dir"]
+    settings += ["workshop_supply", *(f"workshop_kit{name}" for name in ("", "_key", "_login", "_ca"))]
     options = ["traffic_weight", "app_versions", "teardown_purge", "bundle_update_lock", "registry_config_file"]
-    assert remembered_names(settings, options) == {"workshop_load_rate", "registry_config_file"}
+    remembered = {"workshop_load_rate", "workshop_cache_dir", "registry_config_file"}
+    assert remembered_names(settings, options) == remembered
 
 
 @pytest.mark.parametrize(
