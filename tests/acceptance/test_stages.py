@@ -278,7 +278,8 @@ def test_an_overlapping_virtual_service_is_named_and_removed_by_takeover(busy: R
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": {"name": "mine", "namespace": "staging"},
-        "spec": {"hosts": ["aleph"], "http": [{"route": [{"destination": {"host": "aleph"}}]}]},
+        # Exported to a named namespace, it goes before the older one of the workshop, which is exported to all.
+        "spec": {"exportTo": ["."], "hosts": ["aleph"], "http": [{"route": [{"destination": {"host": "aleph"}}]}]},
     }
     busy.create(mine)
     refused = busy.play("rollout.yml", "-e", "weight=20")
