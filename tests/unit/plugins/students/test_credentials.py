@@ -106,12 +106,17 @@ def other(namespace: str) -> Callable[[Tokens, Path], Any]:
     return lambda _, file: file.write_text(yaml.safe_dump(made))
 
 
+def directory(_: Tokens, file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 LOST: dict[str, Callable[[Tokens, Path], Any]] = {
     "the file is gone": lambda _, file: file.unlink(),
     "the file is empty": lambda _, file: file.write_text(""),
     "the file was cut": lambda _, file: file.write_text(file.read_text()[:-40]),
     "the file is no text": lambda _, file: file.write_bytes(b"\xff\x00"),
-    "the file is a directory": lambda _, file: (file.unlink(), file.mkdir()),
+    "the file is a directory": directory,
     "the file is another's": other("ben"),
     "the account is another one": lambda api, _: setattr(api, "account", "two"),
     "the account is gone": lambda api, _: setattr(api, "account", None),

@@ -51,7 +51,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> type[Backend]:
     Backend.pages, Backend.posted = [{"devices": [LAMP], "next": None}], []
     monkeypatch.setattr(keeping, "_Backend", Backend)
     clock = iter(range(0, 10_000, 30))
-    monkeypatch.setattr(keeping.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     return Backend
 
 

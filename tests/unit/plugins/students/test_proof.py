@@ -69,10 +69,11 @@ def test_a_page_that_answers_is_named(door: Door, tmp_path: Path) -> None:
         ([(503, {})], "it answers 503"),
         ([(200, {"backends": []})], "it names no backend"),
         ([(200, {"backends": [{"name": "beth", "error": "no"}]})], "beth: no"),
-        *(
-            ([(200, body)], "it names no backend")
-            for body in ("<html>", {"backends": 7}, {"backends": {"a": 1}}, [], 7)
-        ),
+        ([(200, "<html>")], "it names no backend"),
+        ([(200, {"backends": 7})], "it names no backend"),
+        ([(200, {"backends": {"a": 1}})], "it names no backend"),
+        ([(200, [])], "it names no backend"),
+        ([(200, 7)], "it names no backend"),
         ([(200, {"backends": [{"error": "no"}]})], "it names no backend"),
         ([(200, {"backends": "x" * proof.PAGE_BYTES})], "its answer is more than 1 MiB"),
     ],
