@@ -157,13 +157,14 @@ def test_a_place_is_emptied_whatever_its_student_has_written(there: Any, monkeyp
     there.objects["/apis"] = {"groups": [{"name": "apps", "preferredVersion": {"version": "v1"}}]}
     items = there.items
     monkeypatch.setattr(there, "items", lambda path, **query: items(path, **query) if known(there, path) else [])
-    for path, metadata in {
+    listed: dict[str, dict[str, Any]] = {
         f"{DEPLOYMENTS}/held": {"finalizers": ["example.org/never"]},
         f"{DEPLOYMENTS}/owned": {"ownerReferences": OWNER},
         "/apis/apps/v1/namespaces/anna/replicasets/made": {"ownerReferences": OWNER},
         f"{NAMESPACE}/configmaps/kube-root-ca.crt": {},
         f"{NAMESPACE}/services/front": {},
-    }.items():
+    }
+    for path, metadata in listed.items():
         there.put(path, metadata={**metadata, "namespace": "anna"})
     pod = there.put(f"{NAMESPACE}/pods/held", metadata={"finalizers": ["example.org/never"], "ownerReferences": OWNER})
     delete = there.delete

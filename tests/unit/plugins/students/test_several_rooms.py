@@ -14,7 +14,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible_collections.istio_games.workshop.plugins.action import several_rooms
 from ansible_collections.istio_games.workshop.plugins.action.several_rooms import ActionModule
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions import base
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import lock, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import playing
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.playing import Order, Played
 
 ROOMS = ("blue", "green")
@@ -36,10 +37,10 @@ class Rooms:
         self.homes["green"].mkdir(parents=True)
         monkeypatch.setenv("XDG_STATE_HOME", str(home))
         monkeypatch.setattr(base, "end_with_parent", lambda: None)
-        monkeypatch.setattr(several_rooms.lock, "hold", lambda *_: None)
+        monkeypatch.setattr(lock, "hold", lambda *_: None)
         monkeypatch.setattr(several_rooms, "show", self.shown.extend)
         monkeypatch.setattr(several_rooms, "say", lambda _: None)
-        monkeypatch.setattr(several_rooms.playing, "play", self.play)
+        monkeypatch.setattr(playing, "play", self.play)
         there = {room: [places.of_student(name, "")] for room, name in zip(ROOMS, ("anna", "ben"), strict=True)}
         monkeypatch.setattr(ActionModule, "_there", lambda _: there)
 
@@ -93,6 +94,6 @@ def test_what_a_room_has_written_is_read_where_it_writes(rooms: Rooms, monkeypat
         (rooms.homes["green"] / "statuses.json").write_text(json.dumps({"places": [place]}))
         return [Played(each.room, "", 1.0, False) for each in orders]
 
-    monkeypatch.setattr(several_rooms.playing, "play", play)
+    monkeypatch.setattr(playing, "play", play)
     rooms.run(playbook="status", student="all")
     assert any("green/ben" in line for line in rooms.shown)
