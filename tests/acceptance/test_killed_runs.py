@@ -29,7 +29,7 @@ MOMENTS = [
     ("Preload the bundle's images]", 0.0),
     ("Commit | Make the image]", 0.5),
     ("Run kubeadm init]", 4.0),
-    ("Apply kube-router and", 1.0),
+    ("Add-ons | Apply CoreDNS", 1.0),
     ("Apply the registry]", 1.0),
     ("Push what the registry lacks", 1.0),
     ("Build what the registry lacks", 8.0),
