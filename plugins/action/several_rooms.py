@@ -88,9 +88,8 @@ class ActionModule(WorkshopAction):
             return dict(zip(names, pool.map(self._students, names), strict=True))
 
     def _students(self, room: str) -> list[Place]:
-        settings = (self._rooms.record(room) or Record()).settings
         state = str(self._state(room))
-        kubeconfig = str(settings.get("workshop_kubeconfig") or f"{state}/kubeconfig")
+        kubeconfig = str(self._settings(room).get("workshop_kubeconfig") or f"{state}/kubeconfig")
         try:
             api = Api.connect(kubeconfig, PATIENCE_SECONDS, lambda _: None)
             return [place for place in register.read(api, room, "", state) if not place.own]
@@ -99,10 +98,12 @@ class ActionModule(WorkshopAction):
                 f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"
             ) from error
 
+    def _settings(self, room: str) -> Mapping[str, Any]:
+        return (self._rooms.record(room) or Record()).settings
+
     def _state(self, room: str) -> Path:
         """Give the directory that a room's playbooks write into."""
-        settings = (self._rooms.record(room) or Record()).settings
-        return Path(settings.get("workshop_state_dir") or self._rooms.directory / room)
+        return Path(self._settings(room).get("workshop_state_dir") or self._rooms.directory / room)
 
     def _refuse_too_many(self, orders: Mapping[str, Sequence[str]]) -> None:
         say("asking every room whether its students fit")

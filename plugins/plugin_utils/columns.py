@@ -12,7 +12,8 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     >>> aligned([("place", "lost"), ("student-01", "0")])
     ['place       lost', 'student-01  0']
     """
-    return [_line(row, _widths(rows)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def ruled(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -21,14 +22,5 @@ def ruled(rows: Sequence[Sequence[str]]) -> list[str]:
     >>> ruled([("place", "lost"), ("student-01", "0")])[1]
     '----------  ----'
     """
-    headings, *lines = aligned(rows)
-    widths = _widths(rows)
-    return [headings, _line(["-" * width for width in widths], widths), *lines]
-
-
-def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(map(len, column)) for column in zip(*rows, strict=True)]
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+    rule = ["-" * max(map(len, column)) for column in zip(*rows, strict=True)]
+    return aligned([rows[0], rule, *rows[1:]])

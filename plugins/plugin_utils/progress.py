@@ -7,27 +7,17 @@ import time
 
 from ansible.utils.display import Display
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
+
 _display = Display()
-
-
-def plain(text: str) -> str:
-    r"""Give a text as a terminal may have it: what students have written in it moves no cursor and hides nothing.
-
-    >>> plain("0.3\x1b[2J")
-    '0.3\\x1b[2J'
-    """
-    if text.isprintable():
-        return text
-    kept = (each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode() for each in text)
-    return "".join(kept)
 
 
 def say(text: str) -> None:
     """Show a line with the time of day."""
-    _display.display(f"{time.strftime('%H:%M:%S')} {plain(text)}")
+    _display.display(f"{time.strftime('%H:%M:%S')} {printable(text)}")
 
 
 def show(lines: list[str]) -> None:
     """Show lines as they are."""
     for line in lines:
-        _display.display(plain(line))
+        _display.display(printable(line))

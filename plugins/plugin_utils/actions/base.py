@@ -33,13 +33,13 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
-from ansible_collections.istio_games.workshop.plugins.plugin_utils import progress
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.transport import PATIENCE_SECONDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.processes import end_with_parent
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 
 class WorkshopAction(ActionBase):
@@ -118,7 +118,7 @@ class WorkshopAction(ActionBase):
             self._display.vvv(traceback.format_exc())
             self.result |= {"failed": True, "msg": unexpected(self.plugin, error)}
         if isinstance(self.result.get("msg"), str):
-            self.result["msg"] = progress.plain(self.result["msg"])
+            self.result["msg"] = printable(self.result["msg"])
         return self.result
 
 

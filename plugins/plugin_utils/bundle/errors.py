@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
 
 # What package managers, Go and the kernel print, and what it means.
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded|you don't have enough free space", re.IGNORECASE)
@@ -73,7 +74,7 @@ def unusable(error: OSError, cache: Path) -> str:
     """
     where = str(error.filename or cache)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return no_space("bundle", next(path for path in (cache, *cache.parents) if path.exists()))
+        return no_space("bundle", nearest(cache))
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = f"{where} cannot be written: {error.strerror}. Become the cache's owner, or"
     elif error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):

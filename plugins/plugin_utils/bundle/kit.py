@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 KIND, SCHEMA = "istio-workshop-kit", 2
 MANIFEST = "manifest.json"
@@ -41,7 +42,7 @@ class KitError(WorkshopError):
 
     def __init__(self, message: str) -> None:
         # A name may hold what would end the line, or tell a terminal something.
-        super().__init__("".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in message))
+        super().__init__(printable(message, kept=""))
 
 
 class DamagedError(KitError):

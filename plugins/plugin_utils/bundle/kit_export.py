@@ -26,6 +26,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_wr
     sign,
     write,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import MIRROR
 
 # The Python of each Debian suite that a controller may be.
@@ -76,10 +77,9 @@ class Request:
             raise KitError("zstd compresses a kit and is not installed: type apt-get install zstd.")
         if self.sign_key:
             check_sign_key(self.sign_key)
-        fetched = next(path for path in (cache, *cache.parents) if path.exists())
         for directory, other in (
             (self.file.parent, "kit_file=/another/directory/workshop.kit"),
-            (fetched, "workshop_cache_dir=/another/directory"),
+            (nearest(cache), "workshop_cache_dir=/another/directory"),
         ):
             if (free := shutil.disk_usage(directory).free) < _NEEDED:
                 raise KitError(

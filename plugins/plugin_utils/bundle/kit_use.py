@@ -13,7 +13,6 @@ owner can read it: `Use.extras`.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import shutil
 import tempfile
@@ -22,7 +21,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import LOCK
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import LOCK, sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import unusable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     BUNDLE,
@@ -48,6 +47,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store 
     readable,
     shared_directory,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
 
 # Of a kit, what is unpacked beside the project; the rest that is not the bundle (the collection) is for people.
 EXTRAS = ("wheels", "debian")
@@ -145,7 +145,7 @@ class Use:
         if key:
             check_signature(path, path.with_name(path.name + SUFFIX), key)
         check_fits(manifest, str(path), version_of(self._project), pins(self._project))
-        digest = _sha256(path)
+        digest = sha256(path)
         stamp = self._cache / "kits" / f"{digest}.json"
         bundle = self._cache / "bundles" / manifest.bundle
         extras = self._extras / digest[:16] if self._extras else None
@@ -217,7 +217,7 @@ class Use:
             return False
         try:
             self._verify_bundle(bundle)
-            found = _sha256(bundle / LOCK)
+            found = sha256(bundle / LOCK)
         except WorkshopError as error:
             self._say(f"{error} The kit's takes its place.")
             return False
@@ -235,7 +235,7 @@ class Use:
         wanted = [(cache, manifest.size(BUNDLE)), (extras, sum(manifest.size(top) for top in EXTRAS))]
         for directory, size in wanted:
             if directory:
-                there = next(parent for parent in (directory, *directory.parents) if parent.exists())
+                there = nearest(directory)
                 needed.setdefault(there.stat().st_dev, []).append((there, size))
         for found in needed.values():
             directory, total = found[0][0], sum(size for _, size in found) + _SPARE
@@ -248,15 +248,10 @@ class Use:
                 )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _holds(extras: Path, manifest: Manifest) -> bool:
     """Whether what was unpacked beside the project is what the kit holds."""
     wanted = [member for member in manifest.members if member.top in EXTRAS and not member.link]
-    return all((extras / member.name).is_file() and _sha256(extras / member.name) == member.sha256 for member in wanted)
+    return all((extras / member.name).is_file() and sha256(extras / member.name) == member.sha256 for member in wanted)
 
 
 def _is_below(path: object, directory: Path) -> bool:

@@ -21,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests 
     is_running,
     millicores,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import (
     MEASURED,
     MOST_POLICIES,
@@ -62,7 +63,7 @@ class Machine:
         """
         known = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         total, available = (int(known[name].split()[0]) / 1024 for name in ("MemTotal", "MemAvailable"))
-        disk = shutil.disk_usage(next(each for each in (Path(storage), *Path(storage).parents) if each.exists()))
+        disk = shutil.disk_usage(nearest(Path(storage)))
         return cls(
             Pool(total, total - available + SPARE_MEMORY),
             Pool(disk.total / MIB, (disk.total - disk.free) / MIB + disk.total / MIB / 100),

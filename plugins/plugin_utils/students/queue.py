@@ -21,6 +21,10 @@ class Ended(Protocol):
     """What became of the work on a place."""
 
     @property
+    def seconds(self) -> float:
+        """How long it took."""
+
+    @property
     def said(self) -> str:
         """It in a few words."""
 
@@ -106,17 +110,16 @@ def side_by_side(
     def tell(place: Place) -> Say:
         return say if len(there) == 1 else lambda text: say(f"{place.name}: {text}")
 
-    def one(place: Place) -> tuple[End, float]:
+    def one(place: Place) -> End:
         started = clock()
         try:
             found: Found | Exception = work(place, tell(place))
         except Exception as error:
             found = error
-        seconds = clock() - started
-        return judge(place, seconds, found), seconds
+        return judge(place, clock() - started, found)
 
     width, left = Width(at_once), deque(there)
-    running: dict[Future[tuple[End, float]], Place] = {}
+    running: dict[Future[End], Place] = {}
     ends: dict[str, End] = {}
     with ThreadPoolExecutor(max_workers=width.most) as pool:
         while left or running:
@@ -124,13 +127,13 @@ def side_by_side(
                 place = left.popleft()
                 running[pool.submit(one, place)] = place
             for future in wait(running, return_when=FIRST_COMPLETED).done:
-                place, (end, seconds) = running.pop(future), future.result()
+                place, end = running.pop(future), future.result()
                 ends[place.name] = end
                 done(end)
                 if len(there) > 1:
                     tell(place)(f"{end.said} {_progress(clock() - begun, len(ends), len(there))}")
-                if width.learn(seconds) and left:
-                    say(f"{place.name} took {seconds:.0f} s: no more than {width.now} at a time now.")
+                if width.learn(end.seconds) and left:
+                    say(f"{place.name} took {end.seconds:.0f} s: no more than {width.now} at a time now.")
     return [ends[place.name] for place in there]
 
 

@@ -266,8 +266,8 @@ def is_worse(before: Mapping[str, int], during: Mapping[str, int]) -> bool:
     sent, failed = before["sent"] + during["sent"], before["failed"] + during["failed"]
     # The hypergeometric distribution: of all ways to spread the failures, those with as many as these in the latter.
     ways = sum(
-        math.comb(failed, during_ones) * math.comb(sent - failed, during["sent"] - during_ones)
-        for during_ones in range(during["failed"], min(failed, during["sent"]) + 1)
+        math.comb(failed, count) * math.comb(sent - failed, during["sent"] - count)
+        for count in range(during["failed"], min(failed, during["sent"]) + 1)
     )
     return ways / math.comb(sent, during["sent"]) < WORSE_BY_CHANCE
 

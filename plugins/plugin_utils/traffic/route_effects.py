@@ -139,10 +139,8 @@ def as_asked(held: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
     """
     if MESH_RETRIES not in asked:
         return tuple(held)
-    others = [word for word in held if not word.startswith(RETRIES)]
-    return tuple(word for word in asked if word == MESH_RETRIES or word in others) + tuple(
-        word for word in others if word not in asked
-    )
+    others, place = [word for word in held if not word.startswith(RETRIES)], asked.index(MESH_RETRIES)
+    return (*others[:place], MESH_RETRIES, *others[place:])
 
 
 def _place(redirect: Mapping[str, Any], scheme: str, host: str, port: Any, path: str, prefix: str) -> str:

@@ -197,7 +197,7 @@ def failing(*arguments: Any, **options: Any) -> Any:
 
 
 def test_a_stick_that_breaks_is_one_sentence(bench: SmallKit, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kit_use, "_sha256", failing)
+    monkeypatch.setattr(kit_use, "sha256", failing)
     with pytest.raises(KitError, match=r"Input/output error: /media/stick/a\.kit; nothing was changed"):
         bench.take(bench.file)
 

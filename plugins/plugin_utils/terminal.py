@@ -1,0 +1,20 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Text as a terminal may have it."""
+
+from __future__ import annotations
+
+
+def printable(text: str, kept: str = "\n\t") -> str:
+    r"""Give a text that moves no cursor and hides nothing, whatever others have written in it.
+
+    Args:
+        kept: signs that stay although they cannot be printed.
+
+    >>> printable("0.3\x1b[2J")
+    '0.3\\x1b[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in text
+    )
