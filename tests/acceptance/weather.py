@@ -44,7 +44,7 @@ class Weather:
 
     def refused(self, seconds: float) -> None:
         """Nobody listens, and what was connected is cut off: an API server that is started anew."""
-        self._listener.close()
+        self._deaf()
         self.cut()
         time.sleep(seconds)
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -68,8 +68,14 @@ class Weather:
         """Clear up."""
         self._over.set()
         self._calm.set()
-        self._listener.close()
+        self._deaf()
         self.cut()
+
+    def _deaf(self) -> None:
+        """Stop listening: who only closes it lets the thread that waits in accept() take one more connection."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
 
     def _accept(self, listener: socket.socket) -> None:
         while not self._over.is_set():

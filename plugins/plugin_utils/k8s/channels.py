@@ -30,8 +30,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
 PROTOCOL = "v4.channel.k8s.io"
 # For the connection, for TLS and for each part of the handshake, in which the API server asks the pod's node.
 OPEN_SECONDS = 10.0
-# An API server may be gone again as soon as it is back.
-ATTEMPTS = 3
+# Between attempts: an API server may be gone again as soon as it is back, or answer reads on a connection that was open
+# before.
+PAUSES = (0.2, 0.5, 1.0, 2.0)
 # What the API server says when a node's kubelet does not answer it.
 NODE_SILENT = re.compile(r"dialing backend|dial tcp|no route to host|proxy error from|i/o timeout")
 
@@ -79,11 +80,12 @@ class Channels:
             PodUnreachableError: the API server does not lead to the pod.
             KubernetesError: there is no API server for longer than a read is patient.
         """
-        for _ in range(ATTEMPTS - 1):
+        for pause in PAUSES:
             try:
                 return cls._connected(api, namespace, pod, subresource, query, seconds)
             except NotSentError:
                 api.find(f"/api/v1/namespaces/{namespace}/pods/{pod}")
+                time.sleep(pause)
         return cls._connected(api, namespace, pod, subresource, query, seconds)
 
     @classmethod

@@ -30,6 +30,8 @@ RENEW_SECONDS = 1.0
 DURATION_SECONDS = 15
 SAY_SECONDS = 4.0
 POLL_SECONDS = 0.25
+# What is not given back by then expires: nobody waits for an API server that is away once all is said.
+GIVE_BACK_SECONDS = 5.0
 
 
 class LeaseError(WorkshopError):
@@ -136,8 +138,7 @@ class Lease:
         finally:
             self._ended.set()
             renewing.join(RENEW_SECONDS + 1)
-            # What is not given back expires.
-            with suppress(KubernetesError):
+            with suppress(KubernetesError), self._api.until(time.monotonic() + GIVE_BACK_SECONDS):
                 self._give_back()
 
     def check(self) -> None:

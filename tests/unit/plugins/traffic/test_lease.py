@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -26,10 +28,19 @@ class Leases:
         self.lease: dict[str, Any] | None = None
         self.number = 0
         self.down = False
+        self.deadlines: list[float] = []
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        self.deadlines.append(deadline)
+        yield
+        self.deadlines.pop()
 
     def find(self, path: str) -> dict[str, Any] | None:
         assert path == PATH
         if self.down:
+            # As an API server that is away: whoever names no deadline waits for the whole of his patience.
+            assert self.deadlines, "it is waited for without a deadline"
             raise KubernetesError("no answer")
         return json.loads(json.dumps(self.lease))  # type: ignore[no-any-return]
 
@@ -87,6 +98,14 @@ def test_it_names_its_holder_and_is_given_back(server: Leases, time: Time) -> No
     assert server.lease["spec"]["holderIdentity"] is None
     with lease(server, time, ELSEWHERE).held():
         pass
+
+
+def test_it_is_not_waited_for_to_be_given_back(server: Leases, time: Time) -> None:
+    """The API server goes away: who played the stage has read so, and need not wait for what expires by itself."""
+    with lease(server, time).held():
+        server.down = True
+    assert server.lease is not None
+    assert server.lease["spec"]["holderIdentity"]
 
 
 def test_a_living_holder_refuses_another_by_name(server: Leases, time: Time) -> None:
@@ -168,7 +187,7 @@ def test_after_a_silence_the_server_is_asked_before_anything_is_written(server: 
     mine._take()
     time.now += 60
     server.down = True
-    with pytest.raises(KubernetesError):
+    with pytest.raises(KubernetesError), server.until(0):
         mine.check()
     server.down = False
     mine.check()
