@@ -8,17 +8,15 @@ import hashlib
 import io
 import json
 import os
-import posixpath
 import stat
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
-
-from pathspec import PathSpec
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.kaniko.ignore_file import IgnoreFile, IgnoreFileError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 # A ConfigMap holds 1 MiB.
 MAX_ARCHIVE_BYTES = 900 * 1024
@@ -118,38 +116,30 @@ def source_digest(context: Context, build: Build) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
 
-def ignored(lines: Sequence[str]) -> PathSpec[Any]:
-    """Read the lines of a .dockerignore.
-
-    Its patterns are those of Go's filepath.Match, from the root of the context, with `**` for any number of
-    directories and `!` for an exception; the last one that matches decides
-    (https://docs.docker.com/build/concepts/context/#dockerignore-files). Written with a leading slash, a .gitignore's
-    say the same, but for `directory/*`, which there leaves what is deeper.
-
-    >>> spec = ignored(["# comment", "*.in", "**/secret.env", "docs/", "!docs/README.md"])
-    >>> [spec.match_file(path) for path in ("a.in", "b/a.in", "b/c/secret.env", "docs/a.md", "docs/README.md")]
-    [True, False, True, True, False]
-    """
-    patterns = []
-    for line in (line.strip() for line in lines if not line.startswith("#")):
-        exception, pattern = line.startswith("!"), posixpath.normpath(line.removeprefix("!").strip()).strip("/")
-        if pattern not in ("", "."):
-            patterns += [f"{'!' if exception else ''}/{pattern}{below}" for below in ("", "/**")]
-    return PathSpec.from_lines("gitignore", patterns)
-
-
 def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
     """Give everything below a build's paths that is no directory and is not ignored; its Dockerfile never is."""
-    ignore_file = root / IGNORE_FILE
-    spec = ignored(_read(ignore_file).decode("utf-8-sig", "replace").splitlines() if ignore_file.exists() else [])
+    ignore = _ignore_file(root, build)
     for name in build.paths:
         start = root / name
         if not (start.exists() or start.is_symlink()):
             raise ContextError(f"there is no {name} in {root}")
-        for path in _below(start, lambda path: spec.match_file(path.relative_to(root).as_posix())):
+        for path in _below(start, lambda path: ignore.leaves_out(path.relative_to(root).as_posix())):
             relative = PurePosixPath(path.relative_to(root).as_posix())
-            if str(relative) == build.dockerfile or not spec.match_file(str(relative)):
+            if str(relative) == build.dockerfile or not ignore.leaves_out(str(relative)):
                 yield relative
+
+
+def _ignore_file(root: Path, build: Build) -> IgnoreFile:
+    """Read the Dockerfile's own file, or else the source directory's, as Docker does."""
+    for name in (f"{build.dockerfile}{IGNORE_FILE}", IGNORE_FILE):
+        if os.path.lexists(root / name):
+            try:
+                return IgnoreFile(_read(root / name).decode("utf-8", "surrogateescape"))
+            except IgnoreFileError as error:
+                raise ContextError(
+                    printable(f"in {root / name}, {error} (a backslash before a character takes it as it is)")
+                ) from error
+    return IgnoreFile("")
 
 
 def _below(start: Path, is_ignored: Callable[[Path], bool]) -> Iterator[Path]:

@@ -94,7 +94,7 @@ def test_an_editors_lock_link_is_left_out(root: Path) -> None:
         (["app/*", "!app/a.py"], "app/a.py"),
         (["app/deep", "!app/deep/x.txt"], "app/a.py app/deep/x.txt app/secret.env"),
         (["!app/a.py", "**/*.py"], "app/deep/secret.env app/deep/x.txt app/secret.env"),  # the last one decides
-        (["# **/*.py", "", "   ", ".", "!"], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),
+        (["# **/*.py", "", "   ", "."], "app/a.py app/deep/secret.env app/deep/x.txt app/secret.env"),
         (["  app/secret.?nv  ", "app/dee[a-p]/secret.env"], "app/a.py app/deep/x.txt"),
         (["**"], ""),
         (["./app//deep/../deep/./", "./app/secret.env"], "app/a.py"),
@@ -110,6 +110,29 @@ def test_the_ignore_file_is_followed(root: Path, lines: list[str], left: str) ->
     packed = names(pack(root, replace(BUILD, paths=("app",))).archive)
     assert [name for name in packed if name != BUILD.dockerfile] == left.split()
     assert BUILD.dockerfile in packed  # as Docker does, whatever the patterns say
+
+
+def test_a_dockerfiles_own_ignore_file_goes_before(root: Path) -> None:
+    (root / ".dockerignore").write_text("app/a.py\n")
+    (root / "app/Dockerfile.dockerignore").write_text("**/c.py\n**/*.dockerignore\n")
+    assert names(pack(root, BUILD).archive) == ["app/Dockerfile", "app/a.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"**/*.py\n!\n", r"in \S+/\.dockerignore, line 2 \(!\) cannot be read as a pattern"),
+        (b"caf\xe9[\n", r"in \S+/\.dockerignore, line 1 \(caf\\udce9\[\) cannot be read as a pattern"),
+        (None, r"\S+/\.dockerignore cannot be read \(No such file or directory\)"),  # a link that leads nowhere
+    ],
+)
+def test_an_ignore_file_that_cannot_be_followed_is_refused(root: Path, text: bytes | None, sentence: str) -> None:
+    if text is None:
+        (root / ".dockerignore").symlink_to("nowhere")
+    else:
+        (root / ".dockerignore").write_bytes(text)
+    with pytest.raises(ContextError, match=f"^istio-games-aleph:0.1 cannot be built: {sentence}"):
+        pack(root, BUILD)
 
 
 def test_dates_and_group_rights_do_not_matter(root: Path) -> None:
