@@ -20,20 +20,26 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         students = places.names(given["students"], [given["namespace"]])
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
-        machine = measuring.Machine.this(given["storage"], given["inotify"]) if given["containers"] else None
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
+        raised = (given["inotify"], 0 if is_there else given["pid_max"])
+        machine = measuring.Machine.this(given["storage"], *raised) if given["containers"] else None
         if is_there:
             room = measuring.Room(self.api)
-            there = [
-                place.name
-                for place in register.read(self.api, self.room, given["namespace"], given["state_dir"])
-                if not place.own and place.state != "suspended"
-            ]
-            cost, means = room.cost(there or [given["namespace"]], cost), room.means(machine, there, given["max_pods"])
+            there = room.living(
+                [
+                    place.name
+                    for place in register.read(self.api, self.room, given["namespace"], given["state_dir"])
+                    if not place.own and place.state != "suspended"
+                ]
+            )
+            cost = room.cost(there or [given["namespace"]], cost)
+            means = room.means(machine, there, given["max_pods"], cost.at_work)
         elif machine:
             means = measuring.without_room(machine, given["nodes"], given["max_pods"])
         else:
             return {"failed": True, "msg": "The machines of a room can be asked when it is there: make it first."}
+        # One who takes all threads that a place can get is not to take the others'.
+        means = capacity.keeping_back(means, "threads", cost.runaway(given["place_pods"], given["pod_threads"]))
         planned = capacity.plan(students, cost, means, given["rate"] * cost.staged)
         refused = capacity.refusal(planned) if given["refuse"] else ""
         if not given["refuse"]:

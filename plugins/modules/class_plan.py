@@ -51,10 +51,22 @@ options:
     description: How many pods a node is told to take before a class is made; 0 where that is left as it is.
     type: int
     default: 250
+  pod_threads:
+    description: The most threads that one pod may have; 0 where nobody limits them.
+    type: int
+    default: 0
+  place_pods:
+    description: The most pods that one place may have. So many, with all threads that they may have, are kept back.
+    type: int
+    default: 0
   inotify:
     description: Inotify instances of one user that the room raises its machine's setting to.
     type: int
     default: 1024
+  pid_max:
+    description: What a room that is not there yet will raise its machine's kernel.pid_max to.
+    type: int
+    default: 131072
   storage:
     description: A directory on the disk that the nodes use.
     type: path

@@ -8,6 +8,7 @@ in several is not one sum; a place's pods may be in several.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,13 +48,19 @@ RESOURCES: dict[str, Resource] = {
         "",
         'raise it: -e \'{"node_containers_sysctls": {"fs.inotify.max_user_instances": 4096}}\'',
     ),
-    "threads": Resource("threads", "", "raise it on the machine: sysctl kernel.pid_max=131072"),
+    "threads": Resource(
+        "threads", "", "raise it on the machine (sysctl kernel.pid_max=131072), or lower workshop_pod_threads"
+    ),
     "disk": Resource("disk", "MB", "free some space, or take fewer students"),
     "policies": Resource("network policies", "", "take fewer students: more were not tried"),
     "processor": Resource(
         "processor", "m", "lower student_load_rate, or take more cores: it becomes slow, no more", soft=True
     ),
 }
+
+
+# A place has these at once: they do not grow with its pods.
+OF_PLACES = ("policies", "processor")
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,19 @@ class Cost:
         """How many services have stages: the load client asks them."""
         return self.at_work - self.pods
 
+    def runaway(self, pods: int, pod_threads: int) -> float:
+        """Give the threads that one place may take over what it takes at work: all that its quota and kubelets let it.
+
+        Args:
+            pods: that a place may have; pod_threads: that a pod may have (0: nobody limits them).
+        """
+        return max(0.0, pods * pod_threads - self.at_work * self.threads)
+
     def of_pod(self, resource: str, requests: float) -> float:
         """Give what a pod takes of a resource, with so many requests a second to its place."""
-        shared = {"policies": self.policies, "processor": self.idle + self.request * requests}
         counted = {"pods": 1.0, "addresses": 1.0}
-        if resource in shared:
-            return shared[resource] / self.at_work
+        if resource in OF_PLACES:
+            return (self.policies if resource == "policies" else self.idle + self.request * requests) / self.at_work
         return counted[resource] if resource in counted else float(getattr(self, resource))
 
 
@@ -116,12 +130,20 @@ class Means:
     Attributes:
         pools: by resource; one that is not named is not judged.
         there: students who have places already, whose pods are among what is taken.
+        growing: pods that these get besides while they are at work, which others must leave them.
         source: what was looked at.
     """
 
     pools: Mapping[str, Sequence[Pool]]
     there: Sequence[str] = field(default_factory=tuple)
+    growing: int = 0
     source: str = ""
+
+
+def keeping_back(means: Means, resource: str, amount: float) -> Means:
+    """Give what there is without so much of a resource on each node or machine that has some."""
+    pools = [dataclasses.replace(pool, taken=pool.taken + amount) for pool in means.pools.get(resource, ())]
+    return dataclasses.replace(means, pools={**means.pools, resource: pools})
 
 
 def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.0) -> dict[str, Any]:
@@ -136,7 +158,7 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
     """
     more = len({*students} - {*means.there})
     rows = [
-        _row(name, pools, cost, len(means.there), more, requests)
+        _row(name, pools, cost, means, more, requests)
         for name, pools in means.pools.items()
         if pools and cost.of_pod(name, requests)  # what costs nothing limits nobody
     ]
@@ -147,6 +169,7 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
         "schema": SCHEMA,
         "students": len(students),
         "there": len(means.there),
+        "more": more,
         "fits": limit["fits"] if limit else None,
         "limit": limit["resource"] if limit else None,
         "resources": rows,
@@ -154,16 +177,17 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
         "room": means.source,
         "nodes": nodes,
         "places_of_a_node": math.ceil(len({*students, *means.there}) / nodes) if nodes else None,
-        "problems": [_problem(row, len(students)) for row in hard if row["short"] > 0],
-        "warnings": [_problem(row, len(students)) for row in rows if row["soft"] and row["short"] > 0],
+        "problems": [_problem(row, more) for row in hard if row["short"] > 0],
+        "warnings": [_problem(row, more) for row in rows if row["soft"] and row["short"] > 0],
     }
 
 
-def _row(name: str, pools: Sequence[Pool], cost: Cost, there: int, more: int, requests: float) -> dict[str, Any]:
-    pod, resource = cost.of_pod(name, requests), RESOURCES[name]
-    pods = sum(math.floor(pool.free / pod + 1e-9) for pool in pools)
+def _row(name: str, pools: Sequence[Pool], cost: Cost, means: Means, more: int, requests: float) -> dict[str, Any]:
+    pod, resource, there = cost.of_pod(name, requests), RESOURCES[name], len(means.there)
+    growing = 0 if name in OF_PLACES else means.growing
+    pods = max(0, sum(math.floor(pool.free / pod + 1e-9) for pool in pools) - growing)
     each = pod * cost.at_work
-    free = sum(pool.free for pool in pools)
+    free = max(0, sum(pool.free for pool in pools) - growing * pod)
     fits = there + pods // cost.at_work
     return {
         "resource": name,
@@ -180,20 +204,30 @@ def _row(name: str, pools: Sequence[Pool], cost: Cost, there: int, more: int, re
     }
 
 
-def _problem(row: Mapping[str, Any], students: int) -> str:
+def _problem(row: Mapping[str, Any], more: int) -> str:
     unit = f" {row['unit']}" if row["unit"] else ""
     return (
-        f"{students} students need {row['needed']}{unit} more of {row['title']}, {row['free']}{unit} are free: "
-        f"it is enough for {row['fits']}. What to change: {row['cure']}."
+        f"{_number(more)} {'needs' if more == 1 else 'need'} {row['needed']}{unit} more of {row['title']}, "
+        f"{row['free']}{unit} are free: it is enough for {row['fits']} in all. What to change: {row['cure']}."
     )
+
+
+def _number(students: int) -> str:
+    return f"{students} student{'' if students == 1 else 's'}"
 
 
 def refusal(planned: Mapping[str, Any]) -> str:
     """Give the sentences with which a class that does not fit is refused; empty if it fits."""
     if not planned["problems"]:
         return ""
+    more, there = planned["more"], planned["there"]
+    beside = f" beside the {there} who {'has a place' if there == 1 else 'have places'}" if there else ""
     return "\n".join(
-        [f"{planned['students']} students do not fit, {planned['fits']} do: nothing was changed.", *planned["problems"]]
+        [
+            f"{_number(more)} {'does' if more == 1 else 'do'} not fit{beside}, there is room for {planned['fits']}"
+            f"{' in all' if there else ''}: nothing was changed.",
+            *planned["problems"],
+        ]
     )
 
 
@@ -217,7 +251,7 @@ def _said(planned: Mapping[str, Any]) -> list[str]:
     place, room = planned["place"], planned["room"]
     enough = not planned["problems"]
     return [
-        f"{planned['students']} students {'fit' if enough else 'do not fit'}: there is room for {planned['fits']}"
+        f"{_number(planned['students'])} {'fit' if enough else 'do not fit'}: there is room for {planned['fits']}"
         f"{f', limited by {what}' if what else ''} ({planned['there']} have places).",
         f"A place has {place['pods']} pods, {place['pods_at_work']} while new versions are tried; {place['measured']}.",
         *([f"Looked at: {room}."] if room else []),

@@ -92,6 +92,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpos
         "workshop_student_hours": (lambda value: _whole(value, 1, 720, "hours"), "24"),
         "workshop_students_at_once": (lambda value: _whole(value, 1, 10, "places at a time"), "3"),
         "workshop_max_pods": (lambda value: _whole(value, 20, 250, "pods a node"), "250"),
+        "workshop_pod_threads": (lambda value: _whole(value, 256, 16384, "threads a pod"), "512"),
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }

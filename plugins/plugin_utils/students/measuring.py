@@ -54,12 +54,13 @@ class Machine:
     cores: int
 
     @classmethod
-    def this(cls, storage: str, raised: int) -> Machine:
+    def this(cls, storage: str, raised: int, processes: int = 0) -> Machine:
         """Look at it.
 
         Args:
             storage: a directory on the disk that nodes use, or will.
             raised: inotify instances of one user that a room raises the machine's setting to.
+            processes: likewise of kernel.pid_max, by a room that is not there yet.
         """
         known = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         total, available = (int(known[name].split()[0]) / 1024 for name in ("MemTotal", "MemAvailable"))
@@ -67,7 +68,7 @@ class Machine:
         return cls(
             Pool(total, total - available + SPARE_MEMORY),
             Pool(disk.total / MIB, (disk.total - disk.free) / MIB + disk.total / MIB / 100),
-            Pool(_most_threads(), int(Path("/proc/loadavg").read_text().split()[3].split("/")[1])),
+            Pool(_most_threads(processes), int(Path("/proc/loadavg").read_text().split()[3].split("/")[1])),
             Pool(max(raised, int(Path(INOTIFY).read_text())), _inotify_of_busiest()),
             len(os.sched_getaffinity(0)),
         )
@@ -78,8 +79,9 @@ class Machine:
         return {name: [pool] for name, pool in shared.items()}
 
 
-def _most_threads() -> int:
-    return min(int(Path(f"/proc/sys/kernel/{name}").read_text()) for name in ("pid_max", "threads-max"))
+def _most_threads(processes: int) -> int:
+    most, threads = (int(Path(f"/proc/sys/kernel/{name}").read_text()) for name in ("pid_max", "threads-max"))
+    return min(max(most, processes), threads)
 
 
 def _inotify_of_busiest() -> int:
@@ -125,6 +127,7 @@ class Room:
     def __init__(self, api: Api) -> None:
         self._nodes = [node for node in api.items("/api/v1/nodes") if not is_closed(node)]
         self.pods = [pod for pod in api.items("/api/v1/pods") if is_running(pod)]
+        self._pods_in = Counter(pod["metadata"]["namespace"] for pod in self.pods)
         self._policies = len(api.items("/apis/networking.k8s.io/v1/networkpolicies"))
         self._told = {name: _summary(api, name) for name in map(_name, self._nodes)}
 
@@ -142,13 +145,22 @@ class Room:
         source = f"memory measured here, {memory:.0f} MB a pod in {', '.join(namespaces)}; the rest {MEASURED}"
         return dataclasses.replace(base, memory=memory, source=source)
 
-    def means(self, machine: Machine | None, there: Sequence[str], max_pods: int) -> Means:
+    def living(self, namespaces: Sequence[str]) -> list[str]:
+        """Give those of these namespaces that have pods: others cost as much as if they were not there."""
+        return [name for name in namespaces if self._pods_in[name]]
+
+    def growing(self, namespaces: Sequence[str], at_work: int) -> int:
+        """Count the pods that places of so many pods at work get yet."""
+        return sum(max(0, at_work - self._pods_in[name]) for name in namespaces)
+
+    def means(self, machine: Machine | None, there: Sequence[str], max_pods: int, at_work: int = 0) -> Means:
         """Give what there is.
 
         Args:
             max_pods: what a node's kubelet is told before a class is made; 0 where it is left as it is.
             machine: the one that all nodes share; None where each is a machine of its own.
             there: students who have places.
+            at_work: how many pods a place has while everybody is at work.
         """
         shared = machine.pools() if machine else self._of_machines()
         cores = [1000.0 * machine.cores] if machine else [_cpu(node) for node in self._nodes]
@@ -170,6 +182,7 @@ class Room:
                 "processor": [Pool(sum(cores), used)],
             },
             there,
+            self.growing(there, at_work),
             f"this room's {len(self._nodes)} nodes{' and this machine' if machine else ''}",
         )
 

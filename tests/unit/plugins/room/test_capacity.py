@@ -45,7 +45,7 @@ def test_each_resource_limits_alone_and_says_what_to_change(resource: str) -> No
     (problem,) = short["problems"]
     assert capacity.RESOURCES[resource].title in problem
     assert capacity.RESOURCES[resource].cure in problem
-    assert capacity.refusal(short).startswith("10 students do not fit, 9 do: nothing was changed.")
+    assert capacity.refusal(short).startswith("10 students do not fit, there is room for 9: nothing was changed.")
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,59 @@ def test_what_costs_nothing_limits_nobody() -> None:
     planned = capacity.plan(people(10), Cost(pods=5, at_work=7, memory=50, cpu=0), roomy())
     assert planned["problems"] == []
     assert "cpu" not in [row["resource"] for row in planned["resources"]]
+
+
+@pytest.mark.parametrize(
+    ("pods", "pod_threads", "kept"),
+    [
+        pytest.param(20, 512, 20 * 512 - 700, id="a full place of full pods, without what it has anyway"),
+        pytest.param(7, 100, 0, id="no more than at work"),
+        pytest.param(2, 100, 0, id="less than at work"),
+        pytest.param(20, 0, 0, id="nobody limits a pod"),
+        pytest.param(0, 512, 0, id="nobody limits a place"),
+    ],
+)
+def test_threads_are_kept_back_for_one_who_takes_all_that_can_be_had(pods: int, pod_threads: int, kept: float) -> None:
+    assert PLACE.runaway(pods, pod_threads) == kept
+    there = means({"threads": [Pool(20000), Pool(20000, 5000)], "pods": [Pool(700)]}, ["anna"])
+    left = capacity.keeping_back(there, "threads", kept)
+    assert [pool.free for pool in left.pools["threads"]] == [20000 - kept, 15000 - kept]
+    assert (left.pools["pods"], left.there) == ([Pool(700)], ["anna"])
+    assert capacity.keeping_back(means({"pods": [Pool(700)]}), "threads", kept).pools["threads"] == []
+
+
+def test_thirty_students_and_a_runaway_fit_into_what_a_room_raises_its_machine_to() -> None:
+    """As many as a kernel's own default has threads for, without the runaway."""
+    cost = Cost()
+    for most, fits in ((32768, 23), (131072, 130)):
+        there = capacity.keeping_back(means({"threads": [Pool(most, 1500)]}), "threads", cost.runaway(20, 512))
+        assert capacity.plan(people(30), cost, there)["fits"] == fits
+
+
+@pytest.mark.parametrize("room", range(12), ids="room for {} at work".format)
+@pytest.mark.parametrize("there", range(6), ids="{} there".format)
+def test_who_joins_later_is_judged_as_a_class_of_so_many(room: int, there: int) -> None:
+    """Whoever is there has fewer pods than at work: what these lack is nobody else's."""
+    for resource, amount in TEN.items():
+        at_once = capacity.plan(people(there + 1), PLACE, means({resource: [Pool(amount / 10 * room)]}))
+        now = amount / 10 * (1 if resource == "policies" else PLACE.pods / PLACE.at_work) * min(there, room)
+        left = Means({resource: [Pool(amount / 10 * room, now)]}, people(min(there, room)), 2 * min(there, room))
+        later = capacity.plan(["zoe"], PLACE, left)
+        if there <= room:
+            assert (later["more"], later["problems"] == []) == (1, at_once["problems"] == []), resource
+            assert later["fits"] == at_once["fits"], resource
+
+
+def test_a_late_joiner_who_does_not_fit_is_told_beside_whom() -> None:
+    said = capacity.refusal(capacity.plan(["zoe"], PLACE, Means({"pods": [Pool(160, 110)]}, people(22), 44)))
+    assert said == (
+        "1 student does not fit beside the 22 who have places, there is room for 22 in all: nothing was changed.\n"
+        "1 student needs 7 more of pods, 6 are free: it is enough for 22 in all. What to change: "
+        f"{capacity.RESOURCES['pods'].cure}."
+    )
+
+
+def test_who_has_a_place_is_never_refused() -> None:
+    full = Means({"pods": [Pool(100, 100)]}, people(22), 44)
+    assert capacity.refusal(capacity.plan(people(22), PLACE, full)) == ""
+    assert capacity.plan(people(22), PLACE, full)["fits"] == 22

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,11 +25,20 @@ def put_node(api: Any, name: str, told: dict[str, Any] | None = None, **spec: An
         api.objects[f"{NODES}/{name}/proxy/stats/summary"] = told
 
 
-def put_pod(api: Any, name: str, node: str, cpu: str = "20m", phase: str = "Running", **spec: Any) -> None:
+def put_pod(
+    api: Any,
+    name: str,
+    node: str,
+    cpu: str = "20m",
+    phase: str = "Running",
+    namespace: str = "staging",
+    **spec: Any,
+) -> None:
     container = {"name": "app", "resources": {"requests": {"cpu": cpu}}}
     made = {"containers": [container], "nodeName": node, **spec}
-    api.put(f"/api/v1/namespaces/staging/pods/{name}", spec=made, status={"phase": phase})
-    api.objects[f"/api/v1/pods/{name}"] = api.objects[f"/api/v1/namespaces/staging/pods/{name}"]
+    metadata = {"namespace": namespace}
+    api.put(f"/api/v1/namespaces/{namespace}/pods/{name}", metadata=metadata, spec=made, status={"phase": phase})
+    api.objects[f"/api/v1/pods/{namespace}-{name}"] = api.objects[f"/api/v1/namespaces/{namespace}/pods/{name}"]
 
 
 def used(namespace: str, *megabytes: int) -> list[dict[str, Any]]:
@@ -71,6 +81,18 @@ def test_machines_tell_each_of_themselves_or_are_not_judged(api: Any) -> None:
     assert pools["processor"][0].total == 4000
 
 
+def test_places_get_more_pods_when_everybody_is_at_work(api: Any) -> None:
+    put_node(api, "one", {})
+    for namespace, number in {"anna": 5, "ben": 9, "carl": 1}.items():
+        for each in range(number):
+            put_pod(api, f"pod-{each}", "one", namespace=namespace)
+    put_pod(api, "ended", "one", phase="Succeeded", namespace="dora")
+    room = Room(api)
+    assert room.living(["anna", "ben", "carl", "dora", "eve"]) == ["anna", "ben", "carl"]
+    means = room.means(HERE, ["anna", "ben", "carl"], 250, 7)
+    assert (means.growing, list(means.there)) == (2 + 0 + 6, ["anna", "ben", "carl"])
+
+
 @pytest.mark.parametrize(
     ("pods", "memory"),
     [
@@ -89,6 +111,9 @@ def test_this_machine_can_be_looked_at() -> None:
     for pool in (machine.memory, machine.disk, machine.threads, machine.inotify):
         assert pool.total > 0
         assert pool.taken >= 0
+    raised = Machine.this("/nonexistent/storage", 1024, 2**22)
+    assert raised.threads.total >= machine.threads.total
+    assert raised.threads.total == int(Path("/proc/sys/kernel/threads-max").read_text())
     free = measuring.without_room(machine, 2, 110).pools["pods"]
     assert [pool.free for pool in free] == [90, 105]
 

@@ -1,0 +1,54 @@
+"""Whatever lets pods of places begin is judged by the plan first: a class, one late joiner, and those who are woken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jinja2.nativetypes
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[4]
+STUDENT = "istio_games.workshop.student"
+WORKS = {"class": "make", "resume": "resume"}
+
+
+@pytest.mark.parametrize(("playbook", "work"), WORKS.items())
+def test_it_is_planned_before_it_is_done_whoever_is_meant(playbook: str, work: str) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    tasks = [task for play in plays for task in play.get("tasks", ())]
+    roles = [
+        (task["ansible.builtin.include_role"].get("tasks_from", "main"), task.get("vars", {}), task.get("when"))
+        for task in tasks
+        if task.get("ansible.builtin.include_role", {}).get("name") == STUDENT
+    ]
+    same = {} if work == "make" else {"student_work": work}
+    assert roles == [("look", same, None), ("plan", {**same, "student_plan_refuses": True}, None), ("main", same, None)]
+
+
+def place(name: str, state: str = "ready") -> dict[str, str]:
+    return {"name": name, "state": state}
+
+
+@pytest.mark.parametrize(
+    ("known", "planned"),
+    [
+        pytest.param({"student_wanted": 30}, 30, id="a number, before there is a room"),
+        pytest.param({"student_named": "zoe"}, "zoe", id="a name, before there is a room"),
+        pytest.param({}, "", id="nobody: it is said"),
+        pytest.param({"places": [place("zoe", "making")]}, ["zoe"], id="one late joiner"),
+        pytest.param({"places": [place("anna"), place("zoe", "making")]}, ["anna", "zoe"], id="two"),
+        pytest.param({"places": [place("anna", "suspended"), place("zoe")]}, ["zoe"], id="who sleeps is not made"),
+        pytest.param({"places": [place("anna", "suspended")]}, [], id="nobody is made: nothing is asked"),
+        pytest.param({"places": [place("anna", "suspended")], "work": "resume"}, ["anna"], id="who sleeps is woken"),
+    ],
+)
+def test_who_is_planned_for(known: dict[str, Any], planned: Any) -> None:
+    (task,) = yaml.safe_load((ROOT / "roles" / "student" / "tasks" / "plan.yml").read_text())
+    meant = {"__student_meant": {"places": known["places"]}} if "places" in known else {}
+    variables = {"student_wanted": None, "student_named": None, "student_work": known.get("work", "make"), **meant}
+    environment = jinja2.nativetypes.NativeEnvironment()
+    found = environment.from_string(task["vars"]["__student_planned"].strip()).render({**variables, **known})
+    assert (list(found) if hasattr(found, "__next__") else found) == planned
+    assert task["when"] == "__student_planned != []"
