@@ -56,7 +56,7 @@ def suspend(api: Api, place: Place, room: str, say: Say) -> Place:
     namespace = place.namespace
     asleep = places.changed(place, state=sleeping.SUSPENDED, cause="")
     # First: half asleep it is not ready. It sleeps when it bears no cause any more.
-    register.note(api, places.changed(asleep, cause="It is being put to sleep."))
+    register.note(api, places.changed(asleep, cause=sleeping.GOING))
     sleeping.begin(api, namespace, place.name, room)
     Waiting(api, say).until(lambda: {"its pods": _ended(api, namespace)}, EMPTY_SECONDS)
     register.note(api, asleep)

@@ -144,7 +144,9 @@ class Command:
         if outside is None:
             raise WorkshopError(f"{work} needs a pod that tries the policies.")
         if self._is_renewal(place):
-            return self._renewed(api, place)
+            # Whose time is over may be on its way to sleep.
+            over = places.has_expired(place)
+            return changing.resume(api, place, self._course, outside, say) if over else self._renewed(api, place)
         act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
         return act(api, place, self._course, outside, say)
 

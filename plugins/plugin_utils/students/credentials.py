@@ -15,10 +15,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT, account_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.sleeping import TIME
 
 # Who comes with less than this left gets a new one. The shortest that can be asked for is an hour.
 LEAST = timedelta(minutes=20)
-TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def now() -> datetime:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
@@ -47,5 +48,8 @@ def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
 
 
 def note(api: Api, place: Place) -> None:
-    """Write a place's state on its namespace."""
-    sleeping.note(api, place.namespace, {name: getattr(place, name) for name in _NOTED})
+    """Write a place's state on its namespace; of one that is on its way, since when."""
+    fields = {name: str(getattr(place, name)) for name in _NOTED}
+    if place.state == "making":
+        fields[sleeping.SINCE] = datetime.now(UTC).strftime(sleeping.TIME)
+    sleeping.note(api, place.namespace, fields)

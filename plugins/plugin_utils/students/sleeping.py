@@ -20,7 +20,14 @@ STUDENT = f"{PREFIX}student"
 PLACE = f"{PREFIX}place"
 # On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
 REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
-SUSPENDED = "suspended"
+SUSPENDED, MAKING, FAILED = "suspended", "making", "failed"
+# Beside a place's fields in that annotation: since when somebody is at work on one that is `making`, and whether one
+# that was left so was put to sleep.
+SINCE, LEFT = "since", "left"
+# The cause of one that is half asleep.
+GOING = "It is being put to sleep."
+# RFC 3339, UTC: such times sort as text.
+TIME = "%Y-%m-%dT%H:%M:%SZ"
 NUMBER = re.compile("[1-9][0-9]{0,2}", re.ASCII)
 
 
@@ -53,24 +60,36 @@ def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
         "spec": {"hard": {"pods": "0"}},
     }
     cluster.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
-    path = deployments(namespace)
-    for item in cluster.items(path):
+    for item in cluster.items(deployments(namespace)):
         replicas = item["spec"].get("replicas", 1)
         if replicas:
             had = {"metadata": {"annotations": {REPLICAS: str(replicas)}}}
-            cluster.merge(f"{path}/{item['metadata']['name']}", {**had, "spec": {"replicas": 0}})
+            _change(cluster, namespace, item, {**had, "spec": {"replicas": 0}})
 
 
 def end(cluster: Waking, namespace: str) -> list[str]:
     """Let a place's pods run as they did; name the Deployments that do."""
     cluster.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
-    running, path = [], deployments(namespace)
-    for item in cluster.items(path):
-        if changes := woken(item):
-            item = cluster.merge(f"{path}/{item['metadata']['name']}", changes)
-        if item["spec"].get("replicas", 1):
+    running = []
+    for item in cluster.items(deployments(namespace)):
+        changes = woken(item)
+        now = _change(cluster, namespace, item, changes) if changes else item
+        if now and now["spec"].get("replicas", 1):
             running.append(item["metadata"]["name"])
     return running
+
+
+def _change(
+    cluster: Cluster, namespace: str, deployment: Mapping[str, Any], changes: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """Change a Deployment; None where its student has removed it meanwhile, which keeps no place awake."""
+    try:
+        return cluster.merge(f"{deployments(namespace)}/{deployment['metadata']['name']}", changes)
+    except Exception as error:
+        # This collection's own error has a status, and urllib's, in the Job, a code.
+        if getattr(error, "status", getattr(error, "code", None)) != 404:
+            raise
+        return None
 
 
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -99,6 +118,12 @@ def noted(namespace: Mapping[str, Any]) -> dict[str, str]:
         return {}
 
 
-def note(cluster: Cluster, namespace: str, fields: Mapping[str, str]) -> None:
-    """Write what a place's namespace bears of it."""
-    cluster.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"annotations": {PLACE: json.dumps(fields)}}})
+def note(cluster: Cluster, namespace: str, fields: Mapping[str, str], version: str = "") -> dict[str, Any]:
+    """Write what a place's namespace bears of it.
+
+    Args:
+        version: the resourceVersion that it was read at: who else has changed it since is not written over.
+    """
+    since = {"resourceVersion": version} if version else {}
+    body = {"metadata": {**since, "annotations": {PLACE: json.dumps(fields)}}}
+    return cluster.merge(f"/api/v1/namespaces/{namespace}", body)

@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 # What is empty, instead of unknown, when there is none.
-LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "events"}
+LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "leases", "events"}
 
 
 def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:

@@ -14,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    changing,
     command,
     credentials,
     intruder,
@@ -162,3 +163,25 @@ def test_a_new_kubeconfig_moves_nobody(there: Any, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(command.Command, "_renewed", lambda _, api, place: place)
     run(there, tmp_path)
     assert nodes(tmp_path)["student-01"] == "", "it was made before there were nodes"
+
+
+@pytest.mark.parametrize(("expires", "way"), [("2026-11-26T20:00:00Z", "resumed"), ("2999-01-01T00:00:00Z", "renewed")])
+def test_whose_time_is_over_is_woken_for_it_may_be_falling_asleep(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expires: str, way: str
+) -> None:
+    run(there, tmp_path, names=["student-01"])
+    register.note(there, places.changed(places.of_student("student-01", ""), state="ready", expires=expires))
+    monkeypatch.setattr(credentials, "lasts", lambda api, place: False)
+    went: list[str] = []
+
+    def goes(way: str) -> Any:
+        def go(*given: Any) -> Any:
+            went.append(way)
+            return next(each for each in given if isinstance(each, places.Place))
+
+        return go
+
+    monkeypatch.setattr(command.Command, "_renewed", goes("renewed"))
+    monkeypatch.setattr(changing, "resume", goes("resumed"))
+    run(there, tmp_path, names=["student-01"])
+    assert went == [way]

@@ -26,13 +26,40 @@ WRITES = {
 SECRET = {("", "secrets"), ("", "pods/proxy"), ("", "services/proxy"), ("", "serviceaccounts/token")}
 
 
-@pytest.fixture(scope="module")
-def granted() -> dict[tuple[str, str], set[str]]:
-    """The verbs of each resource in the student's Role."""
+# What the room's own Job may do in a place, by resource and name (none: all of them).
+OF_EXPIRY = {
+    ("", "namespaces", "PLACE"): {"get", "patch"},
+    ("", "pods", ""): {"list"},
+    ("", "resourcequotas", ""): {"create"},
+    ("", "resourcequotas", "asleep"): {"get", "patch"},
+    ("apps", "deployments", ""): {"list", "patch"},
+    ("coordination.k8s.io", "leases", ""): {"list"},
+}
+
+
+def role_of(name: str) -> dict[str, Any]:
     variables = {"__student_account": "student", "__student_token": "PLACE", "__student_expiry": "student-expiry"}
     rendered = jinja2.Template(TEMPLATE.read_text()).render(variables)
     objects = [item for item in yaml.safe_load_all(rendered) if item]
-    (role,) = (item for item in objects if (item["kind"], item["metadata"]["name"]) == ("Role", "student"))
+    (role,) = (item for item in objects if (item["kind"], item["metadata"]["name"]) == ("Role", name))
+    return dict(role)
+
+
+def test_the_room_s_own_job_may_put_a_place_to_sleep_and_no_more() -> None:
+    found = {
+        (group, resource, name): set(rule["verbs"])
+        for rule in role_of("student-expiry")["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    }
+    assert found == OF_EXPIRY
+
+
+@pytest.fixture(scope="module")
+def granted() -> dict[tuple[str, str], set[str]]:
+    """The verbs of each resource in the student's Role."""
+    role = role_of("student")
     found: dict[tuple[str, str], set[str]] = {}
     for rule in role["rules"]:
         assert "resourceNames" not in rule
