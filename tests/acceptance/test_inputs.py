@@ -56,6 +56,14 @@ def test_a_tag_that_does_not_exist_is_refused(room: Room) -> None:
     assert room.objects() == before
 
 
+@pytest.mark.parametrize("given", ["service=rng", "student=all"])
+def test_what_an_application_without_stages_cannot_have_is_refused(room: Room, given: str) -> None:
+    for playbook in ("playbooks/verify.yml", "playbooks/status.yml", "playbooks/baseline.yml"):
+        played = room.play(playbook, "-e", "workshop_app=dockercoins", "-e", given)
+        assert played.code != 0
+        assert "This application has no service with a `candidate`, so it has no stages" in played.output
+
+
 def test_a_port_that_is_not_the_rooms_is_refused(room: Room) -> None:
     before = room.objects()
     for playbook in ("playbooks/dark_launch.yml", "playbooks/deploy.yml"):

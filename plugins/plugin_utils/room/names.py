@@ -26,7 +26,8 @@ ARGUMENTS = {
     "weight": "the new version's share of the requests, 0 to 100 percent",
 }
 _STAGES = ("baseline", "dark_launch", "mirror", "promote", "rollback", "rollout", "goto", "stage")
-# Which playbooks read what: one that does not would do to the whole room what was meant for one student or service.
+# Which playbooks read what of a run: one that does not would do to the whole room what was meant for one student or
+# service, or something else than was asked for.
 READ_BY = {
     "archive": {"restore"},
     "measure": {"status"},
@@ -40,9 +41,17 @@ READ_BY = {
         *("class", "remove", "reset", "resume", "suspend", "archive", "restore", "rooms", "status", "verify"),
     },
     "students": {"class", "plan", "rooms"},
-    "takeover": {*_STAGES},
+    # goto.yml puts right whatever it finds.
+    "takeover": {*_STAGES} - {"goto"},
     "version": {*_STAGES, "status"},
     "weight": {*_STAGES},
+    # No room remembers it. dockercoins.yml says itself which application it makes, and a class has alephbeth.
+    "workshop_app": {
+        *_STAGES,
+        *("preflight", "ownership", "site", "build", "mesh", "deploy", "expose", "door", "verify", "status", "reset"),
+    },
+    # What is made is a kit, and none is used.
+    **{name: {"export_kit"} for name in ("kit_file", "kit_push", "kit_sign_key", "kit_suites", "kit_debian_mirror")},
 }
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")

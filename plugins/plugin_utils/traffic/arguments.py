@@ -26,8 +26,10 @@ def problems(
     """
     staged = staged_services(services)
     if not staged:
+        without = "" if service is None else ", or leave service out"
         return [
-            "This application has no service with a `candidate`, so it has no stages: type -e workshop_app=alephbeth."
+            "This application has no service with a `candidate`, so it has no stages: type -e workshop_app=alephbeth"
+            f"{without}."
         ]
     found = []
     if stage not in STAGES:

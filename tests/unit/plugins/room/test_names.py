@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -109,11 +110,45 @@ def test_a_playbook_for_the_whole_room_is_not_played_for_a_part_of_it(playbook: 
         )
 
 
+def reached(playbook: str) -> Iterator[str]:
+    """Give the text of a playbook, of those that it imports, and of the roles in them."""
+    text = (ROOT / f"playbooks/{playbook}.yml").read_text()
+    yield text
+    for name in re.findall(r"import_playbook: (\w+)\.yml", text):
+        yield from reached(name)
+    for role in set(re.findall(r"name: istio_games\.workshop\.(\w+)", text)):
+        for path in (ROOT / "roles" / role).glob("[dtv]*/**/*.yml"):  # defaults, tasks, vars
+            yield path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "playbook"), [(name, each) for name, readers in READ_BY.items() for each in sorted(readers)]
+)
+def test_who_is_said_to_read_an_argument_does(name: str, playbook: str) -> None:
+    reads = rf"'istio_games\.workshop\.argument', '{name}'|\b{name}\b" if "_" in name else rf"argument', '{name}'"
+    assert any(re.search(reads, text) for text in reached(playbook))
+
+
+@pytest.mark.parametrize(
+    ("playbook", "name"),
+    [
+        *[("dockercoins", "workshop_app"), ("class", "workshop_app"), ("suspend", "workshop_app")],
+        *[("cluster", "workshop_app"), ("goto", "takeover"), ("verify", "takeover"), ("class", "service")],
+        *[("site", "kit_file"), ("bundle", "kit_push"), ("bundle_verify", "kit_suites"), ("rollout", "kit_sign_key")],
+        *[("verify", "version"), ("verify", "measure"), ("deploy", "version"), ("promote", "stage")],
+        *[("status", "students"), ("site", "students"), ("reset", "service"), ("rollout", "purge")],
+    ],
+)
+def test_what_would_have_no_effect_is_refused(playbook: str, name: str) -> None:
+    (sentence,) = unread([name], [playbook])
+    assert sentence.startswith(f"{playbook}.yml takes no {name}: leave it out, or name a playbook that does (")
+
+
 def test_who_takes_a_student_is_there() -> None:
     assert {name for readers in READ_BY.values() for name in readers} <= {
         path.stem for path in (ROOT / "playbooks").glob("*.yml")
     }
-    assert READ_BY.keys() == ARGUMENTS.keys()
+    assert ARGUMENTS.keys() < READ_BY.keys() <= {*ARGUMENTS, *KNOWN}
     assert unread(["student", "students"], []) == [], "a playbook of the user's own may have one of its own"
 
 

@@ -100,6 +100,8 @@ def test_a_number_that_may_be_several_versions_is_none(version: Any, said: str |
 def test_an_application_without_candidates_has_no_stages() -> None:
     (sentence,) = problems([{"name": "web"}])
     assert "no stages" in sentence
+    (sentence,) = problems([{"name": "web"}], service="web")
+    assert sentence.endswith("type -e workshop_app=alephbeth, or leave service out.")
 
 
 # The value of the header Cookie, and whether it is the developer's.
