@@ -170,5 +170,28 @@ def has_rules(saved: str, address: str, subnet: str, *, publishes: bool) -> bool
         table == "filter" and arguments[:3] == ["NETAVARK_FORWARD", "-s", subnet] and "NETAVARK_FORWARD" in jumps
         for table, arguments in found
     )
-    leaves = any(table == "nat" and arguments[:3] == ["POSTROUTING", "-s", subnet] for table, arguments in found)
+    leaves = bool(_leaving(found, subnet)) and not wrong_ways_out(saved, subnet)
     return forwarded and leaves and (address in reached or not publishes)
+
+
+def wrong_ways_out(saved: str, subnet: str) -> list[list[str]]:
+    """Arguments of iptables that empty a network's chain for what leaves it, where that is not as Podman makes it.
+
+    First it accepts what stays in the network, then it masquerades the rest. Podman appends what is missing: the other
+    way round, nodes see each other with the bridge's address, and their routers refuse each other.
+    """
+    found = [(table, arguments) for table, arguments in rules(saved)]
+    wrong = []
+    for chain in _leaving(found, subnet):
+        ways = [arguments[1:] for table, arguments in found if table == "nat" and arguments[0] == chain]
+        if ways[:1] != [["-d", subnet, "-j", "ACCEPT"]] or "MASQUERADE" not in map(target, ways):
+            wrong.append(["-t", "nat", "-F", chain])
+    return wrong
+
+
+def _leaving(found: Iterable[tuple[str, list[str]]], subnet: str) -> list[str]:
+    """Name the chains that a network's packets go through when they leave it."""
+    return sorted(
+        {target(arguments) for table, arguments in found
+         if table == "nat" and arguments[:3] == ["POSTROUTING", "-s", subnet]}
+    )  # fmt: skip

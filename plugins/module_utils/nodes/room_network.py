@@ -27,8 +27,14 @@ def mend(room: str, network: str, *, dry_run: bool) -> list[str]:
     """
     (found,) = strict_json_output("podman", "network", "inspect", network)
     bridge, subnet = str(found["network_interface"]), str(found["subnets"][0]["subnet"])
+    lacking = list(_without_rules(room, network, subnet))
     done = []
-    for name in _without_rules(room, network, subnet):
+    # Only where Podman then fills them again.
+    for arguments in firewall.wrong_ways_out(firewall.saved_firewall("iptables"), subnet) if lacking else []:
+        done.append(f"iptables {' '.join(arguments)}")
+        if not dry_run:
+            run("iptables", "-w", *arguments)
+    for name in lacking:
         done.append(f"podman network reload {name}")
         if not dry_run:
             run("podman", "network", "reload", name)

@@ -101,6 +101,8 @@ COMMIT
 :NETAVARK-HOSTPORT-DNAT - [0:0]
 -A PREROUTING -m addrtype --dst-type LOCAL -j NETAVARK-HOSTPORT-DNAT
 -A POSTROUTING -s 10.89.2.0/24 -j NETAVARK-1D18767B3119A
+-A NETAVARK-1D18767B3119A -d 10.89.2.0/24 -j ACCEPT
+-A NETAVARK-1D18767B3119A ! -d 224.0.0.0/4 -j MASQUERADE
 -A NETAVARK-DN-1D18767B3119A -d 127.0.0.1/32 -p tcp -m tcp --dport 32600 -j DNAT --to-destination 10.89.2.10:32600
 -A NETAVARK-HOSTPORT-DNAT -d 127.0.0.1/32 -p tcp -m comment --comment "dnat" -j NETAVARK-DN-1D18767B3119A
 COMMIT
@@ -109,6 +111,28 @@ COMMIT
 
 def without(words: str) -> str:
     return "\n".join(line for line in ROOM.splitlines() if words not in line)
+
+
+SPARED, MASQUERADED = (line for line in ROOM.splitlines() if line.startswith("-A NETAVARK-1D18767B3119A"))
+# As Podman leaves it when the first of the two was missing.
+OTHER_WAY_ROUND = without(SPARED).replace(MASQUERADED, f"{MASQUERADED}\n{SPARED}")
+EMPTIED = [["-t", "nat", "-F", "NETAVARK-1D18767B3119A"]]
+
+
+@pytest.mark.parametrize(
+    ("saved", "emptied"),
+    [
+        (ROOM, []),
+        ("", []),
+        (without("-A POSTROUTING"), []),
+        (ROOM.replace("10.89.2.0/24", "10.89.3.0/24"), []),
+        (OTHER_WAY_ROUND, EMPTIED),
+        (without(SPARED), EMPTIED),
+        (without(MASQUERADED), EMPTIED),
+    ],
+)
+def test_nodes_see_each_other_with_their_own_addresses(saved: str, emptied: list[list[str]]) -> None:
+    assert firewall.wrong_ways_out(saved, "10.89.2.0/24") == emptied
 
 
 @pytest.mark.parametrize(
@@ -121,6 +145,10 @@ def without(words: str) -> str:
         (without("-A POSTROUTING"), False, False),
         (without("-A FORWARD"), False, False),
         (without("-A NETAVARK_FORWARD -s"), False, False),
+        (without("-A NETAVARK-1D18767B3119A -d"), False, False),
+        (without("MASQUERADE"), False, False),
+        (without("-A NETAVARK-1D18767B3119A"), False, False),
+        (OTHER_WAY_ROUND, False, False),
     ],
 )
 def test_rules_that_a_reloaded_firewall_took_away_are_missed(saved: str, control_plane: bool, worker: bool) -> None:
