@@ -43,7 +43,7 @@ class ActionModule(WorkshopAction):
     def _export(self, request: Request, fetched: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         started = time.monotonic()
         bundle, project = Path(given["bundle"]), Path(given["project"])
-        self.result["changed"] = export(request, project, bundle, fetched, {}, self._say)
+        self.result["changed"] = export(request, project, bundle, fetched, self._say)
         seconds = round(time.monotonic() - started, 1)
         result = {"file": str(request.file), "size": request.file.stat().st_size, "seconds": seconds}
         if given["push"]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from tests import kit_bill
 from tests.acceptance.kit_machine import clean_machine
 from tests.acceptance.kit_registry import BreakingOff, Registry, registry, write_login
 from tests.acceptance.room import ROOT
@@ -15,6 +19,7 @@ from tests.small_kit import SmallKit
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import kit_push
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import unpack
 
 NAME = "workshop/bundle"
 
@@ -144,6 +149,20 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )
     yield directory
     shutil.rmtree(directory)
+
+
+def test_nothing_in_a_kit_is_left_out_of_its_bill_of_materials(exported: Path, tmp_path: Path) -> None:
+    tops = ("wheels", "debian", "collection", "sbom")
+    unpack(exported / "workshop.kit", {top: tmp_path / top for top in tops}, print)
+    text = (tmp_path / "sbom/kit.cdx.json").read_text()
+    bill = json.loads(text)
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    assert kit_bill.left_out(tmp_path, bill) == []
+    assert kit_bill.without_licence(bill) == []
+    for kind in ("wheels/", "debian/bookworm/", "debian/trixie/", "collection/"):
+        taken = next(item for item in bill["components"] if item["bom-ref"].startswith(kind))
+        less = {**bill, "components": [item for item in bill["components"] if item is not taken]}
+        assert kit_bill.left_out(tmp_path, less) == [taken["bom-ref"]]
 
 
 @pytest.mark.parametrize("suite", ["bookworm", "trixie"])

@@ -93,7 +93,6 @@ def export(
     project: Path,
     bundle: Path,
     fetched: Path,
-    further: Mapping[str, Path],
     say: Callable[[str], None],
 ) -> bool:
     """Write the kit, unless the file already is that kit. Returns whether it was written.
@@ -101,7 +100,6 @@ def export(
     Args:
         bundle: a verified bundle's directory; its name is its key.
         fetched: a directory for what is fetched, which is kept for the next time.
-        further: other directories that become the kit's, by name ("sbom").
 
     Raises:
         KitError: it cannot be made; an older kit of that name is still there.
@@ -113,9 +111,9 @@ def export(
         "collection": contents.collection(),
         "debian": contents.debian(request.suites, request.mirror),
         "wheels": contents.wheels([PYTHONS[suite] for suite in request.suites]),
-        **further,
-        BUNDLE: bundle,
     }
+    say("writing down what these are, and under which licences")
+    tops |= {"sbom": _bill_of_materials(tops, project, fetched), BUNDLE: bundle}
     say("reading what the kit will hold")
     manifest = Manifest(
         version=version_of(project),
@@ -132,6 +130,18 @@ def export(
         write(request.file, manifest, tops)
     signed = bool(request.sign_key) and sign(request.file, request.sign_key)
     return written or signed
+
+
+def _bill_of_materials(tops: Mapping[str, Path], project: Path, fetched: Path) -> Path:
+    """Give the directory of the document of what the kit holds besides the bundle."""
+    # Its libraries take a second to load, which only this needs.
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes, sbom_kit
+
+    target = fetched / "sbom"
+    target.mkdir(exist_ok=True)
+    epoch = recipes.load(project / "supply").epoch
+    (target / sbom_kit.NAME).write_text(sbom_kit.document(tops, version_of(project), epoch))
+    return target
 
 
 def _is(path: Path, manifest: Manifest, say: Callable[[str], None]) -> bool:

@@ -113,39 +113,50 @@ def modules(built: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def debian_packages(part: Path, suite: str) -> list[Component]:
     """The packages of a root file system, in the directory of its part."""
-    texts = _copyrights(part / "layer.tar")
+    with tarfile.open(part / "layer.tar") as layer:
+        texts = copyrights([layer])
     return [
         debian_package(*package, suite, of_debian(package[0], texts.get(package[0], "")))
         for package in packages((part / "packages").read_text())
     ]
 
 
-def debian_package(name: str, version: str, architecture: str, suite: str, names: Iterable[str]) -> Component:
-    """One package of Debian, under licences of these names."""
+def debian_package(
+    name: str,
+    version: str,
+    architecture: str,
+    suite: str,
+    names: Iterable[str],
+    *,
+    ref: str = "",
+    file: Path | None = None,
+) -> Component:
+    """One package of Debian, under licences of these names; `ref` and `file` as of `component`."""
     purl = PackageURL("deb", "debian", name, version, {"arch": architecture, "distro": suite})
-    return component(name, version, names, purl=purl)
+    return component(name, version, names, purl=purl, ref=ref, file=file)
 
 
-def _copyrights(layer: Path) -> dict[str, str]:
-    """The copyright files in a layer, by package; one whose directory is a link has what that leads to."""
+def copyrights(archives: Iterable[tarfile.TarFile]) -> dict[str, str]:
+    """The copyright files in archives, by package; one whose directory is a link has what that leads to."""
     texts, links = {}, {}
-    with tarfile.open(layer) as archive:
+    for archive in archives:
         for entry in archive:
-            if (found := _COPYRIGHT.fullmatch(entry.name)) and entry.isreg():
+            path = PurePosixPath(entry.name)  # without the "./" of a package of Debian
+            if (found := _COPYRIGHT.fullmatch(str(path))) and entry.isreg():
                 stream = archive.extractfile(entry)
                 texts[found[1]] = stream.read().decode(errors="replace") if stream else ""
-            elif entry.issym() and PurePosixPath(entry.name).parent == PurePosixPath("usr/share/doc"):
-                links[PurePosixPath(entry.name).name] = PurePosixPath(entry.linkname).name
+            elif entry.issym() and path.parent == PurePosixPath("usr/share/doc"):
+                links[path.name] = PurePosixPath(entry.linkname).name
             elif found and entry.issym():
                 links[found[1]] = PurePosixPath(entry.linkname).parent.name
     return texts | {name: texts[target] for name, target in links.items() if target in texts}
 
 
-def wheel(file: Path) -> Component:
-    """A wheel, as its own metadata has it."""
+def wheel(file: Path, ref: str = "") -> Component:
+    """A wheel, as its own metadata has it; `ref` as of `component`."""
     with zipfile.ZipFile(file) as archive:
         (path,) = (name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
         metadata = HeaderParser().parsestr(archive.read(path).decode())
     name, version = str(metadata["Name"]), str(metadata["Version"])
     purl = PackageURL("pypi", None, re.sub(r"[-_.]+", "-", name).lower(), version)
-    return component(name, version, of_python(metadata), purl=purl, file=file)
+    return component(name, version, of_python(metadata), purl=purl, ref=ref, file=file)
