@@ -78,9 +78,12 @@ def main(arguments: Sequence[str]) -> int:
     from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
     from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract
     from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source, Use
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import origins
 
     try:
         given = settings(arguments)
+        if refused := next(origins.contradictions(given), None):
+            raise WorkshopError(f"{refused.removesuffix('.')}; nothing was changed.")
         source = Source(*(given.get(f"workshop_kit{name}", "") for name in ("", "_key", "_login", "_ca")))
         if source.kit:
             taken = Use(PROJECT, cache_of(given), say, contract.verify, PROJECT / ".cache/kit").take(source)

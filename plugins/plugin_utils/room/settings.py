@@ -18,7 +18,7 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, origins
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose
 
 LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -46,8 +46,6 @@ MESH_IMAGES = {"install-cni", "pilot", "proxyv2"}
 # Proxies whose name says what they are: the bundle's is Envoy's plain release, Istio's own has more filters.
 KNOWN_PROXY = re.compile(rf"{re.escape(PREFIX)}/|(.*/)?istio(-release|-testing)?/proxyv2[:@]")
 TOOLS = ("istioctl", "kubectl")
-# Where the bundle may come from; `auto` is the first that there is: a kit that is named, the cache, packages.
-SUPPLIES = ["auto", "packages", "cache", "kit"]
 SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 # Files that are read only where something is made of them: one that a room remembers may be gone or expired by now, and
 # that is no matter of a stage or a teardown.
@@ -73,7 +71,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpos
     # By variable: its check, and an example to type.
     checks: dict[str, tuple[Check, str]] = {
         "workshop_name": (_room_name, "blue"),
-        "workshop_supply": (lambda value: _one_of(value, SUPPLIES), "auto"),
+        "workshop_supply": (lambda value: _one_of(value, origins.SUPPLIES), "auto"),
         "workshop_cache_dir": (_directory, "/var/tmp/workshop-cache"),
         "workshop_debian_mirror": (_mirrors, "https://mirror.example/debian,https://mirror.example/debian-security"),
         "workshop_state_dir": (_directory, "/var/tmp/workshop-state"),
@@ -102,7 +100,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpos
         if name in settings and (allowed := check(settings[name]))
     ]
     return found or [
-        *_supply(settings),
+        *origins.contradictions(settings),
         *_same_ports(settings),
         *_overlapping_subnets(settings),
         *_existing_cluster(settings),
@@ -257,20 +255,6 @@ def _namespace(value: Any) -> str | None:
     if value in TAKEN_NAMESPACES:
         return f"the application's alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses)"
     return None
-
-
-def _supply(settings: Mapping[str, Any]) -> Iterable[str]:
-    supply, kit = settings.get("workshop_supply"), settings.get("workshop_kit")
-    if supply == "kit" and not kit:
-        yield (
-            "workshop_supply is 'kit', but no kit is named: name its file or its place in a registry, for example "
-            "-e workshop_kit=/media/stick/workshop.kit."
-        )
-    if supply in ("packages", "cache") and kit:
-        yield (
-            f"workshop_supply is {_shown(supply)}, but workshop_kit names {_shown(kit)}: leave one of them out, or "
-            "type -e workshop_supply=kit."
-        )
 
 
 def _same_ports(settings: Mapping[str, Any]) -> list[str]:
