@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source, Use
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
@@ -17,7 +18,9 @@ class ActionModule(WorkshopAction):
     """Thin: arguments in, `Use`, result out."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        use = Use(Path(given["project"]), Path(given["cache_dir"]).absolute(), self._say, contract.verify)
+        stamp = Path(given["stamp"]) if given["stamp"] else None
+        verify = partial(verify_once, stamp=stamp, remember=not self.check_mode)
+        use = Use(Path(given["project"]), Path(given["cache_dir"]).absolute(), self._say, verify)
         source = Source(given["kit"], given["key"], given["login"], given["ca"])
         taken = use.take(source, check_mode=self.check_mode)
         return {"changed": taken.changed, "path": str(taken.bundle)}

@@ -36,6 +36,11 @@ options:
     description: Directory of the checkout or the installed collection that the kit must be for.
     type: path
     required: true
+  stamp:
+    description: >-
+      A file of the room's own that remembers that the bundle was verified, as of M(istio_games.workshop.bundle).
+      Without it every byte of the bundle is read each time.
+    type: path
 attributes:
   check_mode:
     support: full

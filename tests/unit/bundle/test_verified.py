@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tests.small_kit import PROJECT, SmallKit
 from tests.unit.bundle.conftest import MakeBuilder
 
+from ansible_collections.istio_games.workshop.plugins.action import kit as kit_action
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, verified
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
@@ -95,6 +98,29 @@ def test_a_copy_is_read_again(bundle: Path, tmp_path: Path, reads: list[Path]) -
     copy = shutil.copytree(bundle, tmp_path / bundle.name, symlinks=True)
     verify_once(copy, tmp_path / "stamp")
     assert reads == [bundle, copy]
+
+
+def test_a_kit_and_its_bundle_are_read_once_on_the_way_in(
+    tmp_path: Path, reads: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """scripts/take_kit.py has unpacked it; the role kit reads it and remembers that, and the role bundle goes by it."""
+    kit = SmallKit.make(tmp_path)
+    monkeypatch.setattr(verified, "verify", lambda path, progress=None: reads.append(path))
+    bundle, stamp = kit.take(kit.file).bundle, tmp_path / "room/bundle.verified"
+    action = object.__new__(kit_action.ActionModule)
+    action._task, action.result = SimpleNamespace(check_mode=True), {}
+    given = {"kit": str(kit.file), "key": "", "login": "", "ca": "", "project": str(PROJECT), "stamp": str(stamp)}
+    given["cache_dir"] = str(tmp_path / "cache")
+    assert action.act({**given}) == {"changed": False, "path": str(bundle)}
+    assert not stamp.exists(), "check mode remembers nothing"
+    action._task.check_mode = False
+    for _ in range(2):
+        assert action.act(given) == {"changed": False, "path": str(bundle)}
+    verified.verify_once(bundle, stamp)
+    assert reads == [bundle, bundle]
+    (bundle / "bin/kubernetes").touch()
+    action.act(given)
+    assert reads == [bundle, bundle, bundle]
 
 
 def test_a_stamp_of_rubbish_says_nothing(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
