@@ -38,8 +38,9 @@ class ActionModule(WorkshopAction):
             means = measuring.without_room(machine, given["nodes"], given["max_pods"])
         else:
             return {"failed": True, "msg": "The machines of a room can be asked when it is there: make it first."}
-        # One who takes all threads that a place can get is not to take the others'.
-        means = capacity.keeping_back(means, "threads", cost.runaway(given["place_pods"], given["pod_threads"]))
+        # One who takes all that a place can get is not to take the others'.
+        runaway = cost.runaway(*measuring.most_of_place(given["quota"], given["pod_threads"]))
+        means = capacity.keeping_back(means, runaway)
         planned = capacity.plan(students, cost, means, given["rate"] * cost.staged)
         refused = capacity.refusal(planned) if given["refuse"] else ""
         if not given["refuse"]:

@@ -55,10 +55,12 @@ options:
     description: The most threads that one pod may have; 0 where nobody limits them.
     type: int
     default: 0
-  place_pods:
-    description: The most pods that one place may have. So many, with all threads that they may have, are kept back.
-    type: int
-    default: 0
+  quota:
+    description:
+      - What one place may hold at most, as in a ResourceQuota. The threads and the disk that one who takes all of it
+        has over what a place takes at work are kept back.
+    type: dict
+    default: {}
   inotify:
     description: Inotify instances of one user that the room raises its machine's setting to.
     type: int

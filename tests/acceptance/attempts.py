@@ -14,7 +14,7 @@ RIGHTS = r"forbidden: User|cannot \w+ resource|\(Forbidden\): \w+"
 POLICY = r"ValidatingAdmissionPolicy .* denied request: (?!expression)"
 SECURITY = r"violates PodSecurity"
 QUOTA = r"exceeded quota"
-LIMIT = r"maximum (cpu|memory) usage per Container"
+LIMIT = r"maximum (cpu|memory|ephemeral-storage) usage per Container"
 ISTIO = "networking.istio.io/v1"
 
 
@@ -149,6 +149,9 @@ BY_API: dict[str, Asked] = {
     "fill the door's proxy": make(
         "DestinationRule", ISTIO, {"host": "front", "subsets": [{"name": f"v{number}"} for number in range(50)]}, POLICY
     ),
+    "fill what the cluster keeps its objects in": route(
+        http=[rule for number in range(1000, 2000) for rule in to("aleph", name=f"{number}" * 60)]
+    ),
     "judge what others write": kubectl("get validatingwebhookconfigurations"),
     "keep an object for ever": make(
         "VirtualService",
@@ -158,6 +161,9 @@ BY_API: dict[str, Asked] = {
         metadata={"finalizers": ["example.org/never"]},
     ),
 }
+
+
+CLAIM = {"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
 
 
 @dataclass(frozen=True)
@@ -196,6 +202,16 @@ BY_PODS: dict[str, Pod] = {
     "an end that never comes": Pod({"terminationGracePeriodSeconds": 86400}, refusal=POLICY),
     "a finalizer": Pod(metadata={"finalizers": ["example.org/never"]}, refusal=POLICY),
     "another's account": Pod({"serviceAccountName": "istiod"}, refusal="serviceaccount .* not found"),
+    "a probe's end that never comes": Pod(
+        container={"livenessProbe": {"exec": {"command": ["false"]}, "terminationGracePeriodSeconds": 86400}},
+        refusal=POLICY,
+    ),
+    "a node of one's choice": Pod({"nodeName": "control-plane"}, refusal=POLICY),
+    "a node that is closed": Pod({"tolerations": [{"operator": "Exists"}]}, refusal=POLICY),
+    "a volume of its own": Pod(
+        {"volumes": [{"name": "own", "ephemeral": {"volumeClaimTemplate": CLAIM}}]}, refusal=POLICY
+    ),
+    "too much of the disk": Pod(container={"resources": {"limits": {"ephemeral-storage": "50Gi"}}}, refusal=LIMIT),
     "too much memory": Pod(container={"resources": {"limits": {"memory": "8Gi"}}}, refusal=LIMIT),
     "too much of the processor": Pod(container={"resources": {"limits": {"cpu": "8"}}}, refusal=LIMIT),
 }

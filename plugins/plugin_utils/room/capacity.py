@@ -94,13 +94,14 @@ class Cost:
         """How many services have stages: the load client asks them."""
         return self.at_work - self.pods
 
-    def runaway(self, pods: int, pod_threads: int) -> float:
-        """Give the threads that one place may take over what it takes at work: all that its quota and kubelets let it.
+    def runaway(self, threads: float, disk: float) -> dict[str, float]:
+        """Give what one place may take over what it takes at work, by resource: all that its quota and kubelets let it.
 
         Args:
-            pods: that a place may have; pod_threads: that a pod may have (0: nobody limits them).
+            threads, disk: the most that a place may have; 0 where nobody limits it.
         """
-        return max(0.0, pods * pod_threads - self.at_work * self.threads)
+        most = {"threads": threads, "disk": disk}
+        return {name: max(0.0, amount - self.at_work * float(getattr(self, name))) for name, amount in most.items()}
 
     def of_pod(self, resource: str, requests: float) -> float:
         """Give what a pod takes of a resource, with so many requests a second to its place."""
@@ -140,10 +141,13 @@ class Means:
     source: str = ""
 
 
-def keeping_back(means: Means, resource: str, amount: float) -> Means:
-    """Give what there is without so much of a resource on each node or machine that has some."""
-    pools = [dataclasses.replace(pool, taken=pool.taken + amount) for pool in means.pools.get(resource, ())]
-    return dataclasses.replace(means, pools={**means.pools, resource: pools})
+def keeping_back(means: Means, amounts: Mapping[str, float]) -> Means:
+    """Give what there is without so much of some resources on each node or machine that has some."""
+    pools = {
+        name: [dataclasses.replace(pool, taken=pool.taken + amounts.get(name, 0.0)) for pool in each]
+        for name, each in means.pools.items()
+    }
+    return dataclasses.replace(means, pools=pools)
 
 
 def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.0) -> dict[str, Any]:

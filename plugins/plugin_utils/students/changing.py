@@ -137,7 +137,7 @@ def _emptied(api: Api, namespace: str) -> Look:
 
 def _ended(api: Api, namespace: str) -> Look:
     """See whether a namespace's pods have ended, each in its own time."""
-    pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
+    pods = sleeping.running(api, namespace)
     return Look(not pods, f"{len(pods)} pods still there")
 
 

@@ -19,6 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests 
     cpu_of,
     is_closed,
     is_running,
+    memory,
     millicores,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
@@ -226,6 +227,29 @@ def place_of(services: Sequence[Mapping[str, Any]], container: str, proxy: str) 
     if not services:
         return cost
     return dataclasses.replace(cost, pods=len(services), at_work=len(services) + len(staged_services(services)))
+
+
+def most_of_place(quota: Mapping[str, Any], pod_threads: int) -> tuple[float, float]:
+    """Give the threads and the MB of disk that one place may have at most; 0 where nobody limits them.
+
+    Args:
+        quota: as in a ResourceQuota; pod_threads: that a pod may have (0: nobody limits them).
+
+    Raises:
+        WorkshopError: one is no quantity.
+    """
+    pods, disk = (_quantity(quota, name) for name in ("pods", "limits.ephemeral-storage"))
+    return pods * pod_threads, disk / MIB
+
+
+def _quantity(quota: Mapping[str, Any], name: str) -> float:
+    try:
+        found = memory(quota.get(name, 0))
+    except ValueError:
+        found = -1
+    if found < 0:
+        raise WorkshopError(f"student_quota has {quota[name]!r} for {name}, but it must be a quantity: for example 20.")
+    return found
 
 
 def _asked(option: str, quantity: str) -> float:

@@ -20,6 +20,7 @@ STUDENT = f"{PREFIX}student"
 PLACE = f"{PREFIX}place"
 # On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
 REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
+ENDED = ("Succeeded", "Failed")
 SUSPENDED, MAKING, FAILED = "suspended", "making", "failed"
 # Beside a place's fields in that annotation: since when somebody is at work on one that is `making`, and whether one
 # that was left so was put to sleep.
@@ -90,6 +91,12 @@ def _change(
         if getattr(error, "status", getattr(error, "code", None)) != 404:
             raise
         return None
+
+
+def running(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
+    """Give a place's pods that run or are ending; one that a node has put out stays, and ends no more."""
+    pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
+    return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED]
 
 
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:

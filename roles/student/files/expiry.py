@@ -207,7 +207,7 @@ class Night:
     def look(self) -> bool:
         """Write down which of them have ended; tell whether all have."""
         for namespace, (student, noted) in list(self._begun.items()):
-            pods = self._tried(student, self._cluster.items, f"/api/v1/namespaces/{namespace}/pods")
+            pods = self._tried(student, sleeping.running, self._cluster, namespace)
             if pods:
                 continue
             del self._begun[namespace]

@@ -98,29 +98,29 @@ def test_what_costs_nothing_limits_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pods", "pod_threads", "kept"),
+    ("threads", "disk", "kept"),
     [
-        pytest.param(20, 512, 20 * 512 - 700, id="a full place of full pods, without what it has anyway"),
-        pytest.param(7, 100, 0, id="no more than at work"),
-        pytest.param(2, 100, 0, id="less than at work"),
-        pytest.param(20, 0, 0, id="nobody limits a pod"),
-        pytest.param(0, 512, 0, id="nobody limits a place"),
+        pytest.param(10240, 6000, {"threads": 9540, "disk": 5930}, id="a full place, without what it has anyway"),
+        pytest.param(700, 70, {"threads": 0, "disk": 0}, id="no more than at work"),
+        pytest.param(200, 20, {"threads": 0, "disk": 0}, id="less than at work"),
+        pytest.param(0, 0, {"threads": 0, "disk": 0}, id="nobody limits a place"),
     ],
 )
-def test_threads_are_kept_back_for_one_who_takes_all_that_can_be_had(pods: int, pod_threads: int, kept: float) -> None:
-    assert PLACE.runaway(pods, pod_threads) == kept
-    there = means({"threads": [Pool(20000), Pool(20000, 5000)], "pods": [Pool(700)]}, ["anna"])
-    left = capacity.keeping_back(there, "threads", kept)
-    assert [pool.free for pool in left.pools["threads"]] == [20000 - kept, 15000 - kept]
+def test_what_one_can_get_who_takes_all_is_kept_back(threads: float, disk: float, kept: dict[str, float]) -> None:
+    assert PLACE.runaway(threads, disk) == kept
+    pools = {"threads": [Pool(20000), Pool(20000, 5000)], "disk": [Pool(9000)], "pods": [Pool(700)]}
+    left = capacity.keeping_back(means(pools, ["anna"]), kept)
+    assert [pool.free for pool in left.pools["threads"]] == [20000 - kept["threads"], 15000 - kept["threads"]]
+    assert [pool.free for pool in left.pools["disk"]] == [9000 - kept["disk"]]
     assert (left.pools["pods"], left.there) == ([Pool(700)], ["anna"])
-    assert capacity.keeping_back(means({"pods": [Pool(700)]}), "threads", kept).pools["threads"] == []
+    assert capacity.keeping_back(means({"pods": [Pool(700)]}), kept).pools == {"pods": [Pool(700)]}
 
 
 def test_thirty_students_and_a_runaway_fit_into_what_a_room_raises_its_machine_to() -> None:
-    """As many as a kernel's own default has threads for, without the runaway."""
+    """A kernel's own default has threads for fewer, and for thirty without the runaway."""
     cost = Cost()
     for most, fits in ((32768, 23), (131072, 130)):
-        there = capacity.keeping_back(means({"threads": [Pool(most, 1500)]}), "threads", cost.runaway(20, 512))
+        there = capacity.keeping_back(means({"threads": [Pool(most, 1500)]}), cost.runaway(20 * 512, 0))
         assert capacity.plan(people(30), cost, there)["fits"] == fits
 
 

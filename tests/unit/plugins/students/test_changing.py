@@ -59,6 +59,14 @@ def test_a_place_sleeps_and_wakes_as_it_was(there: Any, monkeypatch: pytest.Monk
     assert not [item for item in there.objects.values() if sleeping.REPLICAS in item["metadata"].get("annotations", {})]
 
 
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(there: Any, phase: str) -> None:
+    """Its ReplicaSet counts it no more, so that nobody removes it when the place is scaled to nothing."""
+    there.put(f"{NAMESPACE}/pods/evicted", status={"phase": phase, "reason": "Evicted"})
+    assert changing.suspend(there, ANNA, "blue", lambda _: None).state == "suspended"
+    assert register.place_of(there.objects[NAMESPACE], "/state").cause == ""
+
+
 def test_who_is_killed_while_putting_it_to_sleep_forgets_nothing(there: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     merge, written = there.merge, list[str]()
 

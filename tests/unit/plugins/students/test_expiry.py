@@ -184,6 +184,14 @@ def test_all_begin_before_any_is_waited_for(expiry: Any, api: Any, moment: Any) 
     assert all(replicas(api, name)["aleph"] == 0 for name in names)
 
 
+def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(expiry: Any, api: Any, moment: Any) -> None:
+    put(api, "anna")
+    api.put(f"{NAMESPACES}/anna/pods/evicted", status={"phase": "Failed"})
+    waited: list[float] = []
+    assert expiry.main(api, "blue", moment, waited.append) == 0
+    assert (waited, read(api, "anna").state, read(api, "anna").cause) == ([], "suspended", "")
+
+
 @pytest.mark.parametrize("at", ["begin", "end"])
 def test_who_is_renewed_meanwhile_is_left_alone(expiry: Any, api: Any, moment: Any, at: str) -> None:
     put(api, "anna")

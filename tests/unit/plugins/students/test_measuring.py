@@ -126,3 +126,23 @@ def test_what_is_no_quantity_is_one_sentence(quantity: str, which: int) -> None:
     with pytest.raises(WorkshopError, match=rf"requests?.* is '{quantity}', but must be a quantity of CPU"):
         measuring.place_of([], *asked)
     assert measuring.place_of([], "1m", "0").cpu == 1
+
+
+@pytest.mark.parametrize(
+    ("quota", "pod_threads", "most"),
+    [
+        ({"pods": "20", "limits.ephemeral-storage": "6Gi"}, 512, (10240, 6144)),
+        ({"pods": 20}, 0, (0, 0)),
+        ({}, 512, (0, 0)),
+    ],
+)
+def test_what_a_place_may_have_at_most_is_read_from_its_quota(
+    quota: dict[str, Any], pod_threads: int, most: tuple[float, float]
+) -> None:
+    assert measuring.most_of_place(quota, pod_threads) == most
+
+
+@pytest.mark.parametrize("quantity", ["", "many", "-1", None])
+def test_what_is_no_quantity_in_a_quota_is_one_sentence(quantity: Any) -> None:
+    with pytest.raises(WorkshopError, match=r"student_quota has .* for pods, but it must be a quantity"):
+        measuring.most_of_place({"pods": quantity}, 512)
