@@ -57,7 +57,8 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
 
 def cache_of(given: Mapping[str, str]) -> Path:
     """The bundle's cache, as the settings name it; raises ValueError unless they name a directory as they must."""
-    caches = os.environ.get("XDG_CACHE_HOME") or f"{Path.home()}/.cache"
+    # As roles/room has it.
+    caches = os.environ.get("XDG_CACHE_HOME") or path_of("~/.cache")
     named = given.get("workshop_cache_dir") or f"{caches}/istio-workshop"
     if not DIRECTORY.fullmatch(named) or ".." in named:
         raise ValueError(
@@ -65,6 +66,14 @@ def cache_of(given: Mapping[str, str]) -> Path:
             "deep, of letters, digits and . _ + - alone: for example -e workshop_cache_dir=/var/tmp/workshop-cache"
         )
     return Path(named)
+
+
+def path_of(text: str) -> Path:
+    """A path below a home directory; of a user who has none it stays as it is, which is no absolute path."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def say(text: str) -> None:
@@ -78,11 +87,11 @@ def main(arguments: Sequence[str]) -> int:
     from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
     from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract
     from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source, Use
-    from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import origins
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import invocation, origins
 
     try:
         given = settings(arguments)
-        if refused := next(origins.contradictions(given), None):
+        for refused in (*invocation.homeless(os.environ), *origins.contradictions(given)):
             raise WorkshopError(f"{refused.removesuffix('.')}; nothing was changed.")
         source = Source(*(given.get(f"workshop_kit{name}", "") for name in ("", "_key", "_login", "_ca")))
         if source.kit:

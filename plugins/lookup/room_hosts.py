@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ class LookupModule(LookupBase):
             for name in invocation.RELIED_ON
         }
         found = invocation.two_copies(Path(known["playbook_dir"]), COLLECTION)
+        found = found or invocation.homeless(os.environ)
         if found := found or invocation.problems(context.CLIARGS, settings):
             raise AnsibleLookupError("\n".join(found))
         groups = known["groups"]

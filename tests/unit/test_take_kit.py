@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from tests.unit.scripts import load
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import settings as room_settings
@@ -69,6 +74,44 @@ def test_what_cannot_be_is_one_sentence_and_makes_nothing(given: str, said: str,
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"HOME": ""}, "HOME is empty, and rooms and the bundle's cache are below it: unset it, or type HOME=/root"),
+        # What a user has told Python, Go, pip, uv or tar is for other programs than this one.
+        (
+            {"PYTHONHOME": "/none", "PYTHONPATH": "/none", "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"},
+            "The kit /none/a.kit",
+        ),
+        ({"GOENV": "/none", "GOFLAGS": "-mod=bad", "PIP_INDEX_URL": "x", "UV_INDEX_URL": "x"}, "The kit /none/a.kit"),
+        ({"TAR_OPTIONS": "--none", "ZSTD_CLEVEL": "x", "TMPDIR": "/none"}, "The kit /none/a.kit cannot be read"),
+        ({}, "The kit /none/a.kit cannot be read"),  # no HOME at all
+    ],
+)
+def test_a_users_own_environment_is_no_obstacle_or_one_sentence(environment: dict[str, str], said: str) -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/use_kit", "-e", KIT],
+        env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (1, "")
+    sentences = [line for line in done.stderr.splitlines() if "setlocale" not in line]
+    assert len(sentences) == 1
+    assert sentences[0].startswith(said)
+
+
+def test_caches_and_rooms_are_below_one_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where HOME is not set, as of cron: the user's own, in both."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    defaults = yaml.safe_load((ROOT / "roles/room/defaults/main/workshop.yml").read_text())
+    home = pwd.getpwuid(os.geteuid()).pw_dir
+    for name, place in (("workshop_cache_dir", ".cache"), ("workshop_state_dir", ".local/state")):
+        templar = Templar(loader=DataLoader(), variables={"workshop_name": "blue"})
+        given = templar.template(trust_as_template(defaults[name]))
+        assert given.removesuffix("/blue") == f"{home}/{place}/istio-workshop"
+    assert str(SCRIPT.cache_of({})) == f"{home}/.cache/istio-workshop"
 
 
 def test_a_python_that_is_too_old_is_said(tmp_path: Path) -> None:

@@ -68,6 +68,19 @@ def problems(options: Mapping[str, Any], settings: Mapping[str, Setting]) -> lis
     return found
 
 
+def homeless(environment: Mapping[str, str]) -> list[str]:
+    """Give a sentence if HOME is empty, which would put rooms and cache into the root directory.
+
+    >>> homeless({"HOME": ""})
+    ["HOME is empty, and rooms and the bundle's cache are below it: unset it, or type HOME=/root before the command."]
+    """
+    if environment.get("HOME") != "":
+        return []
+    return [
+        "HOME is empty, and rooms and the bundle's cache are below it: unset it, or type HOME=/root before the command."
+    ]
+
+
 def two_copies(playbooks: Path, collection: Path) -> list[str]:
     """Give a sentence if a playbook of one copy of the collection would be played with the roles of another one.
 

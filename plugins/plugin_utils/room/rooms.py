@@ -170,15 +170,20 @@ class Rooms:
 
 def state_directory(environment: Mapping[str, str]) -> Path:
     """Where a user's rooms are (as workshop_state_dir says in roles/room/defaults/main/workshop.yml)."""
-    base = environment.get("XDG_STATE_HOME") or environment.get("HOME", "") + "/.local/state"
+    base = environment.get("XDG_STATE_HOME") or environment.get("HOME", real_home()) + "/.local/state"
     return Path(f"{base}/istio-workshop")
 
 
 def elsewhere(directory: Path) -> tuple[str, list[str]]:
     """Give this user's real home directory, and its rooms: HOME may name another one that has none."""
-    try:
-        home = pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:  # a container's user may have none
-        return "", []
+    home = real_home()
     own = state_directory({"HOME": home})
-    return home, Rooms(own, "").names() if own != directory else []
+    return home, Rooms(own, "").names() if home and own != directory else []
+
+
+def real_home() -> str:
+    """This user's home directory, whatever HOME says; empty for one without an account, as in a container."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return ""

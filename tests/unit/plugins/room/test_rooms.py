@@ -166,6 +166,11 @@ def test_rooms_are_where_the_setting_says(environment: dict[str, str], directory
     assert str(state_directory(environment)) == directory
 
 
+def test_without_home_they_are_in_the_users_own() -> None:
+    """As of cron, or of a service."""
+    assert str(state_directory({})) == f"{pwd.getpwuid(os.geteuid()).pw_dir}/.local/state/istio-workshop"
+
+
 def test_a_user_without_an_account_has_no_rooms_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nobody(uid: int) -> None:
         raise KeyError(f"getpwuid(): uid not found: {uid}")
