@@ -18,23 +18,21 @@ class ActionModule(WorkshopAction):
     """Thin: measures, `capacity.plan`, table and file."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        students = places.names(given["students"], [given["namespace"]])
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
+        taken = [given["namespace"]]
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
         raised = (given["inotify"], 0 if is_there else given["pid_max"])
         machine = measuring.Machine.this(given["storage"], *raised) if given["containers"] else None
         if is_there:
+            found = register.read(self.api, self.room, given["namespace"], given["state_dir"])
+            known = [place for place in found if not place.own]
+            students = places.names(given["students"], taken, [place.name for place in known])
             room = measuring.Room(self.api)
-            there = room.living(
-                [
-                    place.name
-                    for place in register.read(self.api, self.room, given["namespace"], given["state_dir"])
-                    if not place.own and place.state != "suspended"
-                ]
-            )
+            there = room.living([place.name for place in known if place.state != "suspended"])
             cost = room.cost(there or [given["namespace"]], cost)
             means = room.means(machine, there, given["max_pods"], cost.at_work)
         elif machine:
+            students = places.names(given["students"], taken)
             means = measuring.without_room(machine, given["nodes"], given["max_pods"])
         else:
             return {"failed": True, "msg": "The machines of a room can be asked when it is there: make it first."}

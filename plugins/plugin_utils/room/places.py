@@ -35,6 +35,8 @@ MOST_STUDENTS = 250
 LONGEST_NAME = 40
 NAME = re.compile(rf"[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
 NUMBER = re.compile(r"[1-9][0-9]*")
+# A student's number, also as it stands in the name.
+OF_STUDENT = re.compile(r"0?[1-9]|[1-9][0-9]{1,2}")
 # Words, namespaces of the cluster and of the workshop, and paths of the door.
 RESERVED = {*TAKEN_NAMESPACES, ALL, EXPIRED, "door", "local-path-storage", "none", "staging"}
 RESERVED_PREFIXES = ("istio-", "kube-", "openshift-")
@@ -101,12 +103,13 @@ def changed(place: Place, **fields: str) -> Place:
     return dataclasses.replace(place, **fields)  # type: ignore[arg-type]
 
 
-def names(students: Any, taken: Iterable[str] = ()) -> list[str]:
+def names(students: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) -> list[str]:
     """Name the students of a class that is given by their number, or by their names as a list or with commas.
 
     Args:
         students: as it was typed; a number in a list is a numbered student.
         taken: further names that nobody may have, such as the application's namespace.
+        there: names of students who have places: they are what they are.
 
     Raises:
         PlaceError: it is no number of students, or a name cannot be one.
@@ -120,14 +123,39 @@ def names(students: Any, taken: Iterable[str] = ()) -> list[str]:
         raise PlaceError(f"students is {students!r}, but must be a number, or names: {_EXAMPLES}.")
     if not isinstance(students, (list, tuple)) and re.fullmatch(r"[-+.0-9eE\s]*", str(students)):
         return [NUMBERED.format(number + 1) for number in range(_count(str(students)))]
-    found = _listed(students)
+    return _new(students, "students", {*taken}, {*there})
+
+
+def joiners(student: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) -> list[str]:
+    """Name who is to have a place besides: as in `names`, but a number alone is that numbered student, too.
+
+    Raises:
+        PlaceError: a name cannot be one.
+
+    >>> joiners("7")
+    ['student-07']
+    """
+    if isinstance(student, bool) or not isinstance(student, (int, str, list, tuple)):
+        raise PlaceError(f"student is {student!r}, but must be a name, or several with commas between.")
+    if everybody := [name for name in _listed(student) if name in (ALL, EXPIRED)]:
+        raise PlaceError(
+            f"student is {everybody[0]}, which means students who have places, but class.yml makes some: {_EXAMPLES}, "
+            "or -e student=NAME for a late joiner."
+        )
+    return _new(student, "student", {*taken}, {*there})
+
+
+def _new(typed: int | str | Sequence[Any], argument: str, taken: set[str], there: set[str]) -> list[str]:
+    """Give the names of people who have places, or can have some."""
+    found = _listed(typed)
     if not found:
-        raise PlaceError(f"students names nobody, but must be a number, or names: {_EXAMPLES}.")
+        raise PlaceError(f"{argument} names nobody, but must be names or numbers: {_EXAMPLES}.")
     for name in found:
-        _judge(name, {*taken})
-    _refuse_twice(found, "students")
+        if name not in there:
+            _judge(name, taken)
+    _refuse_twice(found, argument)
     if len(found) > MOST_STUDENTS:
-        raise PlaceError(f"students has {len(found)} names, but a class has at most {MOST_STUDENTS}.")
+        raise PlaceError(f"{argument} has {len(found)} names, but a class has at most {MOST_STUDENTS}.")
     return found
 
 
@@ -158,10 +186,14 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
                 "-e students=2, for example."
             )
         return students
-    if typed == [EXPIRED]:
+    if EXPIRED in typed:
+        if typed != [EXPIRED]:
+            raise PlaceError(f"student is {_text(wanted)}, but {EXPIRED} stands alone: leave the names, or it, out.")
         return [place for place in students if has_expired(place, now)]
     if missing := [name for name in typed if name not in known]:
-        raise PlaceError(f"There is no student {', '.join(map(repr, missing))} in this room: {_are(there)}.")
+        near = [each for name in missing if (each := _usual(name)) in known]
+        meant = f" (is {', '.join(near)} meant?)" if near else ""
+        raise PlaceError(f"There is no student {', '.join(map(repr, missing))} in this room{meant}: {_are(there)}.")
     _refuse_twice(typed, "student")
     return [known[name] for name in typed]
 
@@ -196,7 +228,8 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
         said = "Say how many students there are, or who" if student is None else "Say students or student, not both"
         raise PlaceError(f"{said}: {_EXAMPLES}.")
     known = {place.name: place for place in there}
-    wanted = names(student if students is None else students, [place.name for place in there if place.own])
+    own, theirs = ([place.name for place in there if place.own is which] for which in (True, False))
+    wanted = joiners(student, own, theirs) if students is None else names(students, own, theirs)
     return [known.get(name) or of_student(name, state_dir) for name in wanted]
 
 
@@ -242,17 +275,27 @@ def _listed(typed: int | str | Sequence[Any]) -> list[str]:
     """Give what was typed as names."""
     parts = typed.split(",") if isinstance(typed, str) else typed if isinstance(typed, (list, tuple)) else [typed]
     found = [str(part).strip() for part in parts]
-    return [] if found == [""] else [NUMBERED.format(int(name)) if _is_number(name) else name for name in found]
+    return (
+        [] if found == [""] else [NUMBERED.format(int(name)) if OF_STUDENT.fullmatch(name) else name for name in found]
+    )
 
 
-def _is_number(name: str) -> bool:
-    return bool(NUMBER.fullmatch(name)) and len(name) < 4
+def _usual(name: str) -> str:
+    """Give a name as it is written here: student-7 and Student-007 are student-07.
+
+    >>> [_usual(name) for name in ("student-7", "Student-007", "Anna", "student-0", "student-1000")]
+    ['student-07', 'student-07', 'anna', 'student-0', 'student-1000']
+    """
+    found = re.fullmatch(r"student-?0*([1-9][0-9]{0,2})", name.lower(), re.ASCII)
+    return NUMBERED.format(int(found[1])) if found else name.lower()
 
 
 def _judge(name: str, taken: set[str]) -> None:
     """Refuse a name that no student can have."""
     if not NAME.fullmatch(name):
         raise PlaceError(f"A student is named {_text(name)}, but a name must be {_ALLOWED}: {_EXAMPLES}.")
+    if _usual(name) != name:
+        raise PlaceError(f"A student is named {name!r}, which looks like {_usual(name)!r}: name that one, or another.")
     if name in RESERVED | taken or name.startswith(RESERVED_PREFIXES):
         raise PlaceError(f"A student is named {name!r}, which has another use in a room: choose another name.")
 

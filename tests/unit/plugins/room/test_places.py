@@ -29,6 +29,7 @@ THERE = [places.of_room("staging", "/state"), *(places.of_student(name, "/state"
         ([3, "12"], ["student-03", "student-12"]),
         ("student-31", ["student-31"]),
         ("7,8", ["student-07", "student-08"]),
+        ("07,08", ["student-07", "student-08"]),
         ("x" * places.LONGEST_NAME, ["x" * places.LONGEST_NAME]),
     ],
 )
@@ -49,7 +50,8 @@ def test_the_hundredth_student_renames_nobody() -> None:
         *("Anna", "anna ben", "anna_b", "änna", "-a", "a-", "a.b", "a/b", "../a", "7a", "007,8", "1000,2", "٣", "a\nb"),
         *("x" * (places.LONGEST_NAME + 1), "anna;reboot", "$(id)", "{{ 1 }}"),
         *("staging", "kube-system", "kube-x", "istio-system", "default", "build", "registry", "dockercoins", "all"),
-        *("anna,anna", "7,student-07", ["a", "b", "a"], [f"s{number}" for number in range(251)]),
+        *("student-1", "student-007", "student7", "student07", "anna,student-1", ["student-01", "student-1"]),
+        *("anna,anna", "7,student-07", "7,07", ["a", "b", "a"], [f"s{number}" for number in range(251)]),
     ],
     ids=repr,
 )
@@ -58,6 +60,52 @@ def test_what_students_cannot_be_is_said_in_one_sentence(students: Any) -> None:
         places.names(students)
     assert ONE_SENTENCE.fullmatch(str(caught.value))
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("student", "meant"),
+    [
+        pytest.param("7", ["student-07"], id="a number is a student, not a class of seven"),
+        pytest.param(7, ["student-07"], id="as JSON has it"),
+        pytest.param("07", ["student-07"], id="as it stands in the name"),
+        pytest.param("student-31", ["student-31"], id="numbered"),
+        pytest.param(" anna , 31", ["anna", "student-31"], id="several"),
+        pytest.param(["anna", 8], ["anna", "student-08"], id="a list"),
+    ],
+)
+def test_late_joiners_are_named(student: Any, meant: list[str]) -> None:
+    assert places.joiners(student) == meant
+    assert [place.name for place in places.meant("make", student, None, THERE, "/state")] == meant
+
+
+@pytest.mark.parametrize(
+    ("student", "said"),
+    [
+        *((value, "student names nobody") for value in ("", " ", [], [""])),
+        *((value, "student is all") for value in ("all", ["all"], "anna,all")),
+        ("expired", "student is expired"),
+        *((value, "looks like 'student-01'") for value in ("student-1", "student-001", "student1")),
+        *((value, "A student is named") for value in ("0", "00", "007", "1000", "-1", "3.5", "Anna", "x" * 64, "a,")),
+        *((value, "has another use") for value in ("default", "kube-system", "staging", "build", "registry", "kube-x")),
+        *((value, "more than once") for value in ("anna,anna", "7,07", "7,student-07")),
+        *((value, "student is ") for value in (None, True, 3.5, {})),
+    ],
+    ids=repr,
+)
+def test_who_cannot_join_is_said_in_one_sentence(student: Any, said: str) -> None:
+    with pytest.raises(PlaceError, match=re.escape(said)) as caught:
+        places.joiners(student)
+    assert ONE_SENTENCE.fullmatch(str(caught.value))
+    assert len(str(caught.value)) < 300
+
+
+def test_who_is_there_is_called_as_it_is() -> None:
+    """By a version that took such names."""
+    there = [*THERE, places.of_student("student-1", "/state")]
+    assert [place.name for place in places.meant("make", "student-1", None, there, "/state")] == ["student-1"]
+    assert places.names(["student-1", "anna"], there=["student-1"]) == ["student-1", "anna"]
+    with pytest.raises(PlaceError, match="looks like 'student-02'"):
+        places.names(["student-1", "student-2"], there=["student-1"])
 
 
 def test_names_of_the_room_are_taken() -> None:
@@ -73,6 +121,7 @@ def test_names_of_the_room_are_taken() -> None:
         (["anna"], ["anna"]),
         (7, ["student-07"]),
         ("7", ["student-07"]),
+        ("07", ["student-07"]),
         ("all", ["anna", "student-07"]),
         ("staging", ["staging"]),
         ("staging, anna", ["staging", "anna"]),
@@ -88,12 +137,15 @@ def test_students_are_selected(wanted: Any, meant: list[str]) -> None:
         ("ben", "There is no student 'ben' in this room: there are staging, anna, student-07."),
         ("ben,carl", "'ben', 'carl'"),
         (8, "There is no student 'student-08'"),
-        ("Anna", "'Anna'"),
+        ("Anna", "'Anna' in this room (is anna meant?)"),
         ("", "student is empty"),
         ([], "student is empty"),
         ("anna,anna", "student has anna more than once"),
         ("7,student-07", "student has student-07 more than once"),
         ("all,anna", "all stands alone"),
+        ("expired,anna", "expired stands alone"),
+        ("student-7", "There is no student 'student-7' in this room (is student-07 meant?): there are staging, anna"),
+        ("STUDENT-07,ben", "'STUDENT-07', 'ben' in this room (is student-07 meant?)"),
         ("anna,", "''"),
         (None, "student is None"),
         (True, "student is True"),
