@@ -160,10 +160,12 @@ class Use:
             return taken
         self._check_space(path, manifest, None if whole else self._cache, new_extras_at)
         with (
-            self._turn(whole),
+            self._turn(of_cache=not whole, of_extras=new_extras_at is not None),
             _workplace(None if whole else self._cache) as new,
             _workplace(new_extras_at) as new_extras,
         ):
+            if new:  # a run that is killed from here on has not taken the kit
+                stamp.unlink(missing_ok=True)
             targets = {BUNDLE: new} if new else {}
             targets |= {top: new_extras / top for top in EXTRAS} if new_extras else {}
             unpack(path, targets, self._say)
@@ -180,14 +182,22 @@ class Use:
         return taken
 
     @contextmanager
-    def _turn(self, whole: bool) -> Iterator[None]:
-        """Keep other runs out of the cache; of one that has the whole bundle, as far as it may be written."""
+    def _turn(self, of_cache: bool, of_extras: bool) -> Iterator[None]:
+        """Keep other runs out of the places that something is put into, and remove what killed ones have left there.
+
+        Of a place where everything is already, as far as it may be written.
+        """
         with ExitStack() as stack:
-            try:
-                stack.enter_context(locked(self._cache, self._say))
-            except OSError:
-                if not whole:
-                    raise
+            for directory, wanted in ((self._cache, of_cache), (self._extras, of_extras)):
+                try:
+                    if directory:
+                        shared_directory(directory.parent)
+                        stack.enter_context(locked(directory, self._say))
+                        for left in directory.glob(f"{_WORKPLACE}*"):
+                            shutil.rmtree(left, ignore_errors=True)
+                except OSError:
+                    if wanted:
+                        raise
             yield
 
     def _put(self, path: Path, manifest: Manifest, new: Path, bundle: Path) -> None:
@@ -264,10 +274,6 @@ def _workplace(directory: Path | None) -> Iterator[Path | None]:
     if directory is None:
         yield None
         return
-    for shared in (directory.parent, directory):
-        shared_directory(shared)
-    for left in directory.glob(f"{_WORKPLACE}*"):  # of a run that was killed: nobody else is here
-        shutil.rmtree(left, ignore_errors=True)
     new = Path(tempfile.mkdtemp(prefix=_WORKPLACE, dir=directory))
     try:
         yield new

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import io
+import itertools
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Callable
@@ -52,6 +55,48 @@ def test_what_a_killed_run_has_left_goes(bench: SmallKit) -> None:
         (bench.directory / name / ".kit-abc/bundle").mkdir(parents=True)
     bench.take(bench.file)
     assert not any("/.kit-" in path for path in bench.state())
+
+
+# What changes something, or begins to, as Python tells its audit hooks.
+STEPS = {
+    *("open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "os.rmdir", "os.symlink", "os.scandir"),
+    "subprocess.Popen",
+}
+
+
+def killed_at(step: int, bench: SmallKit) -> bool:
+    """Take the kit in a process of its own that is killed at one of its steps; False when it has fewer."""
+    process = os.fork()
+    if not process:
+        left = itertools.count(step, -1)
+
+        def hook(event: str, _: object) -> None:
+            if event in STEPS and next(left) == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        bench.take(bench.file)
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(process, 0)[1])
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_run_that_was_killed_anywhere_is_made_good_by_the_next(bench: SmallKit, damaged: bool) -> None:
+    bench.take(bench.file)
+    whole = bench.state()
+    for step in itertools.count(1, 7):
+        if damaged:
+            bundle = bench.take(bench.file).bundle
+            other_build(bundle)
+        else:
+            for name in ("cache", "extras"):
+                shutil.rmtree(bench.directory / name)
+        killed = killed_at(step, bench)
+        bench.take(bench.file)
+        assert bench.state() == whole, f"killed at its step {step}"
+        if not killed:
+            break
+    assert step > 100, "it was killed at many places"
 
 
 def other_build(bundle: Path) -> None:
