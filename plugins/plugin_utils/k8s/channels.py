@@ -30,6 +30,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
 PROTOCOL = "v4.channel.k8s.io"
 # For the connection, for TLS and for each part of the handshake, in which the API server asks the pod's node.
 OPEN_SECONDS = 10.0
+# More than a proxy's whole configuration: what runs in a student's pod may answer without end.
+MOST_BYTES = 64 * 2**20
 # Between attempts: an API server may be gone again as soon as it is back, or answer reads on a connection that was open
 # before.
 PAUSES = (0.2, 0.5, 1.0, 2.0)

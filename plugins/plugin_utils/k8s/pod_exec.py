@@ -14,6 +14,7 @@ from websocket import WebSocketException
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.channels import (
+    MOST_BYTES,
     OPEN_SECONDS,
     Channels,
     PodUnreachableError,
@@ -80,7 +81,7 @@ def run(api: Api, where: Container, command: list[str], timeout: float, say: Cal
     doing = f"{' '.join(command[:4])} ... in pod {where.pod}"
     begun = heard = time.monotonic()
     channels = _open(api, where, command, timeout)
-    output, complaints, ended = b"", _Lines(say), b""
+    output, complaints, ended, left = bytearray(), _Lines(say), b"", MOST_BYTES
     try:
         while True:
             now = time.monotonic()
@@ -97,6 +98,9 @@ def run(api: Api, where: Container, command: list[str], timeout: float, say: Cal
                 break
             heard = time.monotonic()
             channel, data = received
+            left -= len(data)
+            if left < 0:
+                raise ExecError(f"{doing} says more than {MOST_BYTES // 2**20} MiB, which is not what was asked for.")
             if channel == STDOUT:
                 output += data
             elif channel == STDERR:

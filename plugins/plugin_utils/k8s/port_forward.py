@@ -14,6 +14,7 @@ from websocket import WebSocketException
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.channels import (
+    MOST_BYTES,
     OPEN_SECONDS,
     Channels,
     PodUnreachableError,
@@ -55,7 +56,7 @@ class PortForward:
     def _asked(
         self, method: str, path: str, seconds: float, body: str | None = None, good: int = http.HTTPStatus.OK
     ) -> bytes:
-        self._stream.deadline = time.monotonic() + seconds
+        self._stream.deadline, self._stream.left = time.monotonic() + seconds, MOST_BYTES
         try:
             self._connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
             response = self._connection.getresponse()
@@ -79,7 +80,7 @@ class _Stream:
 
     def __init__(self, channels: Channels) -> None:
         self.channels = channels
-        self.deadline = 0.0
+        self.deadline, self.left = 0.0, MOST_BYTES
         self.complaint = ""
         self._pending = b""
         # Each channel begins with the port's number.
@@ -108,6 +109,9 @@ class _Stream:
                 self.complaint = data.decode("utf-8", "replace").strip()
                 raise ConnectionError(self.complaint)
             self._pending = data if channel == DATA else b""
+            self.left -= len(self._pending)
+            if self.left < 0:
+                raise ConnectionError(f"its answer has more than {MOST_BYTES // 2**20} MiB")
         given, self._pending = self._pending[:size], self._pending[size:]
         return given
 

@@ -16,12 +16,15 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import po
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import PROXY, is_ready, trouble
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests import is_running
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, WaitError, Waiting
 
 LABEL = f"{PREFIX}intruder"
 CONTAINER = "intruder"
 # It ends by itself when nobody has removed it, and its Job goes a little later.
 LIFE_SECONDS, LEFT_SECONDS = 3600, 60
+# Of each pod: a policy holds for all of them, and a student's may name a thousand.
+MOST_PORTS = 5
 START_SECONDS, EXEC_SECONDS = 120.0, 30.0
 # `nc ... -e` runs its program once connected; no data is sent. Each address costs a second at most, side by side.
 TRY = 'for at in "$@"; do (nc -w 1 "${at%:*}" "${at##*:}" -e /bin/true 2>/dev/null && echo "$at") & done; wait'
@@ -142,15 +145,21 @@ def reached(api: Api, where: pod_exec.Container, addresses: Iterable[str]) -> li
 
 
 def targets(pods: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Name each port of a place's pods by its ADDRESS:PORT, but those of the proxies, which are Istio's own."""
+    """Name the first ports of a place's pods by their ADDRESS:PORT, but those of the proxies, which are Istio's own.
+
+    A pod that has ended still bears its address, which is somebody else's by now.
+    """
     return {
-        f"{pod['status']['podIP']}:{port['containerPort']}": f"{pod['metadata']['name']}:{port['containerPort']}"
+        f"{pod['status']['podIP']}:{port}": f"{pod['metadata']['name']}:{port}"
         for pod in pods
-        if (pod.get("status") or {}).get("podIP")
-        for container in pod["spec"]["containers"]
-        if container["name"] != PROXY
-        for port in container.get("ports") or []
+        if is_running(pod) and (pod.get("status") or {}).get("podIP")
+        for port in _ports(pod)[:MOST_PORTS]
     }
+
+
+def _ports(pod: Mapping[str, Any]) -> list[int]:
+    containers = [each for each in pod["spec"]["containers"] if each["name"] != PROXY]
+    return [port["containerPort"] for container in containers for port in container.get("ports") or []]
 
 
 def prove(

@@ -19,6 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forw
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import (
+    MOST_BYTES,
     OWN_KINDS,
     Work,
     is_device,
@@ -153,13 +154,17 @@ def _devices(api: Api, namespace: str, data: Mapping[str, Any]) -> list[dict[str
     """Read every device of a backend, page by page."""
     found: list[dict[str, Any]] = []
     after: str | None = ""
-    deadline = time.monotonic() + DEVICES_SECONDS
+    deadline, size = time.monotonic() + DEVICES_SECONDS, 0
     try:
         while after is not None:
             if time.monotonic() > deadline:
                 raise ValueError(f"it names further ones after {DEVICES_SECONDS:g} s")
             with _Backend(api, namespace, data) as backend:
-                page = json.loads(backend.get(f"/devices?limit={PAGE}&after={quote(after, safe='')}"))
+                answer = backend.get(f"/devices?limit={PAGE}&after={quote(after, safe='')}")
+            size += len(answer)
+            if size > MOST_BYTES:
+                raise ValueError(f"it names more than the {MOST_BYTES // 2**20} MiB that an archive holds")
+            page = json.loads(answer)
             found += page["devices"]
             after = page["next"]
         if not all(map(is_device, found)):

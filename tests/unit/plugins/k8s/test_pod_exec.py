@@ -109,6 +109,15 @@ def test_a_failure_is_said(
     assert re.fullmatch(rf"python -m load run \.\.\. in pod load-1 {message}", str(failed.value)), failed.value
 
 
+@pytest.mark.parametrize("channel", [OUT, ERR, ERROR])
+def test_a_pod_that_talks_without_end_is_not_listened_to(
+    run: Callable[..., tuple[str, list[str]]], monkeypatch: pytest.MonkeyPatch, channel: int
+) -> None:
+    monkeypatch.setattr(pod_exec, "MOST_BYTES", 2**20)
+    with pytest.raises(pod_exec.ExecError, match=r"\.\.\. in pod load-1 says more than 1 MiB, which is not"):
+        run(Pod(*[(channel, b"x" * 2**15)] * 33, then="hang"))
+
+
 @pytest.mark.parametrize("frames", [[], [(OUT, b".")] * 50])
 def test_a_command_that_hangs_is_given_up(run: Callable[..., tuple[str, list[str]]], frames: list[Frame]) -> None:
     with pytest.raises(pod_exec.ExecError, match=r"\.\.\. in pod load-1 was not done after 0\.3 s\."):

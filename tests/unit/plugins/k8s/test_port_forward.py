@@ -12,6 +12,7 @@ import pytest
 from tests.unit.plugins.k8s.conftest import kubeconfig
 from tests.unit.plugins.k8s.sockets import ForwardedPort, Frame, Pod, Talk, listening, says, silent
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import port_forward
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forward import (
     PodUnreachableError,
@@ -42,6 +43,18 @@ def test_pages_are_read_over_one_connection(tmp_path: Path) -> None:
         assert forwarded.get("/clusters") == b"two" * 1000
     assert b"portforward?ports=15000 HTTP/1.1" in port.asked
     assert b"".join(data for _, data in port.received).startswith(b"GET /config_dump?resource=x HTTP/1.1\r\n")
+
+
+def test_an_answer_without_end_is_not_read_and_others_count_for_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_forward, "MOST_BYTES", 2**15)
+    half = page("x" * 20_000)
+    with forward(tmp_path, ForwardedPort(half, half, page("x" * 2**15))) as forwarded:
+        for _ in range(2):
+            assert len(forwarded.get("/clusters")) == 20_000
+        with pytest.raises(PodUnreachableError, match=r"pod front-1 broke \(its answer has more than 0 MiB\)"):
+            forwarded.get("/clusters")
 
 
 @pytest.mark.parametrize(

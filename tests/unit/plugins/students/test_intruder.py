@@ -31,6 +31,18 @@ def test_each_port_of_the_application_is_tried(there: Any) -> None:
     assert intruder.targets(pods) == {"10.0.0.1:8080": "front-1:8080", "10.0.0.1:8081": "front-1:8081"}
 
 
+def test_an_address_that_is_another_s_by_now_is_not_tried(there: Any) -> None:
+    there.objects[POD]["status"]["phase"] = "Failed"
+    assert intruder.targets(there.items("/api/v1/namespaces/anna/pods")) == {}
+
+
+def test_of_a_thousand_ports_a_few_are_tried(there: Any) -> None:
+    """Each is a process in the one pod that all places are tried from."""
+    there.objects[POD]["spec"]["containers"][0]["ports"] = [{"containerPort": port} for port in range(1, 1001)]
+    found = intruder.targets(there.items("/api/v1/namespaces/anna/pods"))
+    assert list(found) == [f"10.0.0.1:{port}" for port in range(1, intruder.MOST_PORTS + 1)]
+
+
 @pytest.mark.parametrize("gaps", [[([], False)], [(["10.0.0.1:8080"], False), ([], True), ([], False)]])
 def test_it_is_tried_until_nobody_gets_through(
     there: Any, monkeypatch: pytest.MonkeyPatch, gaps: list[tuple[list[str], bool]]

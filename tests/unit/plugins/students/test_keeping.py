@@ -79,6 +79,15 @@ def test_a_pod_that_was_replaced_is_named(api: Any, backend: type[Backend], case
     assert said in str(refused.value)
 
 
+def test_a_backend_that_says_more_than_an_archive_holds_is_not_listened_to(
+    api: Any, backend: type[Backend], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_BYTES", 100)
+    backend.pages = [page([LAMP], "lamp")]
+    with pytest.raises(WorkshopError, match=r"aleph in anna does not tell its devices: it names more than the"):
+        keeping._devices(api, "anna", ALEPH)
+
+
 def test_devices_are_read_page_by_page(api: Any, backend: type[Backend]) -> None:
     other = {**LAMP, "name": "oven"}
     backend.pages = [page([LAMP], "lamp"), page([other])]
