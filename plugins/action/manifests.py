@@ -19,22 +19,20 @@ class ActionModule(WorkshopAction):
     _supports_diff = True
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        waiting = Waiting(self.api, say)
         if not self.check_mode:
             made = manifests.objects(given["manifests"])
             names = [item["metadata"]["name"] for item in made if item["kind"] == "Namespace"]
-            wait_for_leaving(self.api, Waiting(self.api, say), names)
-        applied: dict[str, Any] = self._execute_module(
-            module_name="kubernetes.core.k8s",
-            module_args=manifests.arguments(
-                given["kubeconfig"],
-                given["manifests"],
-                self.room,
-                check_mode=self.check_mode,
-                live=lambda path: self.api.find(path),
-            ),
-            task_vars=self.task_vars,
-        )
+            wait_for_leaving(self.api, waiting, names)
+        wanted = manifests.arguments(given["kubeconfig"], given["manifests"], self.room, live=self.api.find)
+        applied = manifests.applied(self._run, wanted, waiting)
         # Of several objects the module shows no difference.
         applied["diff"] = manifests.differences(applied)
-        errors = manifests.errors(applied)
+        errors = manifests.errors(applied, check_mode=self.check_mode)
         return applied | {"failed": True, "msg": "\n".join(errors)} if errors else applied
+
+    def _run(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        done: dict[str, Any] = self._execute_module(
+            module_name="kubernetes.core.k8s", module_args=arguments, task_vars=self.task_vars
+        )
+        return done

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def without_worker(room: Room, tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_worker_that_left_the_inventory_is_told_with_what_removes_it(room: Room, without_worker: Path) -> None:
-    played: Played = room.must("site.yml", "-i", str(without_worker))
+    played: Played = replace(room, inventory=without_worker).must("site.yml")
     text = " ".join(played.output.split())
     assert "worker-1 is a node of the room, but not in its inventory: it stays until you type kubectl drain" in text
     assert room.kubectl("get", "nodes", "--output=name").split() == ["node/control-plane", "node/worker-1"]

@@ -13,9 +13,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
     KubernetesError,
     MissingKindError,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK
 
 # istiod judges its objects when they are written; while it restarts, nobody does.
-WEBHOOK, WEBHOOK_SECONDS, PAUSE_SECONDS = "failed calling webhook", 60.0, 1.0
+WEBHOOK_SECONDS, PAUSE_SECONDS = 60.0, 1.0
 
 Manifest = Mapping[str, Any]
 

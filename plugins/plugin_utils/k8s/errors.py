@@ -24,6 +24,8 @@ EXPIRED, NOT_YET_VALID, OTHER_NAME, OTHER_ADDRESS = 10, 9, 62, 64
 # Answers that say "not now": worth asking again. A write was done by none of NOT_DONE.
 NOT_NOW = {408, 429, 500, 502, 503, 504}
 NOT_DONE = {429}
+# What the API server says when a webhook that must judge an object is not there, such as istiod's while that restarts.
+WEBHOOK = "failed calling webhook"
 
 
 class KubernetesError(WorkshopError):

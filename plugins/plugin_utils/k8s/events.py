@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
     HOPELESS,
     ONLY_TOLD,
@@ -35,7 +36,7 @@ PATIENCE = {
     "FailedCreatePodSandBox": RESTART_SECONDS,
 }
 # What a refusal of a pod says when only a person can change it, and when it will pass.
-FORBIDDEN, PASSING = ("violates PodSecurity",), ("failed calling webhook", "etcdserver:", "timed out")
+FORBIDDEN, PASSING = ("violates PodSecurity",), (WEBHOOK, "etcdserver:", "timed out")
 
 
 class Events:

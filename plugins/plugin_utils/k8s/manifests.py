@@ -6,19 +6,32 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 from urllib.request import getproxies
 
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import NOT_NOW, WEBHOOK
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.kubeconfig import no_proxy
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, labelled
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    WRITE_SECONDS,
+    Look,
+    WaitError,
+    Waiting,
+    unjudged,
+)
 
 # What the API server counts.
 COUNTED_FIELDS = {"metadata.generation", "metadata.resourceVersion"}
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
+# HTTP's words for the answers that say "not now" (errors.NOT_NOW), which kubernetes.core gives instead of their numbers.
+_NOT_NOW = {HTTPStatus(number).phrase for number in NOT_NOW}
 
 
 class ManifestError(WorkshopError):
@@ -55,7 +68,6 @@ def arguments(
     manifests: Iterable[Any],
     room: str,
     *,
-    check_mode: bool,
     live: Callable[[str], Mapping[str, Any] | None] = lambda path: None,
 ) -> dict[str, Any]:
     """What kubernetes.core.k8s is told; every object gets our labels.
@@ -77,9 +89,46 @@ def arguments(
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},
         "hidden_fields": list(HIDDEN_FIELDS),
-        # A namespace or kind that check mode has not made is an error for each object of it.
-        "continue_on_error": check_mode,
+        # A namespace or kind that check mode has not made is an error for each object of it; what a webhook has not judged
+        # is applied again by itself.
+        "continue_on_error": True,
     }
+
+
+def applied(
+    run: Callable[[dict[str, Any]], dict[str, Any]], given: Mapping[str, Any], waiting: Waiting
+) -> dict[str, Any]:
+    """Apply objects, and those again that nobody could judge: a webhook, such as istiod's, or the API server restarts.
+
+    Args:
+        run: runs kubernetes.core.k8s.
+        given: what it is told (`arguments`).
+
+    Returns:
+        What it says of all.
+    """
+    first = run(dict(given))
+    results = dict(enumerate(_results(first)))
+    if first.get("failed") or not any(map(_is_passing, results.values())):
+        return first
+
+    def look() -> dict[str, Look]:
+        again = [number for number, item in results.items() if _is_passing(item)]
+        done = run({**given, "definition": [given["definition"][number] for number in again]})
+        told = [{"error": done}] * len(again) if done.get("failed") else _results(done)
+        results.update(zip(again, told, strict=True))
+        return {
+            f"writing {label(given['definition'][number])}": unjudged(_message(results[number]))
+            if _is_passing(results[number])
+            else Look(True, "done")
+            for number in again
+        }
+
+    # What is not judged by then is an error of its object.
+    with suppress(WaitError):
+        waiting.until(look, WRITE_SECONDS)
+    changed = any(item.get("changed") for item in results.values())
+    return {**first, "changed": changed, "result": {"results": list(results.values())}}
 
 
 def keep_replicas(wanted: dict[str, Any], live: Mapping[str, Any] | None) -> None:
@@ -101,10 +150,15 @@ def keep_replicas(wanted: dict[str, Any], live: Mapping[str, Any] | None) -> Non
         wanted["spec"].pop("replicas", None)
 
 
-def errors(applied: Mapping[str, Any]) -> list[str]:
-    """Give the errors of single manifests, but for a namespace or kind that check mode has not made."""
-    found = [item["error"] for item in _results(applied) if item.get("error")]
-    messages = [str(error.get("msg", error)) for error in found if error.get("reason") != "Not Found"]
+def errors(applied: Mapping[str, Any], *, check_mode: bool) -> list[str]:
+    """Give the errors of single manifests.
+
+    In check mode without those of a namespace or kind that it has not made; else the first: others follow from it.
+    """
+    found = [item for item in _results(applied) if item.get("error")]
+    if not check_mode:
+        return [_message(item) for item in found[:1]]
+    messages = [_message(item) for item in found if item["error"].get("reason") != "Not Found"]
     return [message for message in messages if not message.startswith("Failed to find exact match for ")]
 
 
@@ -170,6 +224,16 @@ def unbound_claims(applied: Mapping[str, Any]) -> list[str]:
         for claim in objects
         if claim.get("kind") == "PersistentVolumeClaim" and not claim["spec"].get("volumeName")
     ]
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    error = item.get("error") or {}
+    return str(error.get("msg", error))
+
+
+def _is_passing(item: Mapping[str, Any]) -> bool:
+    """Whether an object was not judged at all, so that it may be applied later."""
+    return WEBHOOK in _message(item) or (item.get("error") or {}).get("reason") in _NOT_NOW
 
 
 def _results(applied: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -17,20 +17,18 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
     KubernetesError,
     MissingKindError,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import refusal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK, refusal
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX, other_writers
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
-    ONLY_TOLD,
+    WRITE_SECONDS,
     Look,
-    Trouble,
     WaitError,
     Waiting,
+    unjudged,
 )
 
 Result = TypeVar("Result")
 
-# For a write: istiod judges each object when it is written, and while it restarts, nobody does.
-WRITE_SECONDS = 90.0
 # The routing objects' API.
 API_VERSION = "networking.istio.io/v1"
 NO_MESH = "There is no mesh in this cluster: install it first with ansible-playbook playbooks/mesh.yml."
@@ -159,11 +157,9 @@ class Objects:
                 with self._doing(doing):
                     done.append(act())
             except KubernetesError as error:
-                if "failed calling webhook" not in error.said:
+                if WEBHOOK not in error.said:
                     raise
-                return {
-                    doing: Look(False, "waiting for istiod, which must judge it first", Trouble(str(error), ONLY_TOLD))
-                }
+                return {doing: unjudged(str(error))}
             return {doing: Look(True, "done")}
 
         try:

@@ -22,6 +22,8 @@ SAY_SECONDS = 10.0
 # What may mend itself (an image pull during a registry's restart, a first crash) gets this long.
 PATIENCE_SECONDS = 30.0
 HOPELESS, ONLY_TOLD = 0.0, math.inf
+# For a write: istiod judges each object when it is written, and while it restarts, nobody does.
+WRITE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,11 @@ class Look:
     state: str
     trouble: Trouble | None = None
     limit: float | None = None
+
+
+def unjudged(error: str) -> Look:
+    """Give the look at a write that a webhook has not judged (errors.WEBHOOK)."""
+    return Look(False, "waiting for istiod, which must judge it first", Trouble(error, ONLY_TOLD))
 
 
 class WaitError(WorkshopError):

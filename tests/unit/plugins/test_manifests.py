@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.manifests import (
     ManifestError,
+    applied,
     arguments,
     differences,
     errors,
     faults,
     unbound_claims,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
 NO_NAMESPACE = {"error": {"msg": 'namespaces "staging" not found', "reason": "Not Found"}}
 NO_KIND = {"error": {"msg": "Failed to find exact match for security.istio.io/v1.PeerAuthentication by [kind, name]"}}
@@ -29,17 +33,16 @@ def several(*results: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_everybody_applies_with() -> None:
-    given = arguments("config", [{"kind": "Secret"}, ""], "blue", check_mode=False)
+    given = arguments("config", [{"kind": "Secret"}, ""], "blue")
     assert [item["kind"] for item in given["definition"]] == ["Secret"]
     assert given["hidden_fields"] == ["status", "metadata.managedFields"]
-    assert not given["continue_on_error"]
-    assert arguments("config", [], "blue", check_mode=True)["continue_on_error"]
+    assert given["continue_on_error"]
 
 
 def test_every_object_is_labelled_ours_and_the_room_s_and_keeps_its_own_labels() -> None:
     text = "kind: Service\nmetadata: {labels: {app: front}}\n---\n---\nkind: Secret\nmetadata:\n"
     template = {"metadata": {"labels": {"app": "front"}}}
-    made = arguments("config", [text, {"kind": "Job", "spec": {"template": template}}], "blue", check_mode=False)
+    made = arguments("config", [text, {"kind": "Job", "spec": {"template": template}}], "blue")
     ours = {"app.kubernetes.io/managed-by": "istio-workshop", "workshop.istio-games/room": "blue"}
     labels = [item["metadata"]["labels"] for item in made["definition"]]
     assert labels == [{"app": "front", **ours}, ours, ours]
@@ -73,13 +76,13 @@ def test_the_number_of_pods_stays_as_somebody_has_set_it(live: dict[str, Any] | 
         asked.append(path)
         return live
 
-    (item,) = arguments("config", [text], "", check_mode=False, live=find)["definition"]
+    (item,) = arguments("config", [text], "", live=find)["definition"]
     assert item["spec"].get("replicas") == applied
     assert asked == ["/apis/apps/v1/namespaces/staging/deployments/front"]
 
 
 def test_without_a_room_an_object_is_labelled_ours() -> None:
-    (item,) = arguments("config", [{"kind": "Job"}], "", check_mode=False)["definition"]
+    (item,) = arguments("config", [{"kind": "Job"}], "")["definition"]
     assert item["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "istio-workshop"}
 
 
@@ -94,15 +97,89 @@ def test_without_a_room_an_object_is_labelled_ours() -> None:
 )
 def test_what_is_no_manifest_is_told_without_its_content(manifest: Any, sentence: str) -> None:
     with pytest.raises(ManifestError, match=sentence) as refused:
-        arguments("config", [manifest], "blue", check_mode=False)
+        arguments("config", [manifest], "blue")
     assert "secret" not in str(refused.value)
 
 
-def test_only_a_missing_namespace_or_kind_is_no_error() -> None:
-    assert errors(several({"result": {}}, NO_NAMESPACE, NO_KIND)) == []
-    assert errors(several(NO_NAMESPACE, REFUSED)) == ["spec.replicas: Invalid value"]
-    assert errors(NO_NAMESPACE) == []
-    assert errors({"msg": "the module failed"}) == []
+def test_in_check_mode_a_missing_namespace_or_kind_is_no_error() -> None:
+    assert errors(several({"result": {}}, NO_NAMESPACE, NO_KIND), check_mode=True) == []
+    assert errors(several(NO_NAMESPACE, REFUSED), check_mode=True) == ["spec.replicas: Invalid value"]
+    assert errors(NO_NAMESPACE, check_mode=True) == []
+    assert errors({"msg": "the module failed"}, check_mode=True) == []
+
+
+def test_of_several_errors_the_first_is_told() -> None:
+    assert errors(several({"result": {}}, REFUSED, NO_NAMESPACE), check_mode=False) == ["spec.replicas: Invalid value"]
+    assert errors(NO_NAMESPACE, check_mode=False) == ['namespaces "staging" not found']
+    assert errors({"msg": "the module failed"}, check_mode=False) == []
+
+
+UNJUDGED = {"error": {"msg": 'failed calling webhook "validation.istio.io": connection reset by peer', "reason": "x"}}
+TOO_MANY = {"error": {"msg": "too many requests", "reason": "Too Many Requests"}}
+THREE = [{"kind": kind, "metadata": {"name": "a"}} for kind in ("Service", "PeerAuthentication", "Job")]
+CHANGED, SAME = {"changed": True, "result": {"kind": "Service"}}, {"changed": False, "result": {"kind": "Job"}}
+
+
+class Module:
+    """kubernetes.core.k8s, with what it says of each object at each run."""
+
+    def __init__(self, *runs: dict[str, Any]) -> None:
+        self.runs = list(runs)
+        self.asked: list[list[str]] = []
+        self.now = 0.0
+        self.said: list[str] = []
+        self.waiting = Waiting(cast(Any, self), self.said.append, self.sleep, lambda: self.now)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @contextmanager
+    def until(self, deadline: float) -> Iterator[None]:
+        yield
+
+    def __call__(self, given: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append([item["kind"] for item in given["definition"]])
+        return self.runs.pop(0) if len(self.runs) > 1 else self.runs[0]
+
+    def applied(self) -> dict[str, Any]:
+        return applied(self, {"definition": THREE}, self.waiting)
+
+
+@pytest.mark.parametrize("passing", [UNJUDGED, TOO_MANY])
+def test_what_nobody_has_judged_is_applied_again_and_nothing_else(passing: dict[str, Any]) -> None:
+    module = Module(several(CHANGED, passing, passing), several(passing, SAME), {"changed": False, "result": {}})
+    done = module.applied()
+    assert module.asked == [
+        ["Service", "PeerAuthentication", "Job"],
+        ["PeerAuthentication", "Job"],
+        ["PeerAuthentication"],
+    ]
+    assert errors(done, check_mode=False) == []
+    assert done["changed"], "what the first run has changed"
+    assert [item.get("changed") for item in done["result"]["results"]] == [True, False, False]
+    assert module.said[0] == "writing PeerAuthentication a: waiting for istiod, which must judge it first"
+
+
+def test_what_nobody_judges_is_an_error_at_last() -> None:
+    module = Module(several(SAME, UNJUDGED, SAME), UNJUDGED)
+    done = module.applied()
+    assert module.now >= 60
+    assert not done["changed"]
+    assert "validation.istio.io" in errors(done, check_mode=False)[0]
+
+
+@pytest.mark.parametrize(
+    "whole", [{"failed": True, "msg": "no cluster"}, several(SAME, REFUSED, CHANGED), several(CHANGED, SAME, SAME)]
+)
+def test_what_was_judged_is_applied_once(whole: dict[str, Any]) -> None:
+    module = Module(whole)
+    assert module.applied() == whole
+    assert len(module.asked) == 1
+
+
+def test_a_module_that_fails_meanwhile_is_told() -> None:
+    module = Module(several(SAME, UNJUDGED, SAME), {"failed": True, "msg": "no cluster"})
+    assert errors(module.applied(), check_mode=False) == ["no cluster"]
 
 
 def test_claims_without_a_volume() -> None:
