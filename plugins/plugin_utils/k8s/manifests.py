@@ -30,7 +30,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
 COUNTED_FIELDS = {"metadata.generation", "metadata.resourceVersion"}
 # Else a pod that becomes ready between reading and writing counts as a change of ours.
 HIDDEN_FIELDS = ("status", "metadata.managedFields")
-# HTTP's words for the answers that say "not now" (errors.NOT_NOW), which kubernetes.core gives instead of their numbers.
+# HTTP's words for the answers that say "not now" (errors.NOT_NOW): kubernetes.core gives them instead of numbers.
 _NOT_NOW = {HTTPStatus(number).phrase for number in NOT_NOW}
 
 
@@ -89,8 +89,8 @@ def arguments(
         "apply": True,
         "server_side_apply": {"field_manager": MANAGER, "force_conflicts": True},
         "hidden_fields": list(HIDDEN_FIELDS),
-        # A namespace or kind that check mode has not made is an error for each object of it; what a webhook has not judged
-        # is applied again by itself.
+        # A namespace or kind that check mode has not made is an error for each object of it; what a webhook has not
+        # judged is applied again by itself.
         "continue_on_error": True,
     }
 
