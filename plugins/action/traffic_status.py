@@ -47,7 +47,7 @@ class ActionModule(WorkshopAction):
             measure=given["measure"] and not self.check_mode,
             options=status.options(given["service"], given["version"]),
         )
-        told = addressed(told, "" if place.own else place.name)
+        told = addressed(told, place.student)
         faults = status.faults(told["services"]) if given["judge"] else []
         verdict = {"verdict": stages.FAULTY if faults else stages.SEEN, "reasons": faults}
         return {"status": told, "services": told["services"], **verdict}

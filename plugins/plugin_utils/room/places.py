@@ -83,6 +83,11 @@ class Place:
         """The file of the person's own credentials."""
         return f"{self.directory}/kubeconfig"
 
+    @property
+    def student(self) -> str:
+        """Whose it is; empty for the room's own."""
+        return "" if self.own else self.name
+
     def as_data(self) -> dict[str, Any]:
         """Give it as plain data, its kubeconfig's path too."""
         return {**dataclasses.asdict(self), "kubeconfig": self.kubeconfig}

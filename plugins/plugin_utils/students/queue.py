@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 
 Say = Callable[[str], None]
 Found = TypeVar("Found")
@@ -71,7 +72,7 @@ class Outcome:
     def of(cls, place: Place, seconds: float, found: Place | Exception) -> Outcome:
         """Judge what the work has given or raised."""
         if isinstance(found, WorkshopError):
-            return cls(place, seconds, " ".join(str(found).split()))
+            return cls(place, seconds, addressed(" ".join(str(found).split()), place.student))
         if isinstance(found, Exception):
             return cls(place, seconds, unexpected("students", found))
         return cls(found, seconds)

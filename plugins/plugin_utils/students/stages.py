@@ -17,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import f
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import Surroundings
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
 
@@ -47,7 +48,7 @@ class Done:
     def of(cls, place: Place, seconds: float, found: Mapping[str, Any] | Exception) -> Done:
         """Judge what the work has given (a verdict or a look as data) or raised."""
         if isinstance(found, WorkshopError):
-            return cls(place, {}, REFUSED, str(found).splitlines(), seconds)
+            return cls(place, {}, REFUSED, addressed(str(found).splitlines(), place.student), seconds)
         if isinstance(found, Exception):
             return cls(place, {}, NOT_PROVEN, [unexpected("stages", found)], seconds)
         return cls(place, found, str(found.get("verdict", SEEN)), list(found.get("reasons", ())), seconds)
@@ -95,7 +96,7 @@ def surroundings(
         room=room,
         check_mode=check_mode,
         say=say,
-        student="" if place.own else place.name,
+        student=place.student,
     )
 
 
@@ -205,7 +206,7 @@ def summary(done: Sequence[Done], doing: str, passed_over: Sequence[str]) -> dic
         "good": sum(each.is_good for each in done),
         "places": [
             {
-                "student": "" if each.place.own else each.place.name,
+                "student": each.place.student,
                 "namespace": each.place.namespace,
                 "verdict": each.verdict,
                 "reasons": list(each.reasons),

@@ -9,6 +9,11 @@ from typing import Any
 
 # The playbooks that work on one place; any other is the room's.
 _OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|rollback|rollout|stage|status|verify"
+# What brings the room's own application up; a student's is put right by this one.
+_DEPLOY, _PUT_RIGHT = (
+    re.compile(r"ansible-playbook (?:playbooks/)?deploy\.yml"),
+    "ansible-playbook playbooks/goto.yml -e stage=baseline",
+)
 _COMMAND = re.compile(rf"(ansible-playbook (?:playbooks/)?(?:{_OF_A_PLACE})\.yml)(?! -e student=)")
 
 
@@ -19,11 +24,13 @@ def addressed(said: Any, student: str) -> Any:
     ['Next: ansible-playbook playbooks/mirror.yml -e student=anna -e service=aleph']
     >>> addressed("Install it with ansible-playbook playbooks/mesh.yml.", "anna")
     'Install it with ansible-playbook playbooks/mesh.yml.'
+    >>> addressed("ansible-playbook playbooks/deploy.yml brings the application up.", "anna")
+    'ansible-playbook playbooks/goto.yml -e student=anna -e stage=baseline brings the application up.'
     """
     if not student:
         return said
     if isinstance(said, str):
-        return _COMMAND.sub(rf"\1 -e student={student}", said)
+        return _COMMAND.sub(rf"\1 -e student={student}", _DEPLOY.sub(_PUT_RIGHT, said))
     if isinstance(said, Mapping):
         return {key: addressed(value, student) for key, value in said.items()}
     if isinstance(said, (list, tuple)):

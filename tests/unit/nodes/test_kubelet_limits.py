@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -110,6 +111,12 @@ def test_killed_before_the_kubelet_has_read_it_it_goes_on(node: Node, at: str) -
     assert node.restarts.exists()
     assert {node.limit(each) for each in OF_PODS} == {"512"}
     assert node.told() == ""
+
+
+def test_what_is_written_all_the_time_does_not_fill_etcd() -> None:
+    rendered = (ROLE / "templates" / "kubeadm-init.yaml.j2").read_text()
+    options = dict(re.findall(r"- {name: ([-a-z]+), value: (.*)}", rendered))
+    assert options == {"etcd-compaction-interval": "1m0s", "quota-backend-bytes": f'"{8 * 2**30}"'}
 
 
 def test_a_room_begins_with_both() -> None:

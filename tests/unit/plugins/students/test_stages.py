@@ -12,7 +12,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say, side_by_side
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, Say, side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
 
 
@@ -110,3 +110,18 @@ def test_files_are_private(tmp_path: Path) -> None:
     path = tmp_path / "anna/stage.json"
     assert json.loads(path.read_text()) == {"verdict": PROVEN}
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+DEPLOY = "No pod runs: ansible-playbook playbooks/deploy.yml brings the application up."
+
+
+@pytest.mark.parametrize(
+    ("place", "typed"),
+    [(ANNA, "goto.yml -e student=anna -e stage=baseline"), (places.of_room("staging", "/state"), "deploy.yml")],
+)
+@pytest.mark.parametrize("judge", [stages.Done.of, Outcome.of])
+def test_what_is_to_be_typed_is_said_for_the_place_that_it_is_about(judge: Any, place: Place, typed: str) -> None:
+    """Not what deploys the room's own application, when it is a student's that is broken."""
+    end = judge(place, 1, WorkshopError(DEPLOY))
+    said = end.cause if isinstance(end, Outcome) else " ".join(end.reasons)
+    assert said == f"No pod runs: ansible-playbook playbooks/{typed} brings the application up."
