@@ -281,10 +281,13 @@ def test_a_damaged_image_of_the_nodes_is_pushed_again(room: Room, tmp_path: Path
 
 
 @pytest.fixture
-def outdated(room: Room) -> None:
-    """What was built of an image is forgotten, as if its sources had changed."""
-    forget = json.dumps([{"op": "remove", "path": f"/data/{IMAGE}..{TAG}"}])
-    room.kubectl("patch", "--namespace=build", "configmap", "images", "--type=json", f"--patch={forget}")
+def outdated(room: Room) -> Iterator[None]:
+    """What was built of an image is forgotten, as if its sources had changed; in the end it is built."""
+    forget = json.dumps({"data": {f"{IMAGE}..{TAG}": None}})
+    assert f"{IMAGE}..{TAG}" in room.kubectl("get", "--namespace=build", "configmap", "images", "--output=json")
+    room.kubectl("patch", "--namespace=build", "configmap", "images", "--type=merge", f"--patch={forget}")
+    yield
+    room.must("playbooks/build.yml")
 
 
 @pytest.mark.usefixtures("outdated")
