@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, labelled
@@ -53,7 +53,7 @@ class Waking(Cluster, Protocol):
 
 
 def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
-    """Let no pod of a place run any more; each Deployment bears how many it had."""
+    """Let no pod of a place run any more; what runs them bears how many it had."""
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -61,36 +61,59 @@ def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
         "spec": {"hard": {"pods": "0"}},
     }
     cluster.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
-    for item in cluster.items(deployments(namespace)):
+    for path, item in _running_pods(cluster, namespace):
         replicas = item["spec"].get("replicas", 1)
         if replicas:
             had = {"metadata": {"annotations": {REPLICAS: str(replicas)}}}
-            _change(cluster, namespace, item, {**had, "spec": {"replicas": 0}})
+            _change(cluster, path, {**had, "spec": {"replicas": 0}})
 
 
 def end(cluster: Waking, namespace: str) -> list[str]:
     """Let a place's pods run as they did; name the Deployments that do."""
     cluster.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
     running = []
-    for item in cluster.items(deployments(namespace)):
+    for path, item in _running_pods(cluster, namespace):
         changes = woken(item)
-        now = _change(cluster, namespace, item, changes) if changes else item
-        if now and now["spec"].get("replicas", 1):
+        now = _change(cluster, path, changes) if changes else item
+        if now and now["spec"].get("replicas", 1) and path.startswith(deployments(namespace)):
             running.append(item["metadata"]["name"])
     return running
 
 
-def _change(
-    cluster: Cluster, namespace: str, deployment: Mapping[str, Any], changes: Mapping[str, Any]
-) -> dict[str, Any] | None:
-    """Change a Deployment; None where its student has removed it meanwhile, which keeps no place awake."""
+def _running_pods(cluster: Cluster, namespace: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give what runs a place's pods, each with its path.
+
+    A ReplicaSet that belongs to nobody is of a Deployment that its student has deleted with --cascade=orphan.
+    """
+    path = deployments(namespace)
+    for item in cluster.items(path):
+        yield f"{path}/{item['metadata']['name']}", item
+    path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
     try:
-        return cluster.merge(f"{deployments(namespace)}/{deployment['metadata']['name']}", changes)
+        sets = cluster.items(path)
     except Exception as error:
-        # This collection's own error has a status, and urllib's, in the Job, a code.
-        if getattr(error, "status", getattr(error, "code", None)) != 404:
+        if _code(error) != 403:  # the Job in a place that an older version has made
+            raise
+        return
+    for item in sets:
+        if not item["metadata"].get("ownerReferences"):
+            yield f"{path}/{item['metadata']['name']}", item
+
+
+def _change(cluster: Cluster, path: str, changes: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Change something; None where its student has removed it meanwhile, which keeps no place awake."""
+    try:
+        return cluster.merge(path, changes)
+    except Exception as error:
+        if _code(error) != 404:
             raise
         return None
+
+
+def _code(error: Exception) -> int | None:
+    """Give what the API server has answered: this collection's own error has a status, the Job's a code."""
+    found: int | None = getattr(error, "status", getattr(error, "code", None))
+    return found
 
 
 def running(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
@@ -100,7 +123,7 @@ def running(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
 
 
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Give the changes with which a Deployment runs as it did; None if it did not sleep."""
+    """Give the changes with which a Deployment, or such a ReplicaSet, runs as it did; None if it did not sleep."""
     had = (deployment["metadata"].get("annotations") or {}).get(REPLICAS)
     if had is None:
         return None

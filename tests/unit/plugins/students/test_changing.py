@@ -59,6 +59,21 @@ def test_a_place_sleeps_and_wakes_as_it_was(there: Any, monkeypatch: pytest.Monk
     assert not [item for item in there.objects.values() if sleeping.REPLICAS in item["metadata"].get("annotations", {})]
 
 
+def test_what_a_deleted_deployment_has_left_running_sleeps_and_wakes(
+    there: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`kubectl delete deployment --cascade=orphan`, which every student may type."""
+    sets = "/apis/apps/v1/namespaces/anna/replicasets"
+    there.put(f"{sets}/orphan", spec={"replicas": 2})
+    owner = [{"kind": "Deployment", "name": "aleph"}]
+    there.put(f"{sets}/aleph-1", metadata={"ownerReferences": owner}, spec={"replicas": 3})
+    changing.suspend(there, ANNA, "blue", lambda _: None)
+    assert there.objects[f"{sets}/orphan"]["spec"]["replicas"] == 0
+    assert there.objects[f"{sets}/aleph-1"]["spec"]["replicas"] == 3, "its Deployment's business"
+    assert woken(there, monkeypatch) == ["aleph", "front"], "what is waited for"
+    assert there.objects[f"{sets}/orphan"]["spec"]["replicas"] == 2
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
 def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(there: Any, phase: str) -> None:
     """Its ReplicaSet counts it no more, so that nobody removes it when the place is scaled to nothing."""

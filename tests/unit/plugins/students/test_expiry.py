@@ -184,6 +184,22 @@ def test_all_begin_before_any_is_waited_for(expiry: Any, api: Any, moment: Any) 
     assert all(replicas(api, name)["aleph"] == 0 for name in names)
 
 
+def test_a_place_of_an_older_version_lets_the_job_see_less(
+    expiry: Any, api: Any, moment: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(api, "anna")
+    items = api.items
+
+    def refused(path: str, **query: str) -> Any:
+        if path.endswith(("/leases", "/replicasets")):
+            raise expiry.RefusedError(403, "forbidden")
+        return items(path, **query)
+
+    monkeypatch.setattr(api, "items", refused)
+    assert expiry.main(api, "blue", moment) == 0
+    assert (read(api, "anna").state, replicas(api, "anna")["aleph"]) == ("suspended", 0)
+
+
 def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(expiry: Any, api: Any, moment: Any) -> None:
     put(api, "anna")
     api.put(f"{NAMESPACES}/anna/pods/evicted", status={"phase": "Failed"})

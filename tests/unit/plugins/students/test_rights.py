@@ -33,6 +33,7 @@ OF_EXPIRY = {
     ("", "resourcequotas", ""): {"create"},
     ("", "resourcequotas", "asleep"): {"get", "patch"},
     ("apps", "deployments", ""): {"list", "patch"},
+    ("apps", "replicasets", ""): {"list", "patch"},
     ("coordination.k8s.io", "leases", ""): {"list"},
 }
 
