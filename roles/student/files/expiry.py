@@ -133,7 +133,7 @@ def is_over(namespace: Mapping[str, Any], moment: Moment) -> bool:
         return (noted.get(sleeping.SINCE) or made) <= moment.left
     if state == sleeping.SUSPENDED:
         return bool(noted.get("cause"))  # half asleep
-    return state == "ready" or (state == sleeping.FAILED and not noted.get(sleeping.LEFT))
+    return state in ("ready", sleeping.FAILED)
 
 
 def expired(cluster: Any, room: str, moment: Moment) -> dict[str, str]:
@@ -152,6 +152,8 @@ def begin(cluster: Any, namespace: str, student: str, room: str, moment: Moment)
     if not is_over(item, moment) or _stage_is_at_work(cluster, namespace, moment):
         return None
     noted = sleeping.noted(item)
+    if noted.pop(sleeping.LEFT, "") and not sleeping.running(cluster, namespace):
+        return None  # it sleeps, unless goto.yml has put it right since
     if not _is_left(noted):
         noted = {**noted, "state": sleeping.SUSPENDED, "cause": sleeping.GOING}
     sleeping.note(cluster, namespace, noted, item["metadata"].get("resourceVersion", ""))

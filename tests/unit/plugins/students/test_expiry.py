@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import json
 import sys
 from datetime import UTC, datetime
@@ -71,7 +72,6 @@ def replicas(api: Any, name: str) -> dict[str, int]:
         pytest.param({"state": "making", "expires": "", "made": YESTERDAY}, True, id="left, and never handed out"),
         pytest.param({"state": "failed", "expires": "", "made": YESTERDAY}, True, id="failed, and never handed out"),
         pytest.param({"state": "failed", "expires": "", "made": TODAY}, False, id="it may be handed out yet"),
-        pytest.param({"state": "failed", "left": "yes"}, False, id="it was left, and sleeps"),
         pytest.param({"state": "making", "expires": "", "made": ""}, False, id="it has only just begun"),
         pytest.param({"state": "gone"}, False, id="no state of ours"),
     ],
@@ -147,10 +147,14 @@ def test_one_that_was_never_whole_sleeps_and_has_to_be_made(
     assert expiry.main(api, "blue", moment) == 0
     assert replicas(api, "anna") == {"front": 0, "aleph": 0, "beth": 0}
     assert (read(api, "anna").state, read(api, "anna").cause) == ("failed", expiry.LEFT)
-    assert expiry.expired(api, "blue", moment) == {}, "it sleeps"
-    # Whoever works on it again, and is cut short again, is seen again.
-    register.note(api, places.changed(read(api, "anna"), state="failed", cause="No node takes it."))
-    assert expiry.expired(api, "blue", moment) == {"anna": "anna"}
+    before = copy.deepcopy(api.objects)
+    assert expiry.main(api, "blue", moment) == 0
+    assert api.objects == before, "it sleeps"
+    # goto.yml has put it right.
+    api.objects["/apis/apps/v1/namespaces/anna/deployments/front"]["spec"]["replicas"] = 1
+    api.put(f"{NAMESPACES}/anna/pods/front")
+    expiry.main(api, "blue", moment, lambda _: api.objects.pop(f"{NAMESPACES}/anna/pods/front", None))
+    assert replicas(api, "anna") == {"front": 0, "aleph": 0, "beth": 0}
 
 
 def test_it_is_written_down_when_its_pods_have_ended(
