@@ -1,7 +1,7 @@
-"""Prints pip's settings as uv's variables, NAME=VALUE with a NUL behind each, for `env`.
+"""Prints pip's settings of the way to packages as pip's and uv's variables, NAME=VALUE with a NUL behind each.
 
 Runs with a virtual environment's Python, whose pip is asked: pip.conf in all of its places, and PIP_... What uv has
-been told itself (UV_..., SSL_CERT_FILE) stays as it is.
+been told itself (UV_..., SSL_CERT_FILE) stays as it is. What is to be installed, and where, is not the user's to say.
 """
 
 from __future__ import annotations
@@ -64,6 +64,17 @@ def uv_settings(pip: Mapping[str, str], environment: Mapping[str, str]) -> Itera
     yield from ((name, value) for name, value in given.items() if name not in environment)
 
 
+def way_of_pip(pip: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables for pip, instead of all that it was told.
+
+    >>> list(way_of_pip({"index-url": "https://mirror.example/simple", "user": "true"}))
+    [('PIP_INDEX_URL', 'https://mirror.example/simple')]
+    """
+    for name, value in pip.items():
+        if name in (*_NAMES, "cache-dir", "no-cache-dir"):
+            yield f"PIP_{name.upper().replace('-', '_')}", " ".join(value.split())
+
+
 def _is_there(place: str) -> bool:
     """Whether packages can be looked for there: pip passes over a directory that is not there, uv fails."""
     return "://" in place or Path(place).is_dir()
@@ -71,11 +82,16 @@ def _is_there(place: str) -> bool:
 
 def main() -> None:
     """Print them."""
+    # Meant for `pip install`, these would leave files out of the list.
+    hiding = ("PIP_USER", "PIP_GLOBAL", "PIP_SITE")
+    environment = {name: value for name, value in os.environ.items() if name not in hiding}
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "list"],
-        check=True, stdout=subprocess.PIPE, text=True,
+        env=environment, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout  # fmt: skip
-    sys.stdout.write("".join(f"{name}={value}\0" for name, value in uv_settings(pip_settings(listing), os.environ)))
+    pip = pip_settings(listing)
+    for name, value in (*way_of_pip(pip), *uv_settings(pip, os.environ)):
+        sys.stdout.write(f"{name}={value}\0")
 
 
 if __name__ == "__main__":

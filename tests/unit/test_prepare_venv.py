@@ -96,6 +96,29 @@ def test_without_a_kit_they_pass_but_not_as_arguments(checkout: Path) -> None:
     assert "attempt env" not in (checkout / "scripts/prepare_venv").read_text()
 
 
+# What would be installed instead, or somewhere else, or not at all: each of them alone made it fail.
+ELSEWHERE = {
+    "PIP_USER": "1", "PIP_TARGET": "/none/a", "PIP_PREFIX": "/none/b", "PIP_ROOT": "/none/c", "PIP_DRY_RUN": "1",
+    "PIP_REQUIREMENT": "/none/d", "PIP_CONSTRAINT": "/none/e", "PIP_EDITABLE": "/none/f", "PIP_NO_BINARY": ":all:",
+    "PIP_PLATFORM": "other", "PIP_PROGRESS_BAR": "other", "PIP_PYTHON": "/none/g",
+    "UV_CONSTRAINT": "/none/h", "UV_BUILD_CONSTRAINT": "/none/i", "UV_EXCLUDE_NEWER": "2015-01-01",
+    "UV_WORKING_DIR": "/none/j",
+    "PYTHONHOME": "/none/k", "PYTHONPLATLIBDIR": "none", "PYTHONEXECUTABLE": "/none/l",
+}  # fmt: skip
+
+
+def test_what_is_installed_and_where_a_user_has_not_told_pip_or_uv(checkout: Path) -> None:
+    (checkout.parent / "pip.conf").write_text("[install]\nuser = true\ntarget = /none\n[global]\nretries = 1\n")
+    wheels = str(checkout.parent / "kit/wheels")
+    way = {"PIP_CONFIG_FILE": str(checkout.parent / "pip.conf"), "PIP_FIND_LINKS": wheels, "PIP_NO_INDEX": "true"}
+    process = prepare(checkout, **ELSEWHERE, **way)
+    said = process.communicate()[0]
+    assert process.returncode == 0, said
+    environment = json.loads((checkout / "uv.json").read_text())["environment"]
+    assert not environment.keys() & ELSEWHERE.keys()
+    assert (environment["UV_HTTP_RETRIES"], environment["UV_FIND_LINKS"]) == ("1", wheels)
+
+
 @pytest.fixture
 def busy(checkout: Path) -> Iterator[None]:
     """Another command installs packages."""
