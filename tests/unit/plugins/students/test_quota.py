@@ -95,6 +95,22 @@ def test_what_a_pod_of_it_may_write_is_within_what_it_may_take_of_the_disk() -> 
         assert all(container["limits"]["ephemeral-storage"] >= LOGS for container in pod)
 
 
+def test_who_verifies_a_place_has_room_for_its_jobs() -> None:
+    """Each pod that tries its policies and its mesh is a Job's; those of a killed run are there for a while."""
+    services = app_services.of_student(SERVICES, "1m", 1)
+    jobs = [
+        job
+        for job in (
+            *app_services.connection_checks(services, "anna", "default"),
+            *app_services.mesh_checks(services, "anna"),
+        )
+        if job["namespace"] == "anna"
+    ]
+    assert len(jobs) > 5
+    assert 2 * len(jobs) <= int(HARD["count/jobs.batch"])
+    assert len(jobs) + len(SERVICES) <= int(HARD["pods"])
+
+
 def test_its_volumes_fit() -> None:
     sizes = [bytes_of(claim["size"]) for claim in app_services.claims(SERVICES)]
     assert len(sizes) <= int(HARD["persistentvolumeclaims"])
