@@ -21,7 +21,7 @@ class ActionModule(WorkshopAction):
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
         taken = [given["namespace"]]
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
-        raised = (given["inotify"], 0 if is_there else given["pid_max"])
+        raised = (given["inotify"], given["pid_max"])
         machine = measuring.Machine.this(given["storage"], *raised) if given["containers"] else None
         if is_there:
             found = register.read(self.api, self.room, given["namespace"], given["state_dir"])

@@ -66,7 +66,7 @@ options:
     type: int
     default: 1024
   pid_max:
-    description: What a room that is not there yet will raise its machine's kernel.pid_max to.
+    description: What its machine's kernel.pid_max is raised to before a class is made.
     type: int
     default: 131072
   storage:

@@ -49,7 +49,10 @@ RESOURCES: dict[str, Resource] = {
         'raise it: -e \'{"node_containers_sysctls": {"fs.inotify.max_user_instances": 4096}}\'',
     ),
     "threads": Resource(
-        "threads", "", "raise it on the machine (sysctl kernel.pid_max=131072), or lower workshop_pod_threads"
+        "threads",
+        "",
+        "raise it on the machine (sysctl kernel.pid_max=262144 kernel.threads-max=262144), or lower "
+        "workshop_pod_threads",
     ),
     "disk": Resource("disk", "MB", "free some space, or take fewer students"),
     "policies": Resource("network policies", "", "take fewer students: more were not tried"),

@@ -61,7 +61,7 @@ class Machine:
         Args:
             storage: a directory on the disk that nodes use, or will.
             raised: inotify instances of one user that a room raises the machine's setting to.
-            processes: likewise of kernel.pid_max, by a room that is not there yet.
+            processes: what kernel.pid_max is raised to before a class is made.
         """
         known = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         total, available = (int(known[name].split()[0]) / 1024 for name in ("MemTotal", "MemAvailable"))

@@ -52,3 +52,19 @@ def test_who_is_planned_for(known: dict[str, Any], planned: Any) -> None:
     found = environment.from_string(task["vars"]["__student_planned"].strip()).render({**variables, **known})
     assert (list(found) if hasattr(found, "__next__") else found) == planned
     assert task["when"] == "__student_planned != []"
+
+
+@pytest.mark.parametrize("playbook", WORKS)
+def test_the_machine_is_raised_to_what_the_plan_counts_with_after_it_was_judged(playbook: str) -> None:
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    roles = [
+        (each["name"].rpartition(".")[2], each.get("tasks_from", "main"))
+        for play in plays
+        for task in play.get("tasks", ())
+        if (each := task.get("ansible.builtin.include_role"))
+    ]
+    raised = roles.index(("node_containers", "processes"))
+    assert roles.index(("student", "plan")) < raised < roles.index(("student", "main"))
+    plan = yaml.safe_load((ROOT / "plugins" / "modules" / "class_plan.py").read_text().split('r"""')[1].split('"""')[0])
+    defaults = yaml.safe_load((ROOT / "roles" / "node_containers" / "defaults" / "main.yml").read_text())
+    assert plan["options"]["pid_max"]["default"] == defaults["node_containers_sysctls"]["kernel.pid_max"]
