@@ -31,6 +31,9 @@ KIND, SCHEMA = "istio-workshop-kit", 2
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 16 << 20  # bytes
 BUNDLE = "bundle"
+# Bytes of all members: a kit has some gigabytes, and a few that are compressed may stand for as many as anybody likes.
+MOST = 1 << 36
+_LONGEST_NAME = 255  # bytes, of a file in a directory
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"[0-9a-f]{16,64}")
 # What decides whether a kit is this project's: globs of the files in it that say what a room is made of.
@@ -109,6 +112,12 @@ class Member:
         path = PurePosixPath(self.name)
         if path.is_absolute() or ".." in path.parts or str(path) != self.name or len(path.parts) < 2:
             raise ValueError(f"a member called {self.name!r}")
+        if "\0" in self.name + self.link or any(
+            len(part.encode()) > _LONGEST_NAME for part in (*path.parts, self.link)
+        ):
+            raise ValueError(f"a member called {self.name!r:.80} (or its link) that no file can be called")
+        if type(self.executable) is not bool:
+            raise ValueError(f"{self.name} that is neither executable nor not")
         if self.link:
             if "/" in self.link or self.link in {".", ".."}:
                 raise ValueError(f"a link to {self.link!r}")
@@ -192,6 +201,8 @@ def _check(manifest: Manifest) -> None:
         raise ValueError("no bundle is named")
     if not isinstance(manifest.suites, dict) or not manifest.members:
         raise ValueError("it holds nothing")
+    if not all(isinstance(python, str) for python in manifest.suites.values()):
+        raise ValueError("a suite without a Python")
     seen: set[str] = set()
     for place, member in enumerate(manifest.members):
         member.check()
@@ -200,6 +211,11 @@ def _check(manifest: Manifest) -> None:
         seen.add(member.name)
         for piece in member.pieces:
             _check_piece(piece, member, manifest.members[:place])
+    for member in manifest.members:
+        if above := seen.intersection(map(str, PurePosixPath(member.name).parents)):
+            raise ValueError(f"{member.name} below {min(above)}, which is no directory")
+    if sum(member.size for member in manifest.members) > MOST:
+        raise ValueError(f"more than {MOST >> 30} GiB in it")
 
 
 def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> None:

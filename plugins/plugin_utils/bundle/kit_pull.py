@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import MOST, KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_registry import (
     BROKEN,
     BrokenOffError,
@@ -252,8 +252,8 @@ def _layers(body: bytes) -> tuple[list[Piece], list[Piece]]:
         signature = list(_in_order(layer for layer in layers if layer["mediaType"] == SIGNATURE_TYPE))[:1]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("no manifest of a kit") from error
-    if not pieces:
-        raise ValueError("no piece of a kit")
+    if not pieces or pieces[-1].end > MOST:
+        raise ValueError("no piece of a kit, or more than a kit has")
     return pieces, signature
 
 
@@ -262,7 +262,7 @@ def _in_order(layers: Iterable[Mapping[str, Any]]) -> Iterator[Piece]:
     offset = 0
     for layer in layers:
         digest, size = layer["digest"], layer["size"]
-        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or not isinstance(size, int) or size <= 0:
+        if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest) or type(size) is not int or size <= 0:
             raise ValueError("no piece")
         yield Piece(digest, size, offset)
         offset += size

@@ -93,6 +93,8 @@ def _entry(archive: tarfile.TarFile, member: Member) -> IO[bytes]:
     stream = archive.extractfile(entry) if entry else None
     if entry is None or stream is None or (entry.name, entry.size) != (member.name, member.stored):
         raise ValueError(f"{entry.name if entry else 'nothing'} instead of {member.name}")
+    if entry.issparse():
+        raise ValueError(f"{member.name} has holes")
     return stream
 
 
