@@ -6,10 +6,11 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ ACCEPT = ", ".join(
     ]
 )
 TIMEOUT_SECONDS = 10
+# What is read of an answer that is no blob: distribution's own limit for a manifest.
+MOST_BYTES = 4 << 20
 # What its pod takes to come back, when something restarts it.
 RESTART_SECONDS = 30.0
 # Registries answer with at most this many names unless asked for fewer.
@@ -56,7 +59,7 @@ class Answer:
         """Give the body as JSON; raise RegistryError for anything else, such as another program's page."""
         try:
             data = json.loads(self.body or b"{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RegistryError(
                 f"What answers at {self.url} is no registry: it sent {self.body[:60]!r}. Does another program listen "
                 "at that port?"
@@ -130,21 +133,23 @@ class Registry:
             return Damage(f"its manifest {answer.digest} is broken", broken=True)
         if digest and answer.digest != digest:
             return Damage(f"its tag names {answer.digest}, and {digest} was pushed")
-        for part in answer.json().get("manifests") or []:  # several platforms
-            found = self.damage(name, str(part["digest"]))
-            if found:
+        try:
+            platforms, blobs = _parts(answer.json())
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            return Damage(f"its manifest {answer.digest} is none of an image")
+        for platform in platforms:
+            if found := self.damage(name, platform):
                 return found
-        return next((found for part in _blobs(answer.json()) if (found := self._blob_damage(name, part))), None)
+        return next((found for blob, size in blobs if (found := self._blob_damage(name, blob, size))), None)
 
-    def _blob_damage(self, name: str, part: Mapping[str, Any]) -> Damage | None:
-        digest, size = str(part["digest"]), int(part["size"])
+    def _blob_damage(self, name: str, digest: str, size: int) -> Damage | None:
         path = f"/v2/{name}/blobs/{digest}"
         there = self._get(path, method="HEAD")
         if not there.found:
             return Damage(f"its blob {digest} is missing")
         if there.size != size:
             return Damage(f"its blob {digest} has {there.size} of {size} bytes", broken=True)
-        if digest not in self._whole and _sha256(self._get(path).body) != digest:
+        if digest not in self._whole and _sha256(self._get(path, most=size).body) != digest:
             return Damage(f"its blob {digest} is broken", broken=True)
         self._whole.add(digest)
         return None
@@ -153,22 +158,26 @@ class Registry:
         """Return when the registry answers; raise RegistryError when it does not within `seconds`."""
         Registry(self.url, seconds, self._sleep)._get("/v2/_catalog?n=1")
 
-    def _get(self, path: str, method: str = "GET") -> Answer:
+    def _get(self, path: str, method: str = "GET", most: int = MOST_BYTES) -> Answer:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                return self._ask(path, method)
+                return self._ask(path, method, most)
             except UnansweredError:
                 if time.monotonic() >= deadline:
                     raise
             self._sleep(0.5)
 
-    def _ask(self, path: str, method: str) -> Answer:
+    def _ask(self, path: str, method: str, most: int) -> Answer:
+        """Ask once; of a body with more bytes than `most`, one more than these is read, which is not the whole."""
         request = urllib.request.Request(self.url + path, headers={"Accept": ACCEPT}, method=method)
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as response:
                 size = int(response.headers.get("Content-Length") or 0)
-                return Answer(self.url, True, response.headers.get("Docker-Content-Digest", ""), response.read(), size)
+                body = response.read(most + 1)
+                if len(body) <= most and response.length and method != "HEAD":
+                    raise http.client.IncompleteRead(body, response.length)
+                return Answer(self.url, True, response.headers.get("Docker-Content-Digest", ""), body, size)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return Answer(self.url, False)
@@ -188,8 +197,18 @@ def _sha256(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _blobs(manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Give what an image's manifest says is stored: its configuration and its layers."""
-    parts = [manifest.get("config"), *(manifest.get("layers") or [])]
-    # A layer with URLs of its own is stored elsewhere.
-    yield from (part for part in parts if part and not part.get("urls"))
+def _parts(manifest: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, int]]]:
+    """Give what an image's manifest says is stored: manifests of platforms, and blobs with their bytes."""
+    blobs = [manifest.get("config"), *(manifest.get("layers") or [])]
+    return (
+        [_digest(platform) for platform in manifest.get("manifests") or []],
+        # A layer with URLs of its own is stored elsewhere.
+        [(_digest(blob), int(blob["size"])) for blob in blobs if blob and not blob.get("urls")],
+    )
+
+
+def _digest(part: Mapping[str, Any]) -> str:
+    """Give a part's digest, which is sent as a part of a URL; raise ValueError for something else."""
+    if not re.fullmatch(r"[a-z0-9]+:[0-9a-f]{32,}", part["digest"]):
+        raise ValueError("no digest")
+    return str(part["digest"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -16,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
     Damage,
     Registry,
     RegistryError,
+    UnansweredError,
 )
 
 
@@ -153,6 +155,86 @@ class TestDamage:
             assert fresh.damage("aleph", "0.1") is None
         assert Handler.asked.count(f"GET /v2/aleph/blobs/{digest_of(LAYER)}") == 1
         assert Handler.asked.count(f"HEAD /v2/aleph/blobs/{digest_of(LAYER)}") == 2
+
+
+PART = {"digest": "sha256:" + "0" * 64, "size": 1}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"layers": [{"size": 1}]},
+        {"layers": [{"digest": PART["digest"]}]},
+        {"layers": [{**PART, "size": "much"}]},
+        {"layers": [{**PART, "size": None}]},
+        {"layers": [{**PART, "digest": "../../../_catalog"}]},
+        {"layers": [{**PART, "digest": 5}]},
+        {"layers": ["sha256:0"]},
+        {"layers": 5},
+        {"config": "sha256:0"},
+        {"config": [PART]},
+        {"manifests": [{}]},
+        {"manifests": [None]},
+        {"manifests": {"digest": PART["digest"]}},
+        {"manifests": [{"digest": "x y"}]},
+    ],
+)
+def test_a_manifest_of_another_shape_is_said(
+    registry: Registry, manifest: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ANSWERS, "/v2/aleph/manifests/odd", manifest)
+    found = Registry(registry.url).damage("aleph", "odd")
+    assert found == Damage(f"its manifest {digest_of(encoded(manifest))} is none of an image")
+
+
+def test_a_manifest_that_is_nested_for_ever_is_said(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ANSWERS, "/v2/aleph/manifests/odd", b"[" * 100_000)
+    with pytest.raises(RegistryError, match="is no registry: it sent"):
+        Registry(registry.url).damage("aleph", "odd")
+
+
+class Lying(BaseHTTPRequestHandler):
+    """Promises some bytes, and sends others (None: no end of them)."""
+
+    promised: ClassVar[int | None] = None
+    sent: ClassVar[int | None] = None
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Docker-Content-Digest", digest_of(b""))
+        if self.promised is not None:
+            self.send_header("Content-Length", str(self.promised))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while self.sent is None:
+                self.wfile.write(bytes(1 << 16))
+            self.wfile.write(bytes(self.sent))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def liar() -> Iterator[Registry]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lying)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield Registry(f"http://127.0.0.1:{server.server_port}/")
+    server.shutdown()
+
+
+def test_an_answer_without_end_is_not_waited_for(liar: Registry) -> None:
+    found = liar.damage("aleph", "0.1")
+    assert found == Damage(f"its manifest {digest_of(b'')} is broken", broken=True)
+    with pytest.raises(RegistryError, match="is no registry: it sent"):
+        liar.catalog()
+
+
+def test_an_answer_that_is_cut_is_no_damage(liar: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is called broken is removed from the registry's storage: a connection that broke off is asked again."""
+    monkeypatch.setattr(Lying, "promised", 2000)
+    monkeypatch.setattr(Lying, "sent", 1000)
+    with pytest.raises(UnansweredError, match="cannot be reached"):
+        liar.damage("aleph", "0.1")
 
 
 def test_an_error_of_the_registry_is_said(registry: Registry) -> None:
