@@ -168,7 +168,8 @@ def end(cluster: Any, namespace: str, begun: Mapping[str, str]) -> bool:
         return False
     asleep = {"state": sleeping.SUSPENDED, "cause": ""}
     if _is_left(begun):
-        asleep = {"state": sleeping.FAILED, "cause": LEFT, sleeping.LEFT: "yes"}
+        cause = begun.get("cause", "") if begun["state"] == sleeping.FAILED else LEFT
+        asleep = {"state": sleeping.FAILED, "cause": cause, sleeping.LEFT: "yes"}
     sleeping.note(cluster, namespace, {**begun, **asleep}, item["metadata"].get("resourceVersion", ""))
     return True
 

@@ -122,3 +122,14 @@ def test_what_is_written_all_the_time_does_not_fill_etcd() -> None:
 def test_a_room_begins_with_both() -> None:
     text = (ROLE / "templates" / "kubeadm-init.yaml.j2").read_text()
     assert "\nmaxPods: {{ cluster_max_pods }}\npodPidsLimit: {{ cluster_pod_pids_limit }}\n" in text
+
+
+def test_a_limit_that_cannot_be_given_is_no_success(node: Node) -> None:
+    node.config.write_text(KUBEADM)
+    limit = node.root / "cgroup" / OF_PODS[0] / "pids.max"
+    limit.unlink()
+    limit.symlink_to("/dev/full")
+    with pytest.raises(AssertionError):
+        node.told()
+    limit.unlink()
+    assert node.told() == "changed", "the pod has ended, and the rest goes on"
