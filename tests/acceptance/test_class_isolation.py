@@ -233,6 +233,27 @@ def test_no_pod_reaches(name: str, bare: Student, known: dict[str, str]) -> None
     assert bare.within("bare", "python", "-c", TRY, target).startswith("refused")
 
 
+def test_a_fork_bomb_ends_within_its_pod(bare: Student) -> None:
+    code = """
+import threading
+threading.stack_size(2**15)
+end, number = threading.Event(), 0
+try:
+    while number < 5000:
+        threading.Thread(target=end.wait).start()
+        number += 1
+except RuntimeError:
+    print("refused", number)
+else:
+    print("begun", number)
+finally:
+    end.set()
+"""
+    said, number = bare.within("bare", "python", "-c", code).split()
+    assert said == "refused"
+    assert 256 < int(number) <= 512
+
+
 def test_a_zone_s_names_are_not_listed(bare: Student, known: dict[str, str]) -> None:
     """A transfer of the whole zone (AXFR), over TCP."""
     code = """
