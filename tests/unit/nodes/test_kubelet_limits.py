@@ -42,21 +42,22 @@ class Node:
         self.programme("sv", f'echo "$@" >>{self.restarts}')
         (task,) = yaml.safe_load((ROLE / "tasks" / "pods.yml").read_text())
         text = task["ansible.builtin.shell"]["cmd"]
-        text = jinja2.Template(text).render(cluster_max_pods=250, cluster_pod_pids_limit=512)
         for path, own in (("/var/lib/kubelet", "kubelet"), ("/sys/fs/cgroup", "cgroup"), ("/run/systemd", "none")):
             assert path in text
             text = text.replace(path, str(root / own))
-        self.script = text
+        self.script = jinja2.Template(text)
 
     def programme(self, name: str, text: str) -> None:
         path = self.root / "bin" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def told(self) -> str:
+    def told(self, check_mode: bool = False) -> str:
+        limits = {"cluster_max_pods": 250, "cluster_pod_pids_limit": 512}
+        script = self.script.render(ansible_check_mode=check_mode, **limits)
         path = f"{self.root / 'bin'}:{os.environ['PATH']}"
         done = subprocess.run(
-            ["sh", "-c", self.script], env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
+            ["sh", "-c", script], env={"PATH": path}, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
@@ -88,6 +89,20 @@ def test_a_kubelet_is_told_once(node: Node, config: str, changed: bool) -> None:
     assert lines[:2] == KUBEADM.splitlines()
     assert sorted(lines[2:]) == WANTED
     assert node.told() == ""
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize(
+    ("config", "changed"), [("maxPods: 250\n", True), ("maxPods: 250\npodPidsLimit: 512\n", False)]
+)
+def test_check_mode_tells_and_changes_nothing(node: Node, config: str, changed: bool, begun: bool) -> None:
+    node.config.write_text(KUBEADM + config)
+    if begun:
+        (node.root / "kubelet" / "istio-workshop-restart").touch()
+    before = sorted(node.root.rglob("*"))
+    assert node.told(check_mode=True) == ("changed" if changed or begun else "")
+    assert (node.config.read_text(), sorted(node.root.rglob("*"))) == (KUBEADM + config, before)
+    assert {node.limit(each) for each in OF_PODS} == {"max"}
 
 
 def test_pods_that_run_get_the_limit_too_and_nobody_else(node: Node) -> None:
