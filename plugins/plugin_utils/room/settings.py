@@ -25,6 +25,8 @@ LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 HOST = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*", re.IGNORECASE)
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 MIRROR = re.compile(r"(https?://[^\s\[\],/@]+|file://)/[^\s\[\],]*", re.ASCII)
+# What means students where they are named (places.py).
+OF_STUDENTS = re.compile("student-[0-9]+|all|expired", re.ASCII)
 # Namespaces that belong to the cluster or to other parts of the workshop.
 TAKEN_NAMESPACES = {
     *(
@@ -254,6 +256,8 @@ def _namespace(value: Any) -> str | None:
         return "1 to 63 lower-case letters, digits and hyphens that begin and end with a letter or digit"
     if value in TAKEN_NAMESPACES:
         return f"the application's alone ({', '.join(sorted(TAKEN_NAMESPACES))} have other uses)"
+    if OF_STUDENTS.fullmatch(value):
+        return "a name that means no student (such as student-07, all and expired)"
     return None
 
 
