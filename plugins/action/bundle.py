@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes, supply
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import RoomError, Rooms, state_directory
+
+# Of what is superseded: less is not worth a line.
+WORTH_SAYING = 1e9  # bytes
 
 
 class ActionModule(WorkshopAction):
@@ -29,7 +34,26 @@ class ActionModule(WorkshopAction):
         bundle = builder.ensure(self.check_mode, supply.otherwise(given["origin"], kit))
         if not bundle.changed:
             self._say(f"{bundle.path}: {supply.found(kit)}")
-        return {"changed": bundle.changed, "path": str(bundle.path), "built": bundle.built}
+        pruned = self._prune(builder, given["prune"])
+        return {"changed": bundle.changed or pruned, "path": str(bundle.path), "built": bundle.built}
+
+    def _prune(self, builder: Builder, wanted: bool) -> bool:
+        """Remove what is superseded, or else say how much there is of it. Returns whether something was removed."""
+        try:
+            rooms = Rooms(state_directory(os.environ), "").bundles()
+            found = builder.superseded(rooms)
+        except (RoomError, OSError):  # somebody's room cannot be read, or another run changes the cache meanwhile
+            if wanted:
+                raise
+            return False
+        size = f"{found.size / 1e9:.1f} GB of other bundles and parts, which no room of yours uses"
+        if wanted and found.paths:
+            self._say(f"removing {size}")
+            if not self.check_mode:
+                builder.prune(rooms)
+        elif found.size > WORTH_SAYING:
+            self._say(f"the cache has {size}: ansible-playbook playbooks/bundle.yml -e bundle_prune=true removes them")
+        return wanted and bool(found.paths)
 
     @staticmethod
     def _say(text: str) -> None:

@@ -50,10 +50,17 @@ options:
     description: Keep Go's caches (8 GB) for the next build instead of deleting them when the bundle is complete.
     type: bool
     default: false
+  prune:
+    description:
+      - Remove from the cache this user's bundles that are not this one and that no room of theirs uses, and the parts
+        of other pins.
+      - Where several users share a cache, what the others have put there stays.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
-    description: Tells what would be built.
+    description: Tells what would be built, and removed.
 author: The workshop's maintainers
 """
 

@@ -18,7 +18,7 @@ import os
 import pwd
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -37,6 +37,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store 
     PartStore,
     locked,
     shared_directory,
+)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.superseded import (
+    Superseded,
+    of_rooms,
+    superseded,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 
@@ -105,6 +110,22 @@ class Builder:
     def directory(self, name: str) -> Path:
         """Where a part is, or will be."""
         return self._store.path(name)
+
+    def superseded(self, rooms: Collection[Path]) -> Superseded:
+        """What of the cache is neither this bundle's nor of a room.
+
+        Args:
+            rooms: rooms' links to their bundles.
+        """
+        bundles = {self.key, *of_rooms(self._cache, rooms)}
+        return superseded(self._cache, bundles, {self.directory(part.name).name for part in self._parts})
+
+    def prune(self, rooms: Collection[Path]) -> Superseded:
+        """Remove that."""
+        with self._locked():
+            found = self.superseded(rooms)
+            found.remove()
+        return found
 
     def missing(self) -> list[Part]:
         """The parts that have to be built, as far as names tell."""

@@ -175,6 +175,9 @@ class Use:
                 readable(new_extras)
                 shutil.rmtree(extras, ignore_errors=True)
                 new_extras.rename(extras)
+                for other in extras.parent.iterdir():  # of a kit of before, half a gigabyte each
+                    if other != extras and other.is_dir():
+                        shutil.rmtree(other, ignore_errors=True)
             with suppress(OSError) if whole else nullcontext():  # of somebody else's cache it is read again next time
                 shared_directory(stamp.parent)
                 stamp.write_bytes(manifest.dump())

@@ -20,7 +20,7 @@ PUBLISHED = ("workshop_api_port", "workshop_listen_address")
 NOT_REMEMBERED = {
     *("workshop_name", "workshop_app", "workshop_own_nodes", "workshop_container_nodes", "workshop_cni_conf_dir"),
     *("workshop_cluster_kubeconfig", "workshop_node_ports"),
-    *("bundle_update_lock", "bundle_keep_go_caches"),
+    *("bundle_update_lock", "bundle_keep_go_caches", "bundle_prune"),
     *("workshop_supply", "workshop_kit", "workshop_kit_key", "workshop_kit_login", "workshop_kit_ca"),
 }
 # What these roles take belongs to one application or one run.

@@ -50,6 +50,8 @@ READ_BY = {
         *_STAGES,
         *("preflight", "ownership", "site", "build", "mesh", "deploy", "expose", "door", "verify", "status", "reset"),
     },
+    # Of one run that makes a bundle.
+    **{name: {"bundle", "site"} for name in ("bundle_update_lock", "bundle_keep_go_caches", "bundle_prune")},
     # What is made is a kit, and none is used.
     **{name: {"export_kit"} for name in ("kit_file", "kit_push", "kit_sign_key", "kit_suites", "kit_debian_mirror")},
 }

@@ -106,6 +106,19 @@ class Rooms:
                 f"{path} cannot be read ({reason}): mend it, or remove it and give -e and -i again."
             ) from error
 
+    def bundles(self) -> list[Path]:
+        """Give every room's link to its bundle.
+
+        Raises:
+            RoomError: a room's memory, which says where that is, cannot be read.
+        """
+        found = []
+        for name in self.names():
+            settings = (self.record(name) or Record()).settings
+            state = settings.get("workshop_state_dir") or self.directory / name
+            found.append(Path(settings.get("workshop_bundle_dir") or f"{state}/bundle"))
+        return found
+
     def path(self, name: str) -> Path:
         """The file of a room's memory."""
         return self.directory / name / RECORD

@@ -1,0 +1,74 @@
+# GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What of a cache is of other pins than a project's, and no room of this user's uses: said, and removed when asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """Bundles and built parts that others have taken the place of, with the parts' records and the kits' manifests.
+
+    Attributes:
+        paths: the directories and files.
+        size: bytes that they take, and nothing else.
+    """
+
+    paths: tuple[Path, ...]
+    size: int
+
+    def remove(self) -> None:
+        """Remove them; nobody else must be in the cache."""
+        for path in self.paths:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def superseded(cache: Path, bundles: Collection[str], parts: Collection[str]) -> Superseded:
+    """Find what is superseded, of this user's: what others have put there is theirs.
+
+    Args:
+        bundles: keys of the bundles that stay.
+        parts: names of the parts' directories that stay.
+    """
+    found = [
+        *(path for path in _own(cache / "bundles") if path.name not in bundles),
+        *(path for path in _own(cache / "parts") if path.name.removesuffix(".json") not in parts),
+    ]
+    if any(path.parent.name == "bundles" for path in found):
+        # Whose bundle goes is not said; a manifest of one that stays is written again when its kit is taken.
+        found += [path for path in _own(cache / "kits") if path.suffix == ".json"]
+    return Superseded(tuple(sorted(found)), _freed(found))
+
+
+def of_rooms(cache: Path, links: Collection[Path]) -> set[str]:
+    """Name the bundles of a cache that rooms use, by the links to them."""
+    targets = [link.readlink() for link in links if link.is_symlink()]
+    return {target.name for target in targets if target.parent == cache / "bundles"}
+
+
+def _own(directory: Path) -> Iterator[Path]:
+    if directory.is_dir():
+        yield from (path for path in directory.iterdir() if path.lstat().st_uid == os.geteuid())
+
+
+def _freed(paths: Iterable[Path]) -> int:
+    """The bytes that are free when these are gone: a file that a bundle and a part share is there once."""
+    links: Counter[int] = Counter()
+    entries: dict[int, os.stat_result] = {}
+    for path in paths:
+        for file in (path, *path.rglob("*")):
+            entry = file.lstat()
+            if not stat.S_ISDIR(entry.st_mode):
+                links[entry.st_ino] += 1
+                entries[entry.st_ino] = entry
+    return sum(entry.st_blocks * 512 for number, entry in entries.items() if links[number] == entry.st_nlink)
