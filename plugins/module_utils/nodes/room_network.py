@@ -27,22 +27,30 @@ def mend(room: str, network: str, *, dry_run: bool) -> list[str]:
     """
     (found,) = strict_json_output("podman", "network", "inspect", network)
     bridge, subnet = str(found["network_interface"]), str(found["subnets"][0]["subnet"])
-    lacking = list(_without_rules(room, network, subnet))
-    done = []
-    # Only where Podman then fills them again.
-    for arguments in firewall.wrong_ways_out(firewall.saved_firewall("iptables"), subnet) if lacking else []:
-        done.append(f"iptables {' '.join(arguments)}")
-        if not dry_run:
-            run("iptables", "-w", *arguments)
-    for name in lacking:
-        done.append(f"podman network reload {name}")
-        if not dry_run:
-            run("podman", "network", "reload", name)
+    done = _mend_podmans(room, network, subnet, dry_run=dry_run)
+    if done and not dry_run:
+        # Podman appends to what was left of a chain, which only then shows whose it is.
+        done += _mend_podmans(room, network, subnet, dry_run=False)
     for arguments in firewall.allowances(firewall.saved_firewall("iptables"), room, bridge):
         done.append(f"iptables {' '.join(arguments)}")
         if not dry_run:
             run("iptables", "-w", *arguments)
     return done + firewall.keep_rooms_apart(dry_run=dry_run)
+
+
+def _mend_podmans(room: str, network: str, subnet: str, *, dry_run: bool) -> list[str]:
+    """Put Podman's own rules back."""
+    lacking = list(_without_rules(room, network, subnet))
+    # Only what Podman then fills again is emptied.
+    wrong = firewall.wrong_ways_out(firewall.saved_firewall("iptables"), subnet) if lacking else []
+    commands = [
+        *(["iptables", "-w", *arguments] for arguments in wrong),
+        *(["podman", "network", "reload", name] for name in lacking),
+    ]
+    if not dry_run:
+        for command in commands:
+            run(*command)
+    return [" ".join(command) for command in commands]
 
 
 def _without_rules(room: str, network: str, subnet: str) -> Iterator[str]:
