@@ -48,7 +48,7 @@ class ActionModule(WorkshopAction):
             return False
         size = f"{found.size / 1e9:.1f} GB of other bundles and parts, which no room of yours uses"
         if wanted and found.paths:
-            self._say(f"removing {size}")
+            self._say(f"{'would remove' if self.check_mode else 'removing'} {size}")
             if not self.check_mode:
                 builder.prune(rooms)
         elif found.size > WORTH_SAYING:

@@ -128,7 +128,7 @@ class Use:
                 pulled.unlink(missing_ok=True)  # what is kept must not stand in the way of a good one
                 raise
         except OSError as error:
-            if not _is_below(error.filename, self._cache):
+            if not _is_of(error.filename, self._cache):
                 where = error.filename or source.kit
                 raise KitError(f"The kit cannot be used: {error.strerror}: {where}; nothing was changed.") from error
             raise KitError(f"The kit cannot be put into the cache: {unusable(error, self._cache)}") from error
@@ -267,8 +267,9 @@ def _holds(extras: Path, manifest: Manifest) -> bool:
     return all((extras / member.name).is_file() and sha256(extras / member.name) == member.sha256 for member in wanted)
 
 
-def _is_below(path: object, directory: Path) -> bool:
-    return isinstance(path, str) and Path(path).is_relative_to(directory)
+def _is_of(path: object, directory: Path) -> bool:
+    """Whether a path is below a directory, or one that is made for it."""
+    return isinstance(path, str) and (Path(path).is_relative_to(directory) or directory.is_relative_to(path))
 
 
 @contextmanager

@@ -74,7 +74,8 @@ def pack(root: Path, build: Build) -> Context:
         sizes = {PurePosixPath(entry.name): entry.size for entry, _ in entries}
         _refuse_large(sizes, MAX_ARCHIVE_BYTES, " packed", root, len(archive))
     except ContextError as error:
-        raise ContextError(f"{build.reference} cannot be built: {error}.") from error
+        # A file may be called anything, and somebody else may have made it.
+        raise ContextError(printable(f"{build.reference} cannot be built: {error}.", kept="")) from error
     return Context(archive, digest)
 
 
@@ -123,6 +124,9 @@ def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
         start = root / name
         if not (start.exists() or start.is_symlink()):
             raise ContextError(f"there is no {name} in {root}")
+        # Where a link leads that is no directory, is judged with the others.
+        if ".." in PurePosixPath(name).parts or _inside(root, start if start.is_dir() else start.parent) is None:
+            raise ContextError(f"{name} leads out of {root}: its sources must be in there")
         for path in _below(start, lambda path: ignore.leaves_out(path.relative_to(root).as_posix())):
             relative = PurePosixPath(path.relative_to(root).as_posix())
             if str(relative) == build.dockerfile or not ignore.leaves_out(str(relative)):
@@ -133,11 +137,13 @@ def _ignore_file(root: Path, build: Build) -> IgnoreFile:
     """Read the Dockerfile's own file, or else the source directory's, as Docker does."""
     for name in (f"{build.dockerfile}{IGNORE_FILE}", IGNORE_FILE):
         if os.path.lexists(root / name):
+            if (root / name).exists() and not (root / name).is_file():  # whoever opens a pipe waits
+                raise ContextError(f"{root / name} is no file")
             try:
                 return IgnoreFile(_read(root / name).decode("utf-8", "surrogateescape"))
             except IgnoreFileError as error:
                 raise ContextError(
-                    printable(f"in {root / name}, {error} (a backslash before a character takes it as it is)")
+                    f"in {root / name}, {error} (a backslash before a character takes it as it is)"
                 ) from error
     return IgnoreFile("")
 

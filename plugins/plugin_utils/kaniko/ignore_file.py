@@ -139,6 +139,7 @@ def _matcher(pattern: str) -> Callable[[str], bool]:
     return lambda path: expression.search(path) is not None
 
 
+_DIRECTORIES = "(?:.*/)?"
 _TOKEN = re.compile(r"(\*\*/?$)|(\*\*/?)|(\*)|(\?)|\\(.)|(.)", re.DOTALL)
 
 
@@ -150,11 +151,13 @@ def _expression(pattern: str) -> str:
         if end:
             return ".*"
         if directories:
-            return "(?:.*/)?"
+            return _DIRECTORIES
         if star or one:
             return "[^/]*" if star else "[^/]"
         if escaped:
             return "\\" + escaped
         return "\\" + character if character in _LITERAL else character
 
-    return rf"^{_TOKEN.sub(token, pattern)}\Z"
+    expression = _TOKEN.sub(token, pattern)
+    # Several in a row are one, and would take ages to say that a path is none of theirs.
+    return rf"^{re.sub(rf'({re.escape(_DIRECTORIES)})+', lambda _: _DIRECTORIES, expression)}\Z"

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,34 @@ def test_a_link_that_leads_elsewhere_is_refused_by_name(root: Path, target: str)
     sentence = rf"^istio-games-aleph:0\.1 cannot be built: the link app/link\.py leads to {re.escape(target)}, which is"
     with pytest.raises(ContextError, match=sentence):
         pack(root, replace(BUILD, paths=("app/Dockerfile", "app/a.py", "app/link.py", "common")))
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["..", "../common", "below/../../common", "below/../a.py", "/etc", "/etc/passwd", "out", "out/below", "out/c.py"],
+)
+def test_sources_that_lead_out_are_refused_by_name(root: Path, path: str) -> None:
+    for directory in ("common/below", "app/below"):
+        (root / directory).mkdir()
+    (root / "app/out").symlink_to("../common")
+    with pytest.raises(
+        ContextError, match=rf"cannot be built: {re.escape(path)} leads out of \S+: its sources must be"
+    ):
+        pack(root / "app", replace(BUILD, dockerfile="Dockerfile", paths=("Dockerfile", path)))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_an_ignore_file_that_is_no_file_is_not_waited_for(root: Path, make: Callable[[Path], None]) -> None:
+    make(root / ".dockerignore")
+    with pytest.raises(ContextError, match=r"cannot be built: \S+/\.dockerignore is no file\."):
+        pack(root, BUILD)
+
+
+def test_names_tell_a_terminal_nothing(root: Path) -> None:
+    os.mkfifo(root / "app/\x1b[2Ja\n")
+    with pytest.raises(ContextError, match="neither a file nor a link") as error:
+        pack(root, BUILD)
+    assert str(error.value).isprintable()
 
 
 def test_what_is_no_file_is_refused_by_name(root: Path) -> None:

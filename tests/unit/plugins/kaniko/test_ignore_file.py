@@ -181,6 +181,12 @@ def test_a_class_means_its_characters(text: str) -> None:
     assert not ignore.leaves_out("x")
 
 
+def test_many_directories_are_asked_for_at_once() -> None:
+    ignore = IgnoreFile("**/" * 40 + "*x\n" + "a/" + "**/" * 40 + "*y")
+    deep = "a/" * 60
+    assert [ignore.leaves_out(f"{deep}{name}") for name in ("x", "y", "z")] == [True, True, False]
+
+
 def test_the_order_of_the_questions_does_not_matter() -> None:
     text = "a\n!a/x\n*\n**/y"
     ignore = IgnoreFile(text)
