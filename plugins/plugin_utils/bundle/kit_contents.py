@@ -30,7 +30,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_de
     sources,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.pypi_parts import pip_download
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.pypi_parts import (
+    pip_download,
+    pip_environment,
+)
 
 # glibc versions that wheels are made for: a Debian that has the Python has a newer one than any of these.
 _GLIBC = (17, 24, 27, 28, 31, 34, 35)
@@ -89,7 +92,8 @@ class Contents:
         platforms = [f"manylinux_2_{minor}_{machine}" for minor in _GLIBC] + [f"manylinux2014_{machine}", "any"]
         pinned = target / "requirements.txt"
         pinned.write_text(requirements)
-        self._run("kit: the Python packages", "PyPI", pip_download(pinned, target, python, platforms))
+        command = pip_download(pinned, target, python, platforms)
+        self._run("kit: the Python packages", "PyPI", command, env=pip_environment())
 
     def debian(self, suites: Sequence[str], mirror: str = "") -> Path:
         """The directory of the packages that requirements/debian.txt names, with what they need besides.

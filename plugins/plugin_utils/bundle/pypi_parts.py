@@ -15,7 +15,18 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contra
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.part import Part, Workbench, environment
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Download, Recipes
 
-_PIP_ENVIRONMENT = re.compile(r"PIP_.*|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE", re.I)
+# The way to packages; not which of them, for which machine, or where to.
+_PIP_ENVIRONMENT = re.compile(
+    r"PIP_((EXTRA_)?INDEX_URL|FIND_LINKS|NO_INDEX|TRUSTED_HOST|KEYRING_PROVIDER|(DEFAULT_)?TIMEOUT|RETRIES|(CLIENT_)?CERT"
+    r"|PROXY|CONFIG_FILE)"
+    r"|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE",
+    re.I,
+)
+
+
+def pip_environment() -> dict[str, str]:
+    """What pip may see of the environment."""
+    return environment(_PIP_ENVIRONMENT)
 
 
 def pip_download(
@@ -54,7 +65,7 @@ class _OneWheel(Part):
             self.name,
             "PyPI",
             pip_download(requirement, bench.directory),
-            env=environment(_PIP_ENVIRONMENT),
+            env=pip_environment(),
         )
         requirement.unlink()
         (wheel,) = bench.directory.glob("*.whl")
@@ -123,5 +134,5 @@ class Wheels(Part):
                 self.name,
                 "PyPI",
                 pip_download(requirements, bench.directory, self.recipe.python, self.recipes.architecture.wheels),
-                env=environment(_PIP_ENVIRONMENT),
+                env=pip_environment(),
             )
