@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import store
@@ -69,3 +70,10 @@ def test_a_purge_leaves_nothing_of_a_cache_and_disturbs_no_run(tmp_path: Path) -
         assert len(list(cache.iterdir())) == 9
     assert "failed=0" in purge(cache)
     assert not cache.exists()
+
+
+@pytest.mark.parametrize("entry", ["main", "guest"])
+def test_a_purge_is_done_for_every_room(entry: str) -> None:
+    """Also for one in a cluster that is not its own."""
+    tasks = yaml.safe_load((ROOT / f"roles/teardown/tasks/{entry}.yml").read_text())
+    assert (tasks[-1]["ansible.builtin.include_tasks"], tasks[-1]["when"]) == ("cache.yml", "teardown_purge | bool")
