@@ -36,10 +36,10 @@ OWN = {
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The scripts, and requirements that a kit beside them has."""
-    made = tmp_path / "checkout"
+    made = tmp_path / "my check,out #1" / "checkout"
     shutil.copytree(ROOT / "scripts", made / "scripts")
     (made / "requirements").mkdir()
-    wheels = tmp_path / "kit/wheels"
+    wheels = made.with_name("kit") / "wheels"
     wheels.mkdir(parents=True)
     with zipfile.ZipFile(wheels / "uv-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("uv.py", UV)
@@ -81,6 +81,7 @@ def test_a_kit_s_packages_come_from_it_whatever_pip_and_uv_were_told(checkout: P
     }  # fmt: skip
     assert not [value for value in own.values() if "127.0.0.1" in value]
     assert "--no-index" in seen["arguments"]
+    assert seen["arguments"][seen["arguments"].index("--find-links") + 1] == "../kit/wheels"
     assert "PYTHONPATH" not in seen["environment"]
 
 
