@@ -36,10 +36,10 @@ OWN = {
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The scripts, and requirements that a kit beside them has."""
-    made = tmp_path / "my check,out #1" / "checkout"
+    made = tmp_path / "checkout"
     shutil.copytree(ROOT / "scripts", made / "scripts")
     (made / "requirements").mkdir()
-    wheels = made.with_name("kit") / "wheels"
+    wheels = tmp_path / "kit/wheels"
     wheels.mkdir(parents=True)
     with zipfile.ZipFile(wheels / "uv-1-py3-none-any.whl", "w") as wheel:
         wheel.writestr("uv.py", UV)
@@ -71,6 +71,11 @@ def prepare(checkout: Path, **variables: str) -> subprocess.Popen[str]:
 
 
 def test_a_kit_s_packages_come_from_it_whatever_pip_and_uv_were_told(checkout: Path) -> None:
+    """Also where uv would take the directory's name for several."""
+    odd = checkout.with_name("my check,out #1")
+    odd.mkdir()
+    checkout.with_name("kit").rename(odd / "kit")
+    checkout = checkout.rename(odd / "checkout")
     process = prepare(checkout, KIT_PACKAGES=str(checkout.parent / "kit"), **OWN)
     said = process.communicate()[0]
     assert process.returncode == 0, said
