@@ -77,8 +77,10 @@ def path_of(text: str) -> Path:
 
 
 def say(text: str) -> None:
-    """Show a line with the time of day, as the playbooks do."""
-    print(f"{time.strftime('%H:%M:%S')} kit: {text}", file=sys.stderr, flush=True)
+    """Show a line with the time of day, as the playbooks do; what a registry sends tells a terminal nothing."""
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
+
+    print(f"{time.strftime('%H:%M:%S')} kit: {printable(text, kept='')}", file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -45,6 +45,12 @@ def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
     assert SCRIPT.settings(["-e", f"@{file}"]) == {"workshop_kit": "/a b.kit", "workshop_cache_dir": "/var/tmp/c"}
 
 
+def test_what_a_registry_sends_tells_a_terminal_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    SCRIPT.say("the registry broke off (\x1b]0;x\x07\x1b[2J\r\n)")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+
+
 def test_a_cache_is_judged_by_the_rooms_own_rule() -> None:
     assert SCRIPT.DIRECTORY == room_settings.DIRECTORY
 
