@@ -16,6 +16,8 @@ from pathlib import Path
 class Superseded:
     """Bundles and built parts that others have taken the place of, with the parts' records and the kits' manifests.
 
+    What a killed run has left half made is among them.
+
     Attributes:
         paths: the directories and files.
         size: bytes that they take, and nothing else.
@@ -43,6 +45,8 @@ def superseded(cache: Path, bundles: Collection[str], parts: Collection[str]) ->
     found = [
         *(path for path in _own(cache / "bundles") if path.name not in bundles),
         *(path for path in _own(cache / "parts") if path.name.removesuffix(".json") not in parts),
+        # What a killed run was building, or replacing.
+        *(path for path in _own(cache / "building") if path.name != "logs"),
     ]
     if any(path.parent.name == "bundles" for path in found):
         # Whose bundle goes is not said; a manifest of one that stays is written again when its kit is taken.

@@ -24,7 +24,10 @@ def builder(make: MakeBuilder, tmp_path: Path) -> Builder:
     """One whose bundle is there, beside another bundle, a part of other pins, and a kit's manifest."""
     made = make()
     made.ensure()
-    for name in (f"bundles/{OLD}/bin/kubernetes", "parts/go-etcd-0/etcd", "parts/go-etcd-0.json", "kits/1.json"):
+    for name in (
+        *(f"bundles/{OLD}/bin/kubernetes", "parts/go-etcd-0/etcd", "parts/go-etcd-0.json", "kits/1.json"),
+        "building/refused-1/lock.json",
+    ):
         path = tmp_path / "cache" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(1 << 20))
@@ -37,11 +40,12 @@ def names(cache: Path) -> set[str]:
 
 def test_what_is_superseded_goes_and_nothing_else(builder: Builder, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    gone = {f"bundles/{OLD}", "parts/go-etcd-0", "parts/go-etcd-0.json", "kits/1.json"}
+    gone = {f"bundles/{OLD}", "parts/go-etcd-0", "parts/go-etcd-0.json", "kits/1.json", "building/refused-1"}
     below = {f"bundles/{OLD}/bin", f"bundles/{OLD}/bin/kubernetes", "parts/go-etcd-0/etcd"}
+    below.add("building/refused-1/lock.json")
     found = builder.superseded([])
     assert {str(path.relative_to(cache)) for path in found.paths} == gone
-    assert found.size == 4 << 20
+    assert found.size == 5 << 20
     before = names(cache)
     builder.prune([])
     assert names(cache) == before - gone - below
@@ -54,7 +58,7 @@ def test_a_file_that_what_stays_has_too_frees_nothing(builder: Builder, tmp_path
     old = tmp_path / "cache/bundles" / OLD / "bin"
     os.link(builder.path / "bin/kubernetes", old / "shared")
     os.link(old / "kubernetes", tmp_path / "cache/parts/go-etcd-0/kubernetes")
-    assert builder.superseded([]).size == 4 << 20
+    assert builder.superseded([]).size == 5 << 20
 
 
 def test_a_rooms_bundle_stays(builder: Builder, tmp_path: Path) -> None:
@@ -62,7 +66,7 @@ def test_a_rooms_bundle_stays(builder: Builder, tmp_path: Path) -> None:
     link.parent.mkdir()
     link.symlink_to(tmp_path / "cache/bundles" / OLD)
     paths = builder.prune([link, tmp_path / "another room/bundle"]).paths
-    assert {path.name for path in paths} == {"go-etcd-0", "go-etcd-0.json"}
+    assert {path.name for path in paths} == {"go-etcd-0", "go-etcd-0.json", "refused-1"}
     assert (link / "bin/kubernetes").is_file()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.symlink_to(tmp_path / "other cache/bundles" / OLD)
@@ -72,7 +76,7 @@ def test_a_rooms_bundle_stays(builder: Builder, tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user, whom root alone can be")
 def test_what_somebody_else_has_put_there_stays(builder: Builder, tmp_path: Path) -> None:
     os.chown(tmp_path / "cache/bundles" / OLD, 65534, 65534)
-    assert {path.name for path in builder.superseded([]).paths} == {"go-etcd-0", "go-etcd-0.json"}
+    assert {path.name for path in builder.superseded([]).paths} == {"go-etcd-0", "go-etcd-0.json", "refused-1"}
 
 
 def test_a_room_says_where_its_bundle_is(tmp_path: Path) -> None:
