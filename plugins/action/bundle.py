@@ -31,7 +31,9 @@ class ActionModule(WorkshopAction):
             keep_go_caches=given["keep_go_caches"],
             stamp=Path(given["stamp"]) if given["stamp"] else None,
         )
-        bundle = builder.ensure(self.check_mode, supply.otherwise(given["origin"], kit))
+        # In check mode a kit has brought nothing; that it would, was seen when it was looked at.
+        otherwise = "" if self.check_mode and kit else supply.otherwise(given["origin"], kit)
+        bundle = builder.ensure(self.check_mode, otherwise)
         if not bundle.changed:
             self._say(f"{bundle.path}: {supply.found(kit)}")
         pruned = self._prune(builder, given["prune"])

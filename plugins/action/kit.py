@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.builder import Builder
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source, Use
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
@@ -20,7 +22,9 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         stamp = Path(given["stamp"]) if given["stamp"] else None
         verify = partial(verify_once, stamp=stamp, remember=not self.check_mode)
-        use = Use(Path(given["project"]), Path(given["cache_dir"]).absolute(), self._say, verify)
+        project, cache = Path(given["project"]), Path(given["cache_dir"]).absolute()
+        needed = Builder(recipes.load(project / "supply"), cache, self._say).key
+        use = Use(project, cache, self._say, verify, bundle=needed)
         source = Source(given["kit"], given["key"], given["login"], given["ca"])
         taken = use.take(source, check_mode=self.check_mode)
         return {"changed": taken.changed, "path": str(taken.bundle)}

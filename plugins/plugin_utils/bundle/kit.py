@@ -239,13 +239,14 @@ def path_of(given: str) -> Path:
         return Path(given)
 
 
-def check_fits(manifest: Manifest, name: str, version: str, pins_here: str) -> None:
+def check_fits(manifest: Manifest, name: str, version: str, pins_here: str, bundle: str = "") -> None:
     """Raise KitError for a kit that was made for another machine, or by another project than this one.
 
     Args:
         name: the kit, for the messages.
         version: of this project.
         pins_here: what `pins` gives of this project.
+        bundle: the key of the bundle that this project needs; empty: it is not known here.
     """
     if manifest.architecture != platform.machine():
         raise KitError(
@@ -262,6 +263,11 @@ def check_fits(manifest: Manifest, name: str, version: str, pins_here: str) -> N
             f"{name} was made by a project of version {version} that pins other versions of what a room is made of "
             "(supply/, requirements/) than this one: make it anew with playbooks/export_kit.yml, or use the project "
             "that it was made by; nothing was changed."
+        )
+    if bundle and manifest.bundle != bundle:
+        raise KitError(
+            f"{name} holds the bundle {manifest.bundle}, and this project needs {bundle}: make it anew with "
+            "playbooks/export_kit.yml of this very project; nothing was changed."
         )
 
 

@@ -98,6 +98,7 @@ class Use:
         say: tells people about the progress, one line at a time.
         verify_bundle: raises a WorkshopError for a bundle's directory that is not what its lock says.
         extras: the directory below which wheels and Debian packages are unpacked; None: they are not.
+        bundle: the key of the bundle that the project needs; empty: it is not known here.
     """
 
     def __init__(
@@ -107,9 +108,10 @@ class Use:
         say: Callable[[str], None],
         verify_bundle: Callable[[Path], object],
         extras: Path | None = None,
+        bundle: str = "",
     ) -> None:
         self._project, self._cache, self._say = project, cache, say
-        self._verify_bundle, self._extras = verify_bundle, extras
+        self._verify_bundle, self._extras, self._bundle = verify_bundle, extras, bundle
 
     def take(self, source: Source, check_mode: bool = False) -> Taken:
         """Verify a kit, and unpack what of it is not there yet.
@@ -144,7 +146,7 @@ class Use:
         manifest = read_manifest(path)
         if key:
             check_signature(path, path.with_name(path.name + SUFFIX), key)
-        check_fits(manifest, str(path), version_of(self._project), pins(self._project))
+        check_fits(manifest, str(path), version_of(self._project), pins(self._project), self._bundle)
         digest = sha256(path)
         stamp = self._cache / "kits" / f"{digest}.json"
         bundle = self._cache / "bundles" / manifest.bundle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,6 +129,16 @@ class TestAction:
         assert f"bundles/{OLD}" not in names(tmp_path / "cache")
         assert not self.act(prune=True)["changed"]
         assert "other bundles" not in said[-1]
+
+    def test_a_kit_in_check_mode_would_bring_the_bundle(self, said: list[str], builder: Builder) -> None:
+        shutil.rmtree(builder.path)
+        action = object.__new__(bundle_action.ActionModule)
+        action._task, action.result = SimpleNamespace(check_mode=True), {}
+        given = dict.fromkeys(("stamp", "debian_mirror", "update_lock", "keep_go_caches", "prune"), "")
+        supply = str(Path(__file__).parents[3] / "supply")
+        given |= {"supply": supply, "cache_dir": "/none", "origin": "auto", "kit": "/media/a.kit"}
+        assert action.act(given)["changed"]
+        assert not builder.path.exists()
 
     def test_keeps_to_itself_where_a_room_cannot_be_read(self, said: list[str], tmp_path: Path) -> None:
         record = tmp_path / "state/istio-workshop/blue/room.yml"

@@ -10,12 +10,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.small_kit import PROJECT, SmallKit
+from tests.small_kit import KEY, PROJECT, SmallKit
 from tests.unit.bundle.conftest import MakeBuilder
 
 from ansible_collections.istio_games.workshop.plugins.action import kit as kit_action
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, verified
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.verified import verify_once
 
 
@@ -106,6 +107,7 @@ def test_a_kit_and_its_bundle_are_read_once_on_the_way_in(
     """scripts/take_kit.py has unpacked it; the role kit reads it and remembers that, and the role bundle goes by it."""
     kit = SmallKit.make(tmp_path)
     monkeypatch.setattr(verified, "verify", lambda path, progress=None: reads.append(path))
+    monkeypatch.setattr(kit_action, "Builder", lambda *_: SimpleNamespace(key=KEY))
     bundle, stamp = kit.take(kit.file).bundle, tmp_path / "room/bundle.verified"
     action = object.__new__(kit_action.ActionModule)
     action._task, action.result = SimpleNamespace(check_mode=True), {}
@@ -121,6 +123,18 @@ def test_a_kit_and_its_bundle_are_read_once_on_the_way_in(
     (bundle / "bin/kubernetes").touch()
     action.act(given)
     assert reads == [bundle, bundle, bundle]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_kit_with_another_bundle_than_this_project_needs_is_refused_first(tmp_path: Path, check_mode: bool) -> None:
+    """Of the same pins, but of what builds them there may be another revision."""
+    kit = SmallKit.make(tmp_path)
+    action = object.__new__(kit_action.ActionModule)
+    action._task, action.result = SimpleNamespace(check_mode=check_mode), {}
+    given = dict.fromkeys(("key", "login", "ca", "stamp"), "")
+    with pytest.raises(KitError, match=rf"holds the bundle {KEY}, and this project needs [0-9a-f]{{16}}: make it anew"):
+        action.act({**given, "kit": str(kit.file), "project": str(PROJECT), "cache_dir": str(tmp_path / "cache")})
+    assert kit.state() == []
 
 
 def test_a_stamp_of_rubbish_says_nothing(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
