@@ -36,11 +36,11 @@ MIB = 2**20
 # Kept back: memory for the kernel's caches and a build, pods of a node for builds, checks and rollouts.
 SPARE_MEMORY, SPARE_PODS = 1000, 5
 # What a room of two nodes takes by itself, before it is there: MB, thousandths of a core, pods of the first node.
-ROOM_MEMORY, ROOM_CPU, ROOM_PROCESSOR, ROOM_PODS = 1700, 1000, 400, 15
+ROOM_MEMORY, ROOM_CPU, ROOM_PROCESSOR, ROOM_PODS = 1700, 1000, 300, 15
 # The addresses of a node's /24 without network, bridge and broadcast.
 NODE_ADDRESSES = 253
-# What a pod costs beside its containers (its shim), in MB.
-SHIM_MEMORY = 9
+# What a pod costs beside its containers, in MB: its shim, and what kernel, kubelet, API server and istiod keep of it.
+SHIM_MEMORY = 14
 INOTIFY = "/proc/sys/fs/inotify/max_user_instances"
 
 
