@@ -78,6 +78,9 @@ def test_late_joiners_are_named(student: Any, meant: list[str]) -> None:
     assert [place.name for place in places.meant("make", student, None, THERE, "/state")] == meant
 
 
+NO_NAMES: tuple[Any, ...] = (None, True, 3.5, {})
+
+
 @pytest.mark.parametrize(
     ("student", "said"),
     [
@@ -88,7 +91,7 @@ def test_late_joiners_are_named(student: Any, meant: list[str]) -> None:
         *((value, "A student is named") for value in ("0", "00", "007", "1000", "-1", "3.5", "Anna", "x" * 64, "a,")),
         *((value, "has another use") for value in ("default", "kube-system", "staging", "build", "registry", "kube-x")),
         *((value, "more than once") for value in ("anna,anna", "7,07", "7,student-07")),
-        *((value, "student is ") for value in (None, True, 3.5, {})),
+        *((value, "student is ") for value in NO_NAMES),
     ],
     ids=repr,
 )
