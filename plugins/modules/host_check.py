@@ -53,6 +53,10 @@ options:
     description: MiB that must be free for each node that is not there yet, by directory.
     type: dict
     default: {}
+  pids:
+    description: What this machine's kernel.pid_max is raised to before its nodes run; 0 where it is left as it is.
+    type: int
+    default: 0
   commands:
     description: Commands that must exist, each with the Debian package that holds it.
     type: dict
@@ -126,6 +130,7 @@ ARGUMENTS = {
     "subnets": {"type": "dict", "default": {}},
     "memory": {"type": "int", "default": 0},
     "disk": {"type": "dict", "default": {}},
+    "pids": {"type": "int", "default": 0},
     "commands": {"type": "dict", "default": {}},
     "names": {"type": "dict", "default": {}},
 }
@@ -142,6 +147,7 @@ def act(module: AnsibleModule, result: dict[str, Any]) -> None:
         subnets=given["subnets"],
         memory=given["memory"],
         disk={path: int(size) for path, size in given["disk"].items()},
+        pids=given["pids"],
         commands=given["commands"],
         containers=given["containers"],
     )

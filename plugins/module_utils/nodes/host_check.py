@@ -72,7 +72,11 @@ class Port:
 
 @dataclass(frozen=True)
 class Needs:
-    """What is asked for."""
+    """What is asked for.
+
+    Attributes:
+        pids: what kernel.pid_max is raised to before a node runs: the same room has the same limits before and after.
+    """
 
     room: str
     nodes: tuple[str, ...]
@@ -83,6 +87,7 @@ class Needs:
     disk: Mapping[str, int]  # MiB for each new node, by directory
     commands: Mapping[str, str] = field(default_factory=dict)
     containers: bool = False
+    pids: int = 0
 
 
 def problems(host: Host, needs: Needs) -> list[str]:

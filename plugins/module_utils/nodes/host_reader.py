@@ -58,7 +58,7 @@ def read_host(needs: Needs, names: Mapping[str, Iterable[str]]) -> Host:
         capabilities=read_capabilities(Path("/proc/self/status").read_text()),
         files=hard_limit(resource.RLIMIT_NOFILE),
         processes=hard_limit(resource.RLIMIT_NPROC),
-        pids=int(read("/proc/sys/kernel/pid_max", "32768")),
+        pids=max(int(read("/proc/sys/kernel/pid_max", "32768")), needs.pids),
         memory=read_memory(read("/proc/meminfo", "")),
         disk={path: free_space(path) for path in needs.disk},
         overlay="overlay" in read("/proc/filesystems", "") or module_exists("overlay"),

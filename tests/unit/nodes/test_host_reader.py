@@ -91,6 +91,21 @@ def test_a_machine_that_is_a_node_holds_its_ports_itself(monkeypatch: pytest.Mon
         assert bool(host_reader.read_host(needs, {}).listeners) is not is_node
 
 
+@pytest.mark.parametrize(
+    ("now", "raised", "pids"), [(32768, 131072, 131072), (131072, 131072, 131072), (32768, 0, 32768)]
+)
+def test_a_room_has_the_same_limits_before_and_after_the_machine_is_prepared(
+    monkeypatch: pytest.MonkeyPatch, now: int, raised: int, pids: int
+) -> None:
+    """Else the second run would make its nodes anew."""
+    read = host_reader.read
+    monkeypatch.setattr(
+        host_reader, "read", lambda path, default: f"{now}\n" if path.endswith("/pid_max") else read(path, default)
+    )
+    needs = Needs("", ("worker-1",), "0.0.0.0", (), {}, 0, {}, pids=raised)
+    assert host_reader.read_host(needs, {}).pids == pids
+
+
 def test_a_machine_without_podman_holds_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host_reader, "COMMAND_PATH", "/nowhere")
     assert host_reader.podman_strictly("ps", "--all") == []
