@@ -57,6 +57,8 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
 
 def cache_of(given: Mapping[str, str]) -> Path:
     """The bundle's cache, as the settings name it; raises ValueError unless they name a directory as they must."""
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import path_of
+
     # As roles/room has it.
     caches = os.environ.get("XDG_CACHE_HOME") or path_of("~/.cache")
     named = given.get("workshop_cache_dir") or f"{caches}/istio-workshop"
@@ -66,14 +68,6 @@ def cache_of(given: Mapping[str, str]) -> Path:
             "deep, of letters, digits and . _ + - alone: for example -e workshop_cache_dir=/var/tmp/workshop-cache"
         )
     return Path(named)
-
-
-def path_of(text: str) -> Path:
-    """A path below a home directory; of a user who has none it stays as it is, which is no absolute path."""
-    try:
-        return Path(text).expanduser()
-    except RuntimeError:
-        return Path(text)
 
 
 def say(text: str) -> None:

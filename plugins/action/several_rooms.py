@@ -25,7 +25,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places, rooms
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Record, Rooms, state_directory
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Rooms, state_directory
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import assigning, playing, register, stages
 
 # What is for this playbook alone, and not for the rooms'.
@@ -88,8 +88,8 @@ class ActionModule(WorkshopAction):
             return dict(zip(names, pool.map(self._students, names), strict=True))
 
     def _students(self, room: str) -> list[Place]:
-        state = str(self._state(room))
-        kubeconfig = str(self._settings(room).get("workshop_kubeconfig") or f"{state}/kubeconfig")
+        state = str(self._rooms.state(room))
+        kubeconfig = str(self._rooms.settings(room).get("workshop_kubeconfig") or f"{state}/kubeconfig")
         try:
             api = Api.connect(kubeconfig, PATIENCE_SECONDS, lambda _: None)
             return [place for place in register.read(api, room, "", state) if not place.own]
@@ -97,13 +97,6 @@ class ActionModule(WorkshopAction):
             raise WorkshopError(
                 f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"
             ) from error
-
-    def _settings(self, room: str) -> Mapping[str, Any]:
-        return (self._rooms.record(room) or Record()).settings
-
-    def _state(self, room: str) -> Path:
-        """Give the directory that a room's playbooks write into."""
-        return Path(self._settings(room).get("workshop_state_dir") or self._rooms.directory / room)
 
     def _refuse_too_many(self, orders: Mapping[str, Sequence[str]]) -> None:
         say("asking every room whether its students fit")
@@ -129,7 +122,7 @@ class ActionModule(WorkshopAction):
         return playing.play(made, ["-i", str(ROOM_INVENTORY), *flags], self._given["at_once"], say)
 
     def _summaries(self, playbook: str, orders: Mapping[str, Any]) -> list[Path]:
-        return [self._state(room) / SUMMARIES.get(playbook, "stages.json") for room in orders]
+        return [self._rooms.state(room) / SUMMARIES.get(playbook, "stages.json") for room in orders]
 
     def _summarise(self, playbook: str, orders: Mapping[str, Sequence[str]], since: int) -> None:
         """Join what the rooms have written, which is not older than this run."""
@@ -147,7 +140,7 @@ class ActionModule(WorkshopAction):
     def _plans(self, orders: Mapping[str, Sequence[str]]) -> list[str]:
         lines = [""]
         for room, wanted in orders.items():
-            planned = json.loads((self._state(room) / "plan.json").read_text())
+            planned = json.loads((self._rooms.state(room) / "plan.json").read_text())
             lines.append(f"{room}: {len(wanted)} students, room for {planned['fits']}, limited by {planned['limit']}.")
         return [*lines, ""]
 

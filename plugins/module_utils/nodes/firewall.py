@@ -160,7 +160,7 @@ def has_rules(saved: str, address: str, subnet: str, *, publishes: bool) -> bool
         subnet: its network's.
         publishes: whether it has ports on this machine.
     """
-    found = [(table, arguments) for table, arguments in rules(saved)]
+    found = list(rules(saved))
     jumps = {target(arguments) for _, arguments in found}
     translated = [arguments for table, arguments in found if table == "nat" and target(arguments) == "DNAT"]
     reached = {
@@ -180,7 +180,7 @@ def wrong_ways_out(saved: str, subnet: str) -> list[list[str]]:
     First it accepts what stays in the network, then it masquerades the rest. Podman appends what is missing: the other
     way round, nodes see each other with the bridge's address, and their routers refuse each other.
     """
-    found = [(table, arguments) for table, arguments in rules(saved)]
+    found = list(rules(saved))
     wrong = []
     for chain in _leaving(found, subnet):
         ways = [arguments[1:] for table, arguments in found if table == "nat" and arguments[0] == chain]

@@ -40,9 +40,10 @@ def mend(room: str, network: str, *, dry_run: bool) -> list[str]:
 
 def _mend_podmans(room: str, network: str, subnet: str, *, dry_run: bool) -> list[str]:
     """Put Podman's own rules back."""
-    lacking = list(_without_rules(room, network, subnet))
+    saved = firewall.saved_firewall("iptables")
+    lacking = list(_without_rules(room, network, subnet, saved))
     # Only what Podman then fills again is emptied.
-    wrong = firewall.wrong_ways_out(firewall.saved_firewall("iptables"), subnet) if lacking else []
+    wrong = firewall.wrong_ways_out(saved, subnet) if lacking else []
     commands = [
         *(["iptables", "-w", *arguments] for arguments in wrong),
         *(["podman", "network", "reload", name] for name in lacking),
@@ -53,13 +54,13 @@ def _mend_podmans(room: str, network: str, subnet: str, *, dry_run: bool) -> lis
     return [" ".join(command) for command in commands]
 
 
-def _without_rules(room: str, network: str, subnet: str) -> Iterator[str]:
+def _without_rules(room: str, network: str, subnet: str, saved: str) -> Iterator[str]:
     """Name the room's running containers that the packet filter has nothing for."""
     running = podman_strictly("ps", "--filter", f"label={LABEL}={room}", "--filter", "status=running")
     names = [str(container["Names"][0]) for container in running]
     if not names:
         return
-    saved, tables = firewall.saved_firewall("iptables"), firewall.netavark_table()
+    tables = firewall.netavark_table()
     inspected: list[dict[str, Any]] = strict_json_output("podman", "container", "inspect", *names)
     for name, container in zip(names, inspected, strict=True):
         settings = container["NetworkSettings"]

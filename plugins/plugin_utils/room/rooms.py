@@ -112,12 +112,17 @@ class Rooms:
         Raises:
             RoomError: a room's memory, which says where that is, cannot be read.
         """
-        found = []
-        for name in self.names():
-            settings = (self.record(name) or Record()).settings
-            state = settings.get("workshop_state_dir") or self.directory / name
-            found.append(Path(settings.get("workshop_bundle_dir") or f"{state}/bundle"))
-        return found
+        return [
+            Path(self.settings(name).get("workshop_bundle_dir") or self.state(name) / "bundle") for name in self.names()
+        ]
+
+    def settings(self, name: str) -> Mapping[str, Any]:
+        """Give what a room remembers of its settings; raise RoomError where that cannot be read."""
+        return (self.record(name) or Record()).settings
+
+    def state(self, name: str) -> Path:
+        """Give the directory that a room's playbooks write into; raise RoomError as `settings`."""
+        return Path(self.settings(name).get("workshop_state_dir") or self.directory / name)
 
     def path(self, name: str) -> Path:
         """The file of a room's memory."""

@@ -8,7 +8,7 @@ import ipaddress
 import os
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,22 +243,21 @@ def most_of_place(quota: Mapping[str, Any], pod_threads: int) -> tuple[float, fl
 
 
 def _quantity(quota: Mapping[str, Any], name: str) -> float:
-    try:
-        found = memory(quota.get(name, 0))
-    except ValueError:
-        found = -1
-    if found < 0:
-        raise WorkshopError(f"student_quota has {quota[name]!r} for {name}, but it must be a quantity: for example 20.")
-    return found
+    given = quota.get(name, 0)
+    return _read(memory, given, f"student_quota has {given!r} for {name}, but it must be a quantity: for example 20.")
 
 
 def _asked(option: str, quantity: str) -> float:
+    return _read(millicores, quantity, f"{option} is {quantity!r}, but must be a quantity of CPU: for example 1m.")
+
+
+def _read(parse: Callable[[Any], float], quantity: Any, refusal: str) -> float:
     try:
-        found = millicores(quantity)
+        found = parse(quantity)
     except ValueError:
         found = -1
     if found < 0:
-        raise WorkshopError(f"{option} is {quantity!r}, but must be a quantity of CPU: for example 1m.")
+        raise WorkshopError(refusal)
     return found
 
 

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from tests.unit.bundle.copyright_file import READABLE
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import recipes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
@@ -27,7 +28,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.sbom_l
 )
 
 SUPPLY = Path(__file__).parents[3] / "supply"
-READABLE = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\n"
 # What `go version -m -json` says of a program, and that another file is none.
 GO = """#!/bin/sh
 case $4 in

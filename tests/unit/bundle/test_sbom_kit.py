@@ -14,6 +14,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from tests.kit_bill import left_out, without_licence
+from tests.unit.bundle.copyright_file import READABLE
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import kit_export
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
@@ -24,7 +25,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.sbom_k
 pytestmark = pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="a kit is made on a Debian")
 
 PROJECT = Path(__file__).parents[3]
-READABLE = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\n"
 # Package, version, and what it says of its licence: a text, or the package whose directory it links to.
 PACKAGES = [
     ("tool", "2:1.0-1", f"{READABLE}License: GPL-2+ or Expat\n"),

@@ -83,12 +83,18 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+@contextlib.contextmanager
+def answering(handler: type[BaseHTTPRequestHandler]) -> Iterator[Registry]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield Registry(f"http://127.0.0.1:{server.server_port}/")
     server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    with answering(Handler) as found:
+        yield found
 
 
 def test_catalog_and_tags_are_sorted(registry: Registry) -> None:
@@ -216,10 +222,8 @@ class Lying(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def liar() -> Iterator[Registry]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Lying)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield Registry(f"http://127.0.0.1:{server.server_port}/")
-    server.shutdown()
+    with answering(Lying) as found:
+        yield found
 
 
 def test_an_answer_without_end_is_not_waited_for(liar: Registry) -> None:
