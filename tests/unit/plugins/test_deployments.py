@@ -40,6 +40,11 @@ def test_progress_is_judged_as_kubectl_does(status: dict[str, int], done: bool, 
     assert (judged.done, judged.text) == (done, text)
 
 
+def test_what_its_controller_has_not_counted_yet_is_none() -> None:
+    new = {**deployment(), "status": {"observedGeneration": 2}}
+    assert progress(new).text == "0 of 1 new pods made"
+
+
 class Room:
     """A namespace with one Deployment that is not ready, and its pod."""
 

@@ -108,6 +108,13 @@ def test_it_is_not_waited_for_to_be_given_back(server: Leases, time: Time) -> No
     assert server.lease["spec"]["holderIdentity"]
 
 
+def test_what_somebody_else_has_taken_over_stays_his(server: Leases, time: Time) -> None:
+    with lease(server, time).held():
+        assert server.lease is not None
+        server.lease["spec"]["holderIdentity"] = "another"
+    assert server.lease["spec"]["holderIdentity"] == "another"
+
+
 def test_a_living_holder_refuses_another_by_name(server: Leases, time: Time) -> None:
     with lease(server, time, ELSEWHERE).held() as theirs:
         time.happens = theirs._renew_once
