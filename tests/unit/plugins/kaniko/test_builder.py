@@ -217,6 +217,13 @@ def test_tags_of_one_image_follow_each_other_and_images_run_side_by_side(cluster
     assert sorted(cluster.order) == sorted(item.reference for item in wanted)
 
 
+def test_an_image_that_is_begun_is_ended_before_the_next(cluster: Cluster) -> None:
+    """So that the one with most versions does not end last."""
+    wanted = [build("front", "0.3"), *[build("aleph", tag) for tag in ("0.1", "0.2", "0.3")], build("beth", "0.1")]
+    cluster.builder(parallel=1).ensure(wanted)
+    assert cluster.order == ["aleph:0.1", "aleph:0.2", "aleph:0.3", "front:0.3", "beth:0.1"]
+
+
 def test_progress_is_said_once(cluster: Cluster) -> None:
     cluster.builder().ensure([build("aleph", "0.1")])
     assert cluster.said == ["aleph:0.1: building", "aleph:0.1: RUN pip install", "aleph:0.1: built and pushed in 1 s"]
@@ -310,6 +317,7 @@ def test_an_interrupted_runs_job_of_other_sources_is_stopped(cluster: Cluster) -
     interrupted(cluster)
     left = {path for path in cluster.api.objects if path.startswith((JOBS, CONTEXTS))}
     assert len(left) == 2
+    assert [cluster.api.objects[path]["immutable"] for path in left if path.startswith(CONTEXTS)] == [True]
     (cluster.root / "app/Dockerfile").write_text("FROM z\n")
     assert list(cluster.builder().ensure([build("aleph", "0.1")]).built) == ["aleph:0.1"]
     assert left & set(cluster.api.objects) == set()

@@ -63,6 +63,10 @@ RUN_FAILED = "\n".join(
     [
         (RUN_FAILED, 'its Dockerfile\'s RUN "pip install nothing" ended with exit status 1'),
         (
+            info("Running: [/bin/sh -c true]") + "\n" + RUN_FAILED,
+            'its Dockerfile\'s RUN "pip install nothing" ended with exit status 1',
+        ),
+        (
             "error building image: parsing dockerfile: dockerfile parse error on line 13: unknown instruction: RUNN",
             "its Dockerfile cannot be read (",
         ),

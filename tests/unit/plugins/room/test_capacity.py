@@ -91,6 +91,13 @@ def test_people_see_the_limit() -> None:
     assert "too little" in lines
 
 
+def test_people_see_what_a_node_that_dies_takes() -> None:
+    """Half of the places are a node's, those that are there and those to come."""
+    planned = capacity.plan(people(4), PLACE, means({"pods": [Pool(100), Pool(100)]}, ["anna"]))
+    assert (planned["nodes"], planned["places_of_a_node"]) == (2, 3)
+    assert "Places are spread over 2 nodes: one that dies takes up to 3 of them." in capacity.table(planned)
+
+
 def test_what_costs_nothing_limits_nobody() -> None:
     planned = capacity.plan(people(10), Cost(pods=5, at_work=7, memory=50, cpu=0), roomy())
     assert planned["problems"] == []
