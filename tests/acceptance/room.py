@@ -76,7 +76,8 @@ class Room:
 
     def kill_when(self, playbook: str, line: str, delay: float, *arguments: str) -> None:
         """Start a play and kill it, with everything that it started, `delay` seconds after it printed `line`."""
-        running = self.start(playbook, *arguments)
+        # A task's name is printed when the task begins; else only with its result, in case that is "skipped".
+        running = self.start(playbook, *arguments, environment={"ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true"})
         running.when(lambda: line in running.output, 3000)
         time.sleep(delay)
         running.kill()

@@ -31,9 +31,12 @@ class Site:
         return {name: machine.state() for name, machine in self.machines.items()}
 
     def differences(self, before: dict[str, Any]) -> dict[str, Any]:
-        """What is there now and was not, or the other way round, by machine and kind."""
+        """What is there now and was not, or the other way round, by machine and kind; a process may have ended."""
         found = {
-            name: {kind: sorted(set(now[kind]) ^ set(lines)) for kind, lines in before[name].items()}
+            name: {
+                kind: sorted(set(now[kind]) - set(lines) if kind == "processes" else set(now[kind]) ^ set(lines))
+                for kind, lines in before[name].items()
+            }
             for name, now in self.state().items()
         }
         return {name: {kind: lines for kind, lines in kinds.items() if lines} for name, kinds in found.items()}
@@ -153,4 +156,6 @@ def test_a_machine_makes_itself_a_node(site: Site) -> None:
         assert play("site.yml").changed == 0
     finally:
         play("playbooks/teardown.yml")
+    # Ansible keeps its connection to the worker for a minute.
+    wait_for(lambda: not site.differences(before)["control-plane"], 120)
     assert site.differences(before) == {"control-plane": {}, "worker-1": {}}
