@@ -177,6 +177,17 @@ WRONG: dict[str, tuple[Damage, str]] = {
 }
 
 
+def test_how_far_a_comparison_is_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contract, "_SAY_EVERY", -1.0)
+    said: list[str] = []
+    contract.verify(bundle, said.append)
+    begun, *compared = said
+    size = sum(file.size for file in contract.read(bundle).files.values())
+    assert f"{size / 1e6:.0f} MB" in begun
+    assert len(compared) == len(contract.read(bundle).files)
+    assert compared[-1] == f"compared: {size / 1e6:.0f} of {size / 1e6:.0f} MB"
+
+
 @pytest.mark.parametrize("name", [*DAMAGES, *WRONG])
 def test_what_is_wrong_is_named(name: str, bundle: Path) -> None:
     damage, said = {**DAMAGES, **WRONG}[name]

@@ -14,12 +14,13 @@ import pytest
 from tests.small_kit import PROJECT, SmallKit
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Member, parse
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import kit_writer
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Member, Piece, parse
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import for_python
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import unpack
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_use import Source
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import ZSTD
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import ZSTD, Found
 
 
 @pytest.fixture
@@ -47,6 +48,15 @@ def test_a_program_that_stands_in_a_layer_is_stored_once(bench: SmallKit) -> Non
     # The other layer is a file of its own, and the program once more.
     assert [piece.holder is None for piece in members["bundle/images/blobs/sha256/other"].pieces] == [True, False, True]
     assert bench.file.stat().st_size < 1.1 * (1 << 21)
+
+
+def test_what_stands_in_a_layer_is_found_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own bytes before, between and after what earlier members hold, and one that overlaps, which is not taken."""
+    monkeypatch.setattr(kit_writer, "_WORTH_LOOKING", 1)
+    inside = [Found("a", 1, 3), Found("unknown", 4, 2), Found("b", 6, 2), Found("a", 7, 3)]
+    pieces = kit_writer._pieces(12, inside, {"a": (5, 100), "b": (2, 7)})
+    assert pieces == (Piece(1), Piece(3, 5, 100), Piece(2), Piece(2, 2, 7), Piece(4))
+    assert kit_writer._pieces(12, inside, {}) == ()
 
 
 @pytest.mark.parametrize(

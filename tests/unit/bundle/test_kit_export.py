@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +130,21 @@ def test_of_a_run_that_was_killed_nothing_is_kept_and_nothing_half_done_is_used(
     assert kit_contents._is_whole(requirements)
     wheel.write_bytes(b"")
     assert not kit_contents._is_whole(requirements)
+
+
+def test_of_an_installed_collection_its_own_files_are_taken(tmp_path: Path) -> None:
+    """There is no galaxy.yml to build it from, and what somebody has put beside its files is none of it."""
+    project = tmp_path / "project"
+    (project / "plugins").mkdir(parents=True)
+    for name in ("plugins/a.py", "README.md", "notes"):
+        (project / name).write_text(name)
+    listed = [{"name": "."}, {"name": "README.md"}, {"name": "plugins"}, {"name": "plugins/a.py"}]
+    (project / "FILES.json").write_text(json.dumps({"files": listed}))
+    (project / "MANIFEST.json").write_text(json.dumps({"collection_info": {"version": "1.2.3"}}))
+    (made,) = kit_contents.Contents(project, tmp_path / "contents", print).collection().iterdir()
+    assert made.name == "istio_games-workshop-1.2.3.tar.gz"
+    with tarfile.open(made) as archive:
+        assert sorted(archive.getnames()) == ["FILES.json", "MANIFEST.json", "README.md", "plugins", "plugins/a.py"]
 
 
 @pytest.mark.skipif(not shutil.which("apt-config"), reason="apt is Debian's")
