@@ -33,8 +33,10 @@ class Node:
         self.answers = True
         self.looks_left = listed_after
         self.now = 0.0
+        self.waited: list[float] = []
 
-    def wait(self, _seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        self.waited.append(seconds)
         if not self.answers:
             raise RegistryError("The registry cannot be reached.")
 
@@ -63,6 +65,7 @@ class Node:
 def test_what_the_registry_lacks_is_pushed_once() -> None:
     node = Node()
     assert node.seed().push([BUSYBOX], fresh=True).pushed == ["busybox:1.35.0"]
+    assert node.waited == [60], "it may be starting"
     again = node.seed().push([BUSYBOX], fresh=False)
     assert (again.before, again.pushed) == (["busybox"], [])
 
@@ -105,6 +108,7 @@ def test_check_mode_pushes_nothing_and_waits_for_nothing() -> None:
     node.answers = False
     there = node.seed(dry_run=True).push([BUSYBOX], fresh=True)
     assert (there.answered, there.pushed) == (False, ["busybox:1.35.0"])
+    assert set(node.waited) == {0}
 
 
 def test_a_registry_that_does_not_answer_is_told() -> None:

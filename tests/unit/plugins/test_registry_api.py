@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -250,6 +251,21 @@ def test_waiting_ends(registry: Registry) -> None:
     registry.wait(0)
     with pytest.raises(RegistryError, match=r"cannot be reached \(.*; asked for 0\.1 s\)\."):
         Registry("http://127.0.0.1:9").wait(0.1)
+
+
+@pytest.mark.parametrize(("patience", "times"), [({}, 0), ({"patience": 2}, 4)])
+def test_a_registry_that_stays_silent_is_asked_for_so_long(
+    patience: dict[str, float], times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with pytest.raises(UnansweredError):
+        Registry("http://127.0.0.1:9", sleep=sleep, **patience).catalog()
+    assert now[0] == 1000 + times * 0.5
 
 
 def test_a_registry_that_restarts_is_asked_again() -> None:

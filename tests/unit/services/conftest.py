@@ -111,6 +111,8 @@ class Stoppable:
         """Stop answering without closing anything; what is sent meanwhile waits."""
         assert self.process
         self.process.send_signal(signal.SIGSTOP)
+        # Its threads stop one after the other, each when it runs next.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def go_on(self) -> None:
         assert self.process

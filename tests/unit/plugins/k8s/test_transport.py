@@ -182,7 +182,12 @@ def test_what_may_have_been_done_is_done_once(cluster: Cluster, first: Talk, rea
     with listening(first, GOOD) as server:
         assert cluster.connect(f"http://127.0.0.1:{server.port}", patience).get("/x") == {"kind": "Pod"}
         assert server.connections == reads
-    for write in (lambda api: api.create("/x", {}), lambda api: api.merge("/x", {}), lambda api: api.delete("/x")):
+    kinds: list[Callable[[Api], object]] = [
+        lambda api: api.create("/x", {}),
+        lambda api: api.merge("/x", {}),
+        lambda api: api.delete("/x"),
+    ]
+    for write in kinds:
         with listening(first, GOOD) as server:
             api = cluster.connect(f"http://127.0.0.1:{server.port}", patience)
             if writes == 1:
