@@ -1,12 +1,12 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Many manifests applied one after another, without what a module costs for each of them."""
+"""Where the API has objects of each kind, and writes of them, without what a module costs for each."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import (
     Api,
@@ -14,11 +14,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
     MissingKindError,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import WRITE_SECONDS
 
-# istiod judges its objects when they are written; while it restarts, nobody does.
-WEBHOOK_SECONDS, PAUSE_SECONDS = 60.0, 1.0
+PAUSE_SECONDS = 1.0
 
 Manifest = Mapping[str, Any]
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -53,22 +54,19 @@ class Paths:
         return list(found.get("resources") or [])
 
 
-def apply(
-    api: Api,
-    paths: Paths,
-    item: Manifest,
+def once_judged(
+    act: Callable[[], Result],
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> dict[str, Any]:
-    """Apply a manifest on the server's side, as ours; a webhook that is restarting is waited for.
+) -> Result:
+    """Do a write, and again while a webhook that must judge it restarts: what nobody has judged was not done.
 
-    Raises:
-        KubernetesError: it is refused.
+    What is applied needs it not: that is repeated in any case (transport.py).
     """
-    path, deadline = paths.of(item), clock() + WEBHOOK_SECONDS
+    deadline = clock() + WRITE_SECONDS
     while True:
         try:
-            return api.apply(path, item)
+            return act()
         except KubernetesError as error:
             if WEBHOOK not in error.said or clock() >= deadline:
                 raise

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, apply
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import wait_for_leaving
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_ours, owner
@@ -83,7 +83,7 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
     for item in wanted:
         if item is deployments[0]:
             _wait_for_quota(api, begun.namespace, say)
-        apply(api, course.paths, item)
+        api.apply(course.paths.of(item), item)
         if item["kind"] == "Namespace":
             register.note(api, begun)
     names = [item["metadata"]["name"] for item in deployments]

@@ -18,7 +18,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, apply
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, once_judged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, is_managed
@@ -207,7 +207,7 @@ class Mending:
         path = self._paths.of(wanted)
         live = self._api.find(path)
         if live is None or wanted["kind"] in LASTING:
-            made: Object = apply(self._api, self._paths, wanted)
+            made: Object = self._api.apply(path, wanted)
         else:
             made = self._replaced(path, wanted, live)
         if live is None or _said(made) != _said(live):
@@ -219,7 +219,8 @@ class Mending:
         for attempt in range(ATTEMPTS):
             try:
                 if current is not None:
-                    return self._api.replace(path, merged(wanted, current))
+                    body = merged(wanted, current)
+                    return once_judged(lambda: self._api.replace(path, body))  # noqa: B023  it is called here
                 break
             except KubernetesError as error:
                 if error.status == 422:  # some of it is given once and for all, such as what a Deployment selects
@@ -229,7 +230,7 @@ class Mending:
                 if error.status != 409 or attempt + 1 == ATTEMPTS:
                     raise
             current = self._api.find(path)
-        return apply(self._api, self._paths, wanted)
+        return self._api.apply(path, wanted)
 
     def _gone(self, paths: Mapping[str, str]) -> dict[str, Look]:
         return {name: Look(self._api.find(path) is None, "still there") for name, path in paths.items()}

@@ -72,7 +72,7 @@ def proofs(there: Any, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     monkeypatch.setattr(there, "items", items)
     monkeypatch.setattr(making, "prove", prove)
     monkeypatch.setattr(making, "with_credentials", lambda api, place, course: place)
-    monkeypatch.setattr(making, "apply", lambda api, paths, item: there.requests.append(("apply", item["kind"])))
+    monkeypatch.setattr(making.Paths, "of", lambda _, item: f"/{item['kind']}")
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import mending
@@ -203,6 +204,21 @@ def test_what_is_ours_becomes_what_it_is_meant_to_be(
     assert cluster.mend().changed == [named]
     assert {path: each.get("spec") for path, each in cluster.api.objects.items()} == meant
     assert cluster.mend().changed == []
+
+
+def test_istiod_may_restart_meanwhile(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, replace = f"{ISTIO}/namespaces/anna/sidecars/default", cluster.api.replace
+    cluster.api.objects[path]["spec"] = {"egress": [{"hosts": ["./*"]}]}
+    unjudged = [KubernetesError("not now", 500, said="failed calling webhook: connection reset")]
+
+    def write(path: str, body: Any) -> Any:
+        if unjudged:
+            raise unjudged.pop()
+        return replace(path, body)
+
+    monkeypatch.setattr(cluster.api, "replace", write)
+    assert cluster.mend().changed == ["Sidecar default"]
+    assert cluster.api.objects[path]["spec"] == {"egress": []}
 
 
 @pytest.mark.parametrize(
