@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import Part
 
@@ -53,6 +54,18 @@ def minutes(seconds: float) -> str:
     return f"about {max(whole, 1)} minute{'s' if whole > 1 else ''}"
 
 
+@dataclass
+class _Pace:
+    """The seconds that parts should have taken, and those that they took."""
+
+    expected: float = 0.0
+    taken: float = 0.0
+
+    @property
+    def factor(self) -> float:
+        return (self.taken + _PRIOR_SECONDS) / (self.expected + _PRIOR_SECONDS)
+
+
 class Schedule:
     """The build of `parts`, in their order.
 
@@ -64,12 +77,13 @@ class Schedule:
     def __init__(self, parts: Iterable[Part], total: int) -> None:
         self._open = {part.name: share(part) for part in parts}
         self._total = total
-        self._expected = self._taken = 0.0
+        self._paces = {True: _Pace(), False: _Pace()}
 
     def done(self, name: str, seconds: float) -> None:
         """Note that a part was built in so many seconds."""
-        self._expected += self._open.pop(name)
-        self._taken += seconds
+        pace = self._pace_of(name)
+        pace.expected += self._open.pop(name)
+        pace.taken += seconds
 
     def left(self, running: str = "", elapsed: float = 0.0) -> float:
         """Seconds until all is built.
@@ -78,19 +92,23 @@ class Schedule:
             running: the part that is being built.
             elapsed: seconds for which it has been.
         """
-        rest = sum(seconds * self._pace for name, seconds in self._open.items() if name != running)
-        return rest + max(self._open.get(running, 0.0) * self._pace - elapsed, 0.0)
+        rest = sum(self._seconds(name) for name in self._open if name != running)
+        return rest + (max(self._seconds(running) - elapsed, 0.0) if running in self._open else 0.0)
 
     def outlook(self, running: str, elapsed: float) -> str:
         """Say how long all will take, where a part has been built for so many seconds; or what alone is known of it."""
         left = minutes(self.left(running, elapsed))
-        if elapsed <= self._open[running] * self._pace:
+        if elapsed <= self._seconds(running):
             return f"{left} left in all"
         return "longer than expected" + (f"; {left} after it" if len(self._open) > 1 else "")
 
-    @property
-    def _pace(self) -> float:
-        return (self._taken + _PRIOR_SECONDS) / (self._expected + _PRIOR_SECONDS)
+    def _seconds(self, name: str) -> float:
+        """What an open part will take at this machine's pace."""
+        return self._open[name] * self._pace_of(name).factor
+
+    def _pace_of(self, name: str) -> _Pace:
+        # Compiling says nothing of how fast packages come, nor the other way round.
+        return self._paces[name.startswith("go ")]
 
     def __str__(self) -> str:
         done = self._total - len(self._open)

@@ -64,9 +64,18 @@ def test_a_part_that_takes_longer_is_not_said_to_be_nearly_done(
 def test_a_part_of_a_moment_says_little_of_the_pace(
     seconds: float, least: float, most: float, every: list[Part]
 ) -> None:
-    schedule = Schedule(named(every, "wheels services", "go istio"), 2)
-    schedule.done("wheels services", seconds)
-    assert least * 230 < schedule.left() < most * 230
+    schedule = Schedule(named(every, "go etcd", "go istio"), 2)
+    schedule.done("go etcd", seconds)
+    assert least * 256 < schedule.left() < most * 256
+
+
+def test_quick_downloads_promise_no_quick_compiler(every: list[Part]) -> None:
+    schedule = Schedule([part for part in every if part.kind in ("toolchain", "debian", "go")], len(every))
+    compiling = sum(share(part) for part in every if part.kind == "go")
+    for part in every:
+        if part.kind in ("toolchain", "debian"):
+            schedule.done(part.name, 1)
+    assert schedule.left() == compiling
 
 
 @pytest.mark.parametrize(
