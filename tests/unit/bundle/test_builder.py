@@ -33,7 +33,7 @@ def test_it_says_why_it_builds_how_long_and_what_it_needs_before_it_begins(make:
     said: list[str] = []
     path = make(said).ensure().path
     assert said[0] == f"There is no bundle {path}. It is made from packages."
-    assert said[1].startswith("0 of 7 parts are done, about 5 minutes left; it needs 11 GB in ")
+    assert said[1].startswith("0 of 7 parts are done, about 4 minutes left; it needs 11 GB in ")
     assert said[1].endswith(", and the network: the Go module proxy, PyPI")
     assert "1/7] wheels services 3.11 ..." in said[2]
     assert "1 of 7 parts are done, about 4 minutes left" in said[3]
