@@ -252,11 +252,15 @@ class Mending:
             if item["kind"] == "Namespace"
         ):
             return
+        gone = {}
         for pod in self._items("/api/v1", "pods"):
             owned = pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp")
             if owned and not has_proxy(pod):
-                self._api.delete(f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}", GRACE_SECONDS)
+                gone[f"pod {_name(pod)}"] = path = f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}"
+                self._api.delete(path, GRACE_SECONDS)
                 self.done.changed.append(f"Pod {_name(pod)}, which had no proxy")
+        # Until then their Deployments may count them among those that are ready.
+        Waiting(self._api, self._say).until(lambda: self._gone(gone), GONE_SECONDS, 0.5)
 
     def _items(self, base: str, plural: str) -> list[dict[str, Any]]:
         return self._api.items(f"{base}/namespaces/{self._namespace}/{plural}")

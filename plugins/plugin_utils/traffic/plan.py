@@ -4,7 +4,8 @@
 The order is the same from everywhere, and each step is left out when it is done already. So a run that was killed
 half-way is gone on with by the next one, which looks at the cluster and not at the last run.
 
-1. pin        the routes to a version that runs, when new pods are to come and nothing keeps requests from them
+1. pin        the routes to a version that runs, when new pods are to come and nothing keeps requests from them, or when
+              other people's routing objects govern: those are taken over with it (only when that was asked for)
 2. deploy     the versions of the stage that do not run as they were left: gone, scaled to 0, another image, not ready
 3. prepare    the subsets of the stage, beside those that carry traffic now
 4. trial      the versions that no user has reached yet, by requests of the stage's own
@@ -12,8 +13,6 @@ half-way is gone on with by the next one, which looks at the cluster and not at 
 6. prove      that the requests go where they must, and that none was lost; else the routes of before are written back
 7. retire     the versions that the stage has no use for
 8. finish     the subsets: the stage's alone
-
-Other people's routing objects for the same services go with the routes (only when that was asked for).
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ class Plan:
 
     problems: list[str] = field(default_factory=list)
     services: list[Steps] = field(default_factory=list)
-    # Other people's objects without our hosts, to be written after ours, and those to be deleted.
+    # Other people's objects without our hosts, to be written after our first routes, and those to be deleted then.
     leave: list[Item] = field(default_factory=list)
     # Both as they are now, in case the stage is taken back.
     taken: list[Item] = field(default_factory=list)
@@ -143,7 +142,10 @@ def _plan_service(goal: Goal, live: Live, known: Collection[str], changed: Colle
     carrying = subsets_in_use(current_routes, current_subsets)
     pin: list[Item] = []
     before: Item | None = current_routes
-    if answering and (carrying is None or governed) and (missing or current_routes is None):
+    if current_routes and current_routes["spec"].get("hosts") != virtual_service(goal)["spec"]["hosts"]:
+        governed = True  # and it may govern another service
+    # While somebody else's object governs, no request would be led as this stage writes, for its trial neither.
+    if answering and (governed or (carrying is None and (missing or current_routes is None))):
         left = record or read_past(current_subsets, {*known, goal.stable, goal.candidate})
         # A promotion stays one, with what a rollback goes back to, until something else is proved.
         promoted = left is not None and left.stage == "promote" and left.proved

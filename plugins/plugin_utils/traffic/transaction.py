@@ -67,7 +67,7 @@ class Transaction:
         self.verdict = Verdict()
         self._proof = Proof(cluster.load, cluster.mirrors, self._goals, self.verdict)
         # What of it has been written: routes of the stage's own, the stage's routes, the proof.
-        self._tried = self._reached = self._proved = False
+        self._took = self._tried = self._reached = self._proved = False
         self._deployed: list[Version] = []
 
     @property
@@ -115,7 +115,8 @@ class Transaction:
         """Pin the routes where needed, and bring the versions that do not answer."""
         pins = [item for steps in self._plan.services for item in steps.pin]
         if pins:
-            self._cluster.writer.write(pins)
+            self._took = True
+            self._cluster.writer.write(pins, leave=self._plan.leave, remove=self._plan.remove)
             self._did("kept all requests on the version that runs")
         wanted = [version for steps in self._plan.services for version in steps.deploy]
         if wanted:
@@ -149,7 +150,8 @@ class Transaction:
 
     def _route(self) -> None:
         steps = self._plan.services
-        self._reached, self._reached_at = True, self._clock()
+        self._took = self._reached = True
+        self._reached_at = self._clock()
         definitions = [item for each in steps for item in (each.prepare, each.route)]
         before = len(self._cluster.writer.written.changed)
         # Without a subset to go, the proxies hold the stage's own alone.
@@ -193,6 +195,7 @@ class Transaction:
             verdict.verdict = REFUSED
             if self._tried:
                 self._cluster.writer.write([each.before for each in steps])
+            self._give_back()
             verdict.told += [
                 f"{version.deployment} is there, without a user: the next stage of {version.service} removes it, "
                 f"kubectl --namespace={each.goal.namespace} logs deployment/{version.deployment} shows its log."
@@ -213,10 +216,7 @@ class Transaction:
         subsets = [each.prepare for each in steps if answering.get(each.goal.service)]
         self._cluster.writer.write([*subsets, *(each.before for each in steps)], answering=answering)
         self._did("wrote the routes of before again")
-        if self._plan.taken:
-            # Not waited for: what the proxies make of them beside ours is their owners' business, as before.
-            self._cluster.writer.write([], leave=self._plan.taken)
-            self._did(f"wrote {', '.join(map(label, self._plan.taken))} again")
+        self._give_back()
         verdict.exposed_seconds = round(self._clock() - self._reached_at, 1)
         goals = [
             goal_of(record, each.goal.service, each.goal.namespace)
@@ -227,6 +227,13 @@ class Transaction:
             self._proof.again(goals)
         except WorkshopError as error:
             verdict.told.append(f"Users are back where they were, which could not be measured: {error}")
+
+    def _give_back(self) -> None:
+        """Write other people's objects again as they were, if they were taken over."""
+        if self._took and self._plan.taken:
+            # Not waited for: what the proxies make of them beside ours is their owners' business, as before.
+            self._cluster.writer.write([], leave=self._plan.taken)
+            self._did(f"wrote {', '.join(map(label, self._plan.taken))} again")
 
     def _bring_back(self, steps: Sequence[Steps]) -> dict[str, list[str]] | None:
         """Bring those versions that users go back to and that somebody has taken away meanwhile.

@@ -282,6 +282,26 @@ def test_a_pod_without_a_proxy_is_replaced(cluster: Cluster) -> None:
     assert f"{HOME}/pods/meshed" in cluster.api.objects
 
 
+def test_what_is_replaced_has_gone_before_its_deployment_is_looked_at(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which may count it among those that are ready until then."""
+    bare, found, there = f"{HOME}/pods/bare", cluster.api.find, list[bool]()
+    owner = {"ownerReferences": [{"kind": "ReplicaSet", "name": "load-x"}]}
+    cluster.put(bare, "v1", "Pod", metadata=owner, spec={"containers": [{"name": "load"}]})
+    looks = iter([True, True])
+
+    def find(path: str) -> Any:
+        if path == bare and not next(looks, False):
+            cluster.api.objects.pop(bare, None)
+        return found(path)
+
+    cluster.api.find, cluster.api.delete = find, lambda *_: None
+    monkeypatch.setattr(cluster, "wait", lambda *_: there.append(bare in cluster.api.objects))
+    cluster.mend()
+    assert there == [False]
+
+
 def test_a_volume_that_was_deleted_is_made_anew_with_its_database(cluster: Cluster) -> None:
     path = f"{HOME}/persistentvolumeclaims/mongo-data"
     cluster.api.objects[path]["metadata"]["deletionTimestamp"] = "now"

@@ -867,23 +867,24 @@ FOREIGN: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("running", [False, True], ids=["new", "there already"])
 @pytest.mark.parametrize("hosts", [["aleph", "other"], ["aleph"]])
-def test_what_is_taken_over_goes_last(hosts: list[str]) -> None:
+def test_what_governs_is_taken_over_first(hosts: list[str], running: bool) -> None:
+    """Else the proxies would hold neither the stage's trial nor its routes."""
     world = World(BASELINE)
     world.put({**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": hosts}}, "kubectl")
-    held: list[Any] = []
-    world.at[FIRST_STAGE[10]] = lambda: held.append(world.expected)
+    if running:
+        world.deploy("aleph", "0.3")
     verdict = world.run(HALF, takeover=True)
     assert (verdict.verdict, verdict.reasons) == (PROVEN, [])
-    end = "route VirtualService staging/mine of somebody" if len(hosts) == 2 else "delete VirtualService staging/mine"
+    taken = "route VirtualService staging/mine of somebody" if len(hosts) == 2 else "delete VirtualService staging/mine"
     assert [event for event in changes(world) if not event.startswith("subsets")] == [
-        "deploy aleph-v03",
+        taken,
+        *([] if running else ["deploy aleph-v03"]),
         "trial-v03 of aleph",
         "route aleph rollout 50, unproved",
-        end,
         "route aleph rollout 50",
     ]
-    assert [route.shares for route in held[0].routes] == [(("v01", 50), ("v03", 50))]
     if len(hosts) == 2:
         assert world.items["VirtualService staging/mine"]["spec"]["hosts"] == ["other"]
 
@@ -896,6 +897,20 @@ def test_what_is_taken_over_comes_back_when_the_proof_fails(hosts: list[str]) ->
     world.lost = {"aleph": {"after": 1}}
     verdict = world.run(HALF, takeover=True)
     assert verdict.verdict == TAKEN_BACK
+    assert world.items["VirtualService staging/mine"]["spec"] == theirs["spec"]
+    assert "wrote VirtualService staging/mine again" in verdict.did
+
+
+@pytest.mark.parametrize("broken", ["aleph 0.3", ""], ids=["on trial", "before"])
+def test_what_is_taken_over_comes_back_when_a_version_is_refused(broken: str) -> None:
+    world = World(BASELINE)
+    theirs = {**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": ["aleph"]}}
+    world.put(theirs, "kubectl")
+    world.broken = {broken}
+    if not broken:
+        world.at["up aleph-v03"] = no_answer
+    verdict = world.run(HALF, takeover=True)
+    assert verdict.verdict == REFUSED
     assert world.items["VirtualService staging/mine"]["spec"] == theirs["spec"]
     assert "wrote VirtualService staging/mine again" in verdict.did
 
@@ -981,7 +996,7 @@ def test_a_single_failed_request_speaks_against_a_split_that_is_honoured(
 def test_nothing_is_deleted_without_the_lease() -> None:
     world = World(BASELINE)
     world.put({**FOREIGN, "spec": {**FOREIGN["spec"], "hosts": ["aleph"]}}, "kubectl")
-    world.at["route aleph rollout 50, unproved"] = lambda: setattr(world, "permitted_writes", 0)
+    world.at["mark"] = lambda: setattr(world, "permitted_writes", 0)
     verdict = world.run(HALF, takeover=True)
     assert verdict.reasons == [LOST_LEASE]
     assert "VirtualService staging/mine" in world.items

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.unit.plugins.traffic.conftest import deployment, written
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
@@ -96,6 +97,17 @@ class World:
         """The VirtualService's routes, and what is recorded of them."""
         item = self.items[f"VirtualService staging/{service}"]
         return {"spec": item["spec"], "annotations": item["metadata"]["annotations"]}
+
+    def governing(self, service: str) -> str:
+        """Somebody else's routes for a service, which the proxies hold instead of its own."""
+        others = (
+            name
+            for name, item in self.items.items()
+            if item["kind"] == "VirtualService"
+            and item["metadata"]["name"] != service
+            and service in item["spec"]["hosts"]
+        )
+        return next(others, "")
 
     @property
     def live(self) -> Live:
@@ -191,6 +203,8 @@ class FakeProxies:
             only = f", only {','.join(each.only)}" if each.only is not None else ""
             answering = f", {','.join(each.answering)} answering" if each.answering else ""
             self._world.happen(f"held {what} of {each.service}{answering}{only}")
+            if each.routes is not None and (other := self._world.governing(each.service)):
+                raise WorkshopError(f"After 60 s the proxy of pod front-1 does not hold what it must: {other}.")
         return {"front-1": 0.1}
 
     def drained(self, subsets: Mapping[str, Sequence[str]], expected: Sequence[Expectation], timeout: float) -> None:
