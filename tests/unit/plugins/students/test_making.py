@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import making, register, sleeping
@@ -72,7 +73,7 @@ def proofs(there: Any, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     monkeypatch.setattr(there, "items", items)
     monkeypatch.setattr(making, "prove", prove)
     monkeypatch.setattr(making, "with_credentials", lambda api, place, course: place)
-    monkeypatch.setattr(making.Paths, "of", lambda _, item: f"/{item['kind']}")
+    monkeypatch.setattr(Paths, "of", lambda _, item: f"/{item['kind']}")
     return found
 
 
