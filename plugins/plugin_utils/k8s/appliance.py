@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -14,9 +13,13 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
     MissingKindError,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import WRITE_SECONDS
-
-PAUSE_SECONDS = 1.0
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
+    WRITE_SECONDS,
+    Look,
+    WaitError,
+    Waiting,
+    unjudged,
+)
 
 Manifest = Mapping[str, Any]
 Result = TypeVar("Result")
@@ -54,23 +57,34 @@ class Paths:
         return list(found.get("resources") or [])
 
 
-def once_judged(
-    act: Callable[[], Result],
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> Result:
-    """Do a write, and again while a webhook that must judge it restarts: what nobody has judged was not done.
+def once_judged(waiting: Waiting, doing: str, act: Callable[[], Result]) -> Result:
+    """Do what may be done twice, until a webhook that is restarting, or a silent API server, lets it be done.
 
-    What is applied needs it not: that is repeated in any case (transport.py).
+    Args:
+        doing: what is done, "writing Sidecar anna/default".
+
+    Raises:
+        KubernetesError: it is refused, or was given up after WRITE_SECONDS.
     """
-    deadline = clock() + WRITE_SECONDS
-    while True:
+    done: list[Result] = []
+
+    def look() -> dict[str, Look]:
         try:
-            return act()
+            done.append(act())
         except KubernetesError as error:
-            if WEBHOOK not in error.said or clock() >= deadline:
+            if WEBHOOK not in error.said:
                 raise
-        sleep(PAUSE_SECONDS)
+            return {doing: unjudged(str(error))}
+        return {doing: Look(True, "done")}
+
+    try:
+        waiting.until(look, WRITE_SECONDS)
+    except WaitError as error:
+        why = error.trouble.sentence if error.trouble else str(error)
+        raise KubernetesError(
+            f"{doing[0].upper()}{doing[1:]} was given up after {WRITE_SECONDS:g} s: {why}."
+        ) from error
+    return done[-1]
 
 
 def _base(version: str) -> str:

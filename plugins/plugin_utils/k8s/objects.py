@@ -17,15 +17,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
     KubernetesError,
     MissingKindError,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import WEBHOOK, refusal
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import once_judged
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors import refusal
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, PREFIX, other_writers
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
-    WRITE_SECONDS,
-    Look,
-    WaitError,
-    Waiting,
-    unjudged,
-)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
 Result = TypeVar("Result")
 
@@ -150,26 +145,12 @@ class Objects:
 
     def _patiently(self, doing: str, act: Callable[[], Result]) -> Result:
         """Do what may be done twice, until a webhook that is restarting, or a silent API server, lets it be done."""
-        done: list[Result] = []
 
-        def look() -> dict[str, Look]:
-            try:
-                with self._doing(doing):
-                    done.append(act())
-            except KubernetesError as error:
-                if WEBHOOK not in error.said:
-                    raise
-                return {doing: unjudged(str(error))}
-            return {doing: Look(True, "done")}
+        def said() -> Result:
+            with self._doing(doing):
+                return act()
 
-        try:
-            self._waiting.until(look, WRITE_SECONDS)
-        except WaitError as error:
-            why = error.trouble.sentence if error.trouble else str(error)
-            raise KubernetesError(
-                f"{doing[0].upper()}{doing[1:]} was given up after {WRITE_SECONDS:g} s: {why}."
-            ) from error
-        return done[-1]
+        return once_judged(self._waiting, doing, said)
 
     def _resource(self, kind: str, api_version: str) -> Any:
         # Said for the core group alone: of a version without a group, every group would be asked.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ class Mending:
         ]
         for pod in others:
             if pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
-                self._api.delete(f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}", GRACE_SECONDS)
+                self._api.delete(self._path_of(pod), GRACE_SECONDS)
         return Look(not others, f"{len(others)} pods still there")
 
     def _free(self, claim: Object, deployments: Iterable[Object]) -> None:
@@ -181,7 +182,7 @@ class Mending:
             if _name(claim) in {
                 each.get("persistentVolumeClaim", {}).get("claimName") for each in pod["spec"].get("volumes") or []
             }:
-                self._api.delete(f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}", GRACE_SECONDS)
+                self._api.delete(self._path_of(pod), GRACE_SECONDS)
         Waiting(self._api, self._say).until(lambda: self._gone({label(claim): path}), GONE_SECONDS, 0.5)
 
     def _put_version(self, wanted: Object) -> None:
@@ -219,8 +220,8 @@ class Mending:
         for attempt in range(ATTEMPTS):
             try:
                 if current is not None:
-                    body = merged(wanted, current)
-                    return once_judged(lambda: self._api.replace(path, body))  # noqa: B023  it is called here
+                    write = partial(self._api.replace, path, merged(wanted, current))
+                    return once_judged(Waiting(self._api, self._say), f"writing {label(wanted)}", write)
                 break
             except KubernetesError as error:
                 if error.status == 422:  # some of it is given once and for all, such as what a Deployment selects
@@ -256,11 +257,14 @@ class Mending:
         for pod in self._items("/api/v1", "pods"):
             owned = pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp")
             if owned and not has_proxy(pod):
-                gone[f"pod {_name(pod)}"] = path = f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}"
-                self._api.delete(path, GRACE_SECONDS)
+                gone[f"pod {_name(pod)}"] = self._path_of(pod)
+                self._api.delete(self._path_of(pod), GRACE_SECONDS)
                 self.done.changed.append(f"Pod {_name(pod)}, which had no proxy")
         # Until then their Deployments may count them among those that are ready.
         Waiting(self._api, self._say).until(lambda: self._gone(gone), GONE_SECONDS, 0.5)
+
+    def _path_of(self, pod: Object) -> str:
+        return f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}"
 
     def _items(self, base: str, plural: str) -> list[dict[str, Any]]:
         return self._api.items(f"{base}/namespaces/{self._namespace}/{plural}")

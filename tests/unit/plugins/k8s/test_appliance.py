@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import once_judged
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
 
 UNJUDGED = KubernetesError(
     "The cluster cannot do it now.", 500, said='failed calling webhook "validation.istio.io": connection reset'
@@ -14,7 +17,8 @@ INVALID = KubernetesError("The cluster refused it.", 422, said='admission webhoo
 
 
 class Time:
-    def __init__(self, *refusals: KubernetesError) -> None:
+    def __init__(self, api: Any, *refusals: KubernetesError) -> None:
+        self.api = api
         self.now, self.done, self.refusals = 0.0, 0, list(refusals)
 
     def sleep(self, seconds: float) -> None:
@@ -27,18 +31,21 @@ class Time:
         return "written"
 
     def play(self) -> str:
-        return once_judged(self.write, self.sleep, lambda: self.now)
+        waiting = Waiting(self.api, lambda _: None, self.sleep, lambda: self.now)
+        return once_judged(waiting, "writing it", self.write)
 
 
-def test_a_webhook_that_restarts_is_waited_for() -> None:
-    time = Time(UNJUDGED, UNJUDGED)
+def test_a_webhook_that_restarts_is_waited_for(api: Any) -> None:
+    time = Time(api, UNJUDGED, UNJUDGED)
     assert time.play() == "written"
     assert (time.done, time.now) == (3, 2)
 
 
 @pytest.mark.parametrize(("refusals", "seconds"), [([INVALID], 0), ([UNJUDGED] * 1000, 90)])
-def test_what_was_refused_is_not_tried_again_nor_for_ever(refusals: list[KubernetesError], seconds: float) -> None:
-    time = Time(*refusals)
+def test_what_was_refused_is_not_tried_again_nor_for_ever(
+    api: Any, refusals: list[KubernetesError], seconds: float
+) -> None:
+    time = Time(api, *refusals)
     with pytest.raises(KubernetesError):
         time.play()
     assert time.now == seconds
