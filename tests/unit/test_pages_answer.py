@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def play(directory: Path, page: socket.socket, *arguments: str) -> tuple[int, str]:
-    """Play what waits for a page. Returns how it ended, and what was said."""
-    _, port = page.getsockname()
-    pages = [{"port": port, "path": "/backends"}]
-    given = {"app_node_address": "127.0.0.1", "app_pages": pages, "__app_page_seconds": 1}
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {**given, "ansible_python_interpreter": sys.executable},
-        "tasks": [{"ansible.builtin.include_tasks": str(ROOT / "roles/app/tasks/pages.yml")}],
-    }
-    file = directory / "play.yml"
-    file.write_text(json.dumps([play]))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", file, *arguments],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.returncode, " ".join((done.stdout + done.stderr).split())
+from tests.unit.task_file import play
 
 
 @pytest.mark.parametrize(
@@ -48,6 +24,8 @@ def test_a_page_that_is_told_can_be_reached(
         page.bind(("127.0.0.1", 0))
         if listens:
             page.listen()
-        ended, told = play(tmp_path, page, *arguments)
+        pages = [{"port": page.getsockname()[1], "path": "/backends"}]
+        given = {"app_node_address": "127.0.0.1", "app_pages": pages, "__app_page_seconds": 1}
+        ended, told = play("roles/app/tasks/pages.yml", given, tmp_path, *arguments)
     assert ended == code, told
-    assert said in told
+    assert said in " ".join(told.split())

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.task_file import play
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import store
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, places, rooms
@@ -46,19 +44,8 @@ def test_what_stays_is_not_removed() -> None:
 def purge(cache: Path) -> str:
     """Play what removes a cache. Returns what Ansible prints."""
     variables = yaml.safe_load((ROOT / "roles/teardown/vars/main.yml").read_text())
-    play = {
-        "hosts": "localhost",
-        "gather_facts": False,
-        "vars": {**variables, "teardown_cache_dir": str(cache), "ansible_python_interpreter": sys.executable},
-        "tasks": [{"ansible.builtin.include_tasks": str(ROOT / "roles/teardown/tasks/cache.yml")}],
-    }
-    file = cache.with_name("play.yml")
-    file.write_text(json.dumps([play]))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", file],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout + done.stderr
+    given = {**variables, "teardown_cache_dir": str(cache)}
+    return play("roles/teardown/tasks/cache.yml", given, cache.parent)[1]
 
 
 def test_a_purge_leaves_nothing_of_a_cache_and_disturbs_no_run(tmp_path: Path) -> None:
