@@ -1,5 +1,5 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""See that the door leads to the pages of places. Documented in plugins/modules/door_check.py."""
+"""See that the door answers, and leads to the pages of places. Documented in plugins/modules/door_check.py."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queu
 
 
 class ActionModule(WorkshopAction):
-    """Thin: a page a place, asked for by `proof`."""
+    """Thin: the door, and a page a place, asked by `proof`."""
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         meant = [place for place in map(stages.place, given["places"]) if place.state == "ready" and not place.own]
         trusted = proof.trusting(given["ca_file"])
+        proof.knock(given["url"], given["timeout"], trusted)
 
         def ask(place: Place, tell: Say) -> dict[str, Any]:
             proof.page_at_door(place, given["url"], given["timeout"], trusted)

@@ -3,10 +3,12 @@
 
 DOCUMENTATION = r"""
 module: door_check
-short_description: See that the door leads to the pages of places
+short_description: See that the door answers, and leads to the pages of places
 description:
-  - Asks for each place's page through the door, as a browser would that knows the door's CA, until every backend has
-    answered.
+  - Asks the door, and through it for each place's page, as a browser would that knows the door's CA, until every
+    backend has answered. Its certificate is judged by this: a CA that is known, its time, and the name that was asked
+    for.
+  - The door itself leads nowhere, so that it answers C(/) with 404.
   - Runs on the controller, and changes nothing.
 options:
   url:
@@ -22,13 +24,13 @@ options:
       - The places, as M(istio_games.workshop.student_places) gives them. One that is not C(ready) is passed over.
     type: list
     elements: dict
-    required: true
+    default: []
   at_once:
     description: How many places are asked at a time.
     type: int
     default: 5
   timeout:
-    description: Seconds that a page may take until it answers.
+    description: Seconds that the door, and each page, may take until they answer.
     type: int
     default: 30
 attributes:

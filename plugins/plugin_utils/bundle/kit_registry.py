@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, path_of
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.tls import trusting
 
 _REGISTRY = r"(?P<host>[\w.-]+(:\d+)?)/(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
 _PINNED = re.compile(_REGISTRY + r"(:[\w.-]+)?@(?P<digest>sha256:[0-9a-f]{64})", re.ASCII)
@@ -200,7 +201,7 @@ def tls(ca: str) -> ssl.SSLContext:
         file = path_of(ca)
         if ca and file.exists() and not file.is_file():
             raise ValueError("it is no file")
-        return ssl.create_default_context(cafile=str(file) if ca else None)
+        return trusting(str(file) if ca else "")
     except (OSError, ValueError) as error:
         raise KitError(
             f"workshop_kit_ca is {ca!r:.80}, but must be a file of CA certificates in PEM form ({error}); nothing "

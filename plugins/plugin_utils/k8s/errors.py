@@ -21,6 +21,8 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 NOT_SENT, MAYBE_SENT = False, True
 # OpenSSL's numbers for why a certificate is refused; all others mean that nobody known has signed it.
 EXPIRED, NOT_YET_VALID, OTHER_NAME, OTHER_ADDRESS = 10, 9, 62, 64
+# X509_V_FLAG_X509_STRICT's: a certificate lacks what RFC 5280 wants. Python looks at that since 3.13; kubectl does not.
+STRICT = range(78, 95)
 # Answers that say "not now": worth asking again. A write was done by none of NOT_DONE.
 NOT_NOW = {408, 429, 500, 502, 503, 504}
 NOT_DONE = {429}
@@ -155,6 +157,11 @@ def _certificate(error: BaseException, target: Target) -> Cause:
     elif code in (OTHER_NAME, OTHER_ADDRESS):
         what = "is for another name"
         remedy = f"name the server in {target.kubeconfig} as its certificate does, or set tls-server-name there."
+    elif code in STRICT:
+        what = "is not as RFC 5280 wants it, which Python demands since 3.13 and kubectl does not"
+        remedy = (
+            "give the cluster a CA certificate that is, or work from a machine with an older Python, such as Debian 12."
+        )
     else:
         what = f"is signed by nobody whom {target.kubeconfig} trusts"
         remedy = f"it is another cluster, or was made anew: {FRESH_KUBECONFIG}"

@@ -11,9 +11,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils import tls
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import ready_container
@@ -94,7 +96,9 @@ def page(api: Api, place: Place, services: Services, door: str, timeout: float) 
     """
     if door:
         return page_at_door(place, door, timeout, _whoever())
-    return _answered(f"{SERVICE}{PAGE} in {place.namespace}", lambda: _from_pod(api, place, services), timeout)
+    where = f"{SERVICE}{PAGE} in {place.namespace}"
+    _answered(f"page {where}", lambda: _errors(_from_pod(api, place, services)), timeout)
+    return where
 
 
 def page_at_door(place: Place, door: str, timeout: float, trusted: ssl.SSLContext) -> str:
@@ -107,7 +111,25 @@ def page_at_door(place: Place, door: str, timeout: float, trusted: ssl.SSLContex
         ProofError: it has not within `timeout` seconds.
     """
     where = f"{door.rstrip('/')}{place.path}{SERVICE}{PAGE}"
-    return _answered(where, lambda: _through(where, trusted), timeout)
+    _answered(f"page {where}", lambda: _errors(_through(where, trusted)), timeout)
+    return where
+
+
+def knock(door: str, timeout: float, trusted: ssl.SSLContext) -> None:
+    """See that the door answers by itself, and leads nowhere then: a new gateway takes a moment.
+
+    Raises:
+        ProofError: it has not within `timeout` seconds.
+    """
+
+    def wrong() -> list[str]:
+        try:
+            _through(door, trusted)
+        except _StatusError as error:
+            return [] if error.status == HTTPStatus.NOT_FOUND else [str(error)]
+        return ["it leads somewhere"]
+
+    _answered(f"door {door}", wrong, timeout)
 
 
 def trusting(ca_file: str) -> ssl.SSLContext:
@@ -117,7 +139,7 @@ def trusting(ca_file: str) -> ssl.SSLContext:
         ProofError: the file cannot be read, or holds none.
     """
     try:
-        return ssl.create_default_context(cafile=ca_file or None)
+        return tls.trusting(ca_file)
     except OSError as error:
         raise ProofError(
             f"{ca_file} holds no CA certificates that can be read ({error}): open the door anew."
@@ -133,22 +155,30 @@ def _whoever() -> ssl.SSLContext:
 
 def _answered(
     where: str,
-    ask: Callable[[], bytes],
+    faults: Callable[[], list[str]],
     timeout: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
-) -> str:
+) -> None:
     deadline = clock() + timeout
     while True:
         try:
-            wrong = _errors(ask())
+            wrong = faults()
         except (OSError, ValueError, http.client.HTTPException, PodUnreachableError) as error:
             wrong = [str(error) or type(error).__name__]
         if not wrong:
-            return where
+            return
         if clock() >= deadline:
-            raise ProofError(f"The page {where} does not answer as it must: {'; '.join(wrong)}.")
+            raise ProofError(f"The {where} does not answer as it must: {'; '.join(wrong)}.")
         sleep(PAUSE_SECONDS)
+
+
+class _StatusError(OSError):
+    """An answer that is none of 200 to 299."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"it answers {status}")
+        self.status = status
 
 
 def _through(url: str, trusted: ssl.SSLContext) -> bytes:
@@ -160,7 +190,7 @@ def _through(url: str, trusted: ssl.SSLContext) -> bytes:
         ) as answer:
             return _whole(answer)
     except urllib.error.HTTPError as error:
-        raise OSError(f"it answers {error.code}") from error
+        raise _StatusError(error.code) from error
 
 
 def _whole(answer: http.client.HTTPResponse, clock: Callable[[], float] = time.monotonic) -> bytes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import urllib3.connection
 from tests.unit.plugins.k8s.certificates import Authority
 from tests.unit.plugins.k8s.conftest import kubeconfig
 from tests.unit.plugins.k8s.sockets import (
@@ -24,6 +27,7 @@ from tests.unit.plugins.k8s.sockets import (
     silent,
     trickles,
 )
+from urllib3.util.ssl_ import create_urllib3_context
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig as kubeconfigs
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
@@ -156,6 +160,26 @@ def test_another_clusters_certificate_is_said(cluster: Cluster, authority: Autho
         )
         failed = failure(lambda: api.get("/version"))
     assert re.search(r"is signed by nobody whom .* trusts .*another cluster, or was made anew", str(failed)), failed
+
+
+def test_a_certificate_that_is_too_plain_for_a_new_python_is_said(
+    cluster: Cluster, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(urllib3.connection, "create_urllib3_context", strict)
+    with listening(GOOD, tls=authority.server()) as server:
+        api = cluster.connect(
+            f"https://127.0.0.1:{server.port}", cluster={"certificate-authority": str(authority.path)}
+        )
+        failed = failure(lambda: api.get("/version"))
+    assert re.search(r"is not as RFC 5280 wants it, .*Key Identifier.*an older Python", str(failed)), failed
+    assert not failed.transient
+
+
+def strict(*arguments: Any, **named: Any) -> ssl.SSLContext:
+    """What urllib3 makes with Python 3.13."""
+    context = create_urllib3_context(*arguments, **named)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT
+    return context
 
 
 def test_a_server_that_speaks_no_tls_is_said(cluster: Cluster) -> None:

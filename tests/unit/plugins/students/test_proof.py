@@ -6,6 +6,7 @@ import json
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -107,10 +108,23 @@ def test_it_is_asked_until_it_answers(door: Door, tmp_path: Path, monkeypatch: p
     assert proof.page_at_door(ANNA, door.url, 30, proof.trusting(str(tmp_path / "door" / "ca.crt")))
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("", None), ("/anna/front/backends", "it leads somewhere"), ("/anna/front/backends", "it answers 503")],
+)
+def test_a_door_leads_nowhere_by_itself(door: Door, tmp_path: Path, path: str, said: str | None) -> None:
+    door.answers = [(503 if said and "503" in said else 200, GOOD)]
+    trusted = proof.trusting(str(tmp_path / "door" / "ca.crt"))
+    with pytest.raises(proof.ProofError, match=f"The door {door.url}{path} .*{said}") if said else nullcontext():
+        proof.knock(f"{door.url}{path}", 0, trusted)
+
+
 def test_another_door_s_certificate_is_not_believed(door: Door, tmp_path: Path) -> None:
     certificates.OwnCertificates(tmp_path / "other", "green").ensure(["127.0.0.1"], dry_run=False)
     with pytest.raises(proof.ProofError, match="CERTIFICATE_VERIFY_FAILED"):
         proof.page_at_door(ANNA, door.url, 0, proof.trusting(str(tmp_path / "other" / "ca.crt")))
+    with pytest.raises(proof.ProofError, match="CERTIFICATE_VERIFY_FAILED"):
+        proof.knock(door.url, 0, proof.trusting(str(tmp_path / "other" / "ca.crt")))
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])
