@@ -1,0 +1,132 @@
+"""A class while it is made: a place that fails is named, and the others are handed out; what is killed goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from tests.acceptance.play import TRACEBACK
+from tests.acceptance.room import Room
+
+NAMES = ["student-01", "student-02", "student-03"]
+FAILING = "student-02"
+CLASS, REMOVE = ("playbooks/class.yml", "-e", "students=3"), ("playbooks/remove.yml", "-e", "student=all")
+VERSION = "admissionregistration.k8s.io/v1"
+Undo = Callable[[], object]
+
+
+@pytest.fixture(autouse=True)
+def empty(room: Room) -> Iterator[None]:
+    """A room without students, before and after."""
+    room.must(*REMOVE)
+    yield
+    room.must(*REMOVE)
+
+
+def states(room: Room) -> dict[str, tuple[str, str]]:
+    """The state and the cause of each place."""
+    students = json.loads((room.state / "class.json").read_text())["students"]
+    return {student["name"]: (student["state"], student["cause"]) for student in students}
+
+
+def left(room: Room) -> list[str]:
+    """What bears a student's name in the cluster, and their files."""
+    kinds = "namespaces,virtualservices,rolebindings"
+    found = room.kubectl(
+        "get", kinds, "--all-namespaces", "--selector=workshop.istio-games/student", "--output=name"
+    ).split()
+    files = room.state / "students"
+    return found + ([path.name for path in files.iterdir()] if files.exists() else [])
+
+
+def refused_pods(room: Room) -> Undo:
+    """Somebody's policy takes no pod of one service."""
+    name = "no-beth"
+    room.create(
+        {
+            "apiVersion": VERSION,
+            "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": name},
+            "spec": {
+                "matchConstraints": {
+                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": FAILING}},
+                    "resourceRules": [
+                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+                    ],
+                },
+                "validations": [{"expression": "object.metadata.?labels.app.orValue('') != 'beth'"}],
+            },
+        }
+    )
+    binding = {"policyName": name, "validationActions": ["Deny"]}
+    kind = "ValidatingAdmissionPolicyBinding"
+    room.create({"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, "spec": binding})
+    return lambda: room.kubectl("delete", f"validatingadmissionpolicy/{name}", f"{kind.lower()}/{name}")
+
+
+def foreign_namespace(room: Room) -> Undo:
+    """The namespace is somebody else's."""
+    room.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": FAILING}})
+    return lambda: room.kubectl("delete", "namespace", FAILING)
+
+
+FAULTS: dict[str, tuple[Callable[[Room], Undo], str]] = {
+    "its namespace is somebody else's": (foreign_namespace, FAILING),
+    "a policy takes none of its pods": (refused_pods, "beth-v01"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_place_that_fails_is_named_and_the_others_are_handed_out(room: Room, undo: ExitStack, fault: str) -> None:
+    make, said = FAULTS[fault]
+    undo.callback(take_back := make(room))
+    done = room.play(*CLASS)
+    assert done.code != 0
+    assert not TRACEBACK.search(done.output), done.output[-6000:]
+    found = states(room)
+    assert [found[name][0] for name in NAMES] == ["ready", "failed", "ready"], done.output[-6000:]
+    assert said in found[FAILING][1]
+    assert found[FAILING][1] in " ".join(done.output.split())
+    undo.pop_all()
+    take_back()
+    room.must(*CLASS)
+    assert {state for state, _ in states(room).values()} == {"ready"}
+    assert room.must(*CLASS).changed == 0
+
+
+def test_a_namespace_that_is_deleted_meanwhile_fails_alone(room: Room) -> None:
+    running = room.start(*CLASS)
+    running.when(lambda: f"{FAILING}: aleph-v01" in running.output)
+    room.kubectl("delete", "namespace", FAILING, "--wait=false")
+    done = running.wait()
+    assert not TRACEBACK.search(done.output), done.output[-6000:]
+    found = states(room)
+    assert [found[name][0] for name in ("student-01", "student-03")] == ["ready"] * 2, done.output[-6000:]
+    assert (done.code == 0) == (found[FAILING][0] == "ready")
+    room.must(*CLASS)
+    assert room.must(*CLASS).changed == 0
+
+
+# What class.yml and remove.yml say, and the seconds after it that the run is killed.
+WHILE_MADE = [
+    ("Make the manifests of a place]", 1.0),
+    ("Work on the places of students]", 0.5),
+    ("student-02: aleph-v01", 0.0),
+    ("its policies are in force", 0.2),
+    ("its page answers", 0.5),
+]
+WHILE_REMOVED = [("Work on the places of students]", 0.3), ("student-01: ", 0.5)]
+
+
+def test_what_is_killed_goes_on(room: Room) -> None:
+    for line, delay in WHILE_MADE:
+        room.kill_when(CLASS[0], line, delay, *CLASS[1:])
+    room.must(*CLASS)
+    assert {name: state for name, (state, _) in states(room).items()} == dict.fromkeys(NAMES, "ready")
+    assert room.must(*CLASS).changed == 0
+    for line, delay in WHILE_REMOVED:
+        room.kill_when(REMOVE[0], line, delay, *REMOVE[1:])
+    room.must(*REMOVE)
+    assert left(room) == []
