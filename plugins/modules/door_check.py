@@ -6,8 +6,7 @@ module: door_check
 short_description: See that the door answers, and leads to the pages of places
 description:
   - Asks the door, and through it for each place's page, as a browser would that knows the door's CA, until every
-    backend has answered. Its certificate is judged by this: a CA that is known, its time, and the name that was asked
-    for.
+    backend has answered. So its certificate is judged, a CA that is known, its time, and the name that was asked for.
   - The door itself leads nowhere, so that it answers C(/) with 404.
   - Runs on the controller, and changes nothing.
 options:

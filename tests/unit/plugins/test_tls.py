@@ -32,7 +32,7 @@ def new_python(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     """One whose certificate says no more than that it is a CA."""
-    return Authority(tmp_path, "plain")
+    return Authority(tmp_path, "plain", plain=True)
 
 
 def shake_hands(authority: Authority, trusted: ssl.SSLContext) -> None:

@@ -14,13 +14,14 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """A certificate authority in a directory."""
+    """A certificate authority in a directory; a plain one leaves out what RFC 5280 wants in certificates."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, *, plain: bool = False) -> None:
+        self._plain = plain
         self._directory = directory
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = self._signed(self._name, self._key, x509.BasicConstraints(True, None), days=1)
+        self._certificate = self._signed(self._name, self._key, x509.BasicConstraints(True, None), days=1, signs=True)
         self.path = directory / f"{name}.crt"
         self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
@@ -42,10 +43,16 @@ class Authority:
         return context
 
     def _signed(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, extension: x509.ExtensionType, days: int
+        self,
+        name: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        extension: x509.ExtensionType,
+        days: int,
+        *,
+        signs: bool = False,
     ) -> x509.Certificate:
         now = datetime.datetime.now(datetime.UTC)
-        return (
+        made = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(self._name)
@@ -53,6 +60,21 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - datetime.timedelta(days=9))
             .not_valid_after(now + datetime.timedelta(days=days))
-            .add_extension(extension, critical=False)
-            .sign(self._key, hashes.SHA256())
+            .add_extension(extension, critical=signs)
         )
+        if not self._plain:
+            made = (
+                made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+                .add_extension(
+                    x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False
+                )
+                .add_extension(_usage(signs=signs), critical=True)
+            )
+        return made.sign(self._key, hashes.SHA256())
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    no = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    return x509.KeyUsage(
+        digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, encipher_only=False, decipher_only=False, **no
+    )

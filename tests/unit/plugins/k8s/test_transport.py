@@ -163,8 +163,9 @@ def test_another_clusters_certificate_is_said(cluster: Cluster, authority: Autho
 
 
 def test_a_certificate_that_is_too_plain_for_a_new_python_is_said(
-    cluster: Cluster, authority: Authority, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    authority = Authority(tmp_path, "plain", plain=True)
     monkeypatch.setattr(urllib3.connection, "create_urllib3_context", strict)
     with listening(GOOD, tls=authority.server()) as server:
         api = cluster.connect(
