@@ -122,10 +122,13 @@ def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
     ignore = _ignore_file(root, build)
     for name in build.paths:
         start = root / name
-        if not (start.exists() or start.is_symlink()):
+        if not (_mode(start) or start.is_symlink()):
             raise ContextError(f"there is no {name} in {root}")
         # Where a link leads that is no directory, is judged with the others.
-        if ".." in PurePosixPath(name).parts or _inside(root, start if start.is_dir() else start.parent) is None:
+        if (
+            ".." in PurePosixPath(name).parts
+            or _inside(root, start if stat.S_ISDIR(_mode(start)) else start.parent) is None
+        ):
             raise ContextError(f"{name} leads out of {root}: its sources must be in there")
         for path in _below(start, lambda path: ignore.leaves_out(path.relative_to(root).as_posix())):
             relative = PurePosixPath(path.relative_to(root).as_posix())
@@ -155,7 +158,7 @@ def _below(start: Path, is_ignored: Callable[[Path], bool]) -> Iterator[Path]:
         if not is_ignored(Path(error.filename)):
             raise ContextError(f"{error.filename} cannot be read ({error.strerror})") from error
 
-    if not start.is_dir():
+    if not stat.S_ISDIR(_mode(start)):
         yield start
         return
     for directory, directories, names in os.walk(start, onerror=unreadable):
@@ -188,17 +191,25 @@ def _target(root: Path, path: PurePosixPath, files: Sequence[PurePosixPath]) -> 
     """Give where a link leads, which must be something that the build has as well."""
     target = (root / path).readlink().as_posix()
     led = (root / path).parent.joinpath(target)
-    inside = None if target.startswith("/") else _inside(root, led)
+    inside = _inside(root, led) if _mode(led) and not target.startswith("/") else None
     if inside is None or not any(inside == other or inside in other.parents for other in files):
         raise ContextError(f"the link {path} leads to {target}, which is not among its sources: copy that instead")
     return target
+
+
+def _mode(path: Path) -> int:
+    """Give the mode of what a path leads to; 0 where a link leads nowhere: to nothing, in a circle, to no name."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _inside(root: Path, path: Path) -> PurePosixPath | None:
     """Give a path relative to the source directory, links followed; None for one outside it."""
     try:
         return PurePosixPath(path.resolve().relative_to(root.resolve()).as_posix())
-    except (ValueError, RuntimeError, OSError):  # outside, or a circle
+    except (ValueError, RuntimeError, OSError):  # outside, or, before Python 3.13, a circle
         return None
 
 
