@@ -22,6 +22,10 @@ _UNREACHABLE = re.compile(
 )
 
 
+# What a file system without locks says.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)
+
+
 class BundleError(WorkshopError):
     """The bundle cannot be made. The message is one sentence for people, with the remedy."""
 
@@ -77,7 +81,7 @@ def unusable(error: OSError, cache: Path) -> str:
         return no_space("bundle", nearest(cache))
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         why = f"{where} cannot be written: {error.strerror}. Become the cache's owner, or"
-    elif error.errno in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+    elif error.errno in NO_LOCKS:
         why = f"The file system of {cache} has no locks ({error.strerror}), and two runs would disturb each other:"
     else:
         why = f"{error.strerror}: {where}. Mend that, or"

@@ -34,7 +34,7 @@ def sources(suite: str, mirror: str) -> list[str]:
     >>> sources("trixie", "http://a/debian")[2]
     'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://a/debian-security trixie-security main'
     """
-    if mirror and "-security" not in mirror:
+    if mirror and not any(url.rstrip("/").endswith("-security") for url in mirror.split(",")):
         mirror = f"{mirror},{mirror.partition(',')[0].rstrip('/')}-security"
     return [
         line if "signed-by=" in line else line.replace("deb ", f"deb [signed-by={_KEYRING}] ", 1)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import platform
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,14 +19,10 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     version_of,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import Contents
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest, unpack
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import MAGIC, read_manifest, unpack
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_sign import check_sign_key, sign
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import (
-    check_sign_key,
-    members,
-    sign,
-    write,
-)
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import members, write
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import MIRROR
 
@@ -56,12 +53,12 @@ class Request:
         Args:
             cache: the root of the cache, to which it is fetched.
         """
-        if self.file.is_dir():
+        self._check_file()
+        if not self.suites:
             raise KitError(
-                f"kit_file is {self.file}, a directory: name a file in it, such as {self.file}/workshop.kit."
+                f"kit_suites names no Debian suite, but must be some of {', '.join(PYTHONS)}: for example "
+                "-e kit_suites=bookworm."
             )
-        if not self.file.parent.is_dir():
-            raise KitError(f"kit_file is {self.file}, but there is no directory {self.file.parent}: make it first.")
         if unknown := sorted(set(self.suites) - set(PYTHONS)):
             raise KitError(
                 f"kit_suites names {', '.join(unknown)}, but must be some of {', '.join(PYTHONS)}: for example "
@@ -86,6 +83,32 @@ class Request:
                     f"No space for a kit in {directory}: {_NEEDED / 1e6:.0f} MB are needed, and {free / 1e6:.0f} MB "
                     f"are free: name another place with -e {other}."
                 )
+
+    def _check_file(self) -> None:
+        """Raise KitError unless the kit can be written there, in the place of another one at most."""
+        file = self.file
+        if file.is_dir():
+            raise KitError(f"kit_file is {file}, a directory: name a file in it, such as {file}/workshop.kit.")
+        if not file.parent.is_dir():
+            raise KitError(f"kit_file is {file}, but there is no directory {file.parent}: make it first.")
+        if file.exists() and not (file.is_file() and _may_go(file)):
+            raise KitError(
+                f"kit_file is {file}, which is there, and is no kit: name another file, or remove that one first."
+            )
+        if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True):
+            raise KitError(
+                f"kit_file is {file}, but {file.parent} cannot be written: name another place, for example "
+                "-e kit_file=/another/directory/workshop.kit."
+            )
+
+
+def _may_go(file: Path) -> bool:
+    """Whether a file is empty, or looks like a kit, also one that was cut or is of another version."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(MAGIC)) in (b"", MAGIC)
+    except OSError:
+        return False
 
 
 def export(
@@ -127,7 +150,7 @@ def export(
     if written:
         say(f"writing {request.file} ({sum(member.size for member in manifest.members) / 1e6:.0f} MB before zstd)")
         request.file.with_name(request.file.name + SUFFIX).unlink(missing_ok=True)
-        write(request.file, manifest, tops)
+        write(request.file, manifest, tops, say)
     signed = bool(request.sign_key) and sign(request.file, request.sign_key)
     return written or signed
 

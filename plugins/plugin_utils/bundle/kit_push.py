@@ -37,6 +37,8 @@ def check_push(target: str, login: str, ca: str) -> None:
             f"kit_push is {target!r:.120}, but must be a registry and a name in it: for example "
             "-e kit_push=registry.example/workshop/bundle."
         )
+    if not shutil.which("skopeo"):
+        raise KitError("skopeo pushes a kit and is not installed: type apt-get install skopeo.")
     read_logins(login)
     tls(ca)
 

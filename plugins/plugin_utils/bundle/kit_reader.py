@@ -11,6 +11,7 @@ import stat
 import subprocess
 import tarfile
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -29,8 +30,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     parse,
 )
 
-_MAGIC = b"\x28\xb5\x2f\xfd"
+MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
+_SAY_EVERY = 15.0  # seconds
 # Bytes that a tar file has of an entry besides its content, at most: headers, a long name, what fills the last block.
 _ENTRY = 8192
 # Every Debian has it, and it reads what zstd writes: a fresh machine may lack zstd itself.
@@ -65,7 +67,12 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
             manifest = _manifest(path, kit)
             say(f"reading {path} ({path.stat().st_size / 1e6:.0f} MB): every file is compared with the kit's manifest")
             places = [_place(targets.get(member.top), member) for member in manifest.members]
+            done, told, total = 0, time.monotonic(), sum(member.stored for member in manifest.members)
             for member, target in zip(manifest.members, places, strict=True):
+                if time.monotonic() > told + _SAY_EVERY:
+                    told = time.monotonic()
+                    say(f"compared: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
+                done += member.stored
                 where = targets.get(member.top)
                 if target:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -252,7 +259,7 @@ def _check_file(path: Path) -> None:
             "or a registry's HOST/NAME@sha256:DIGEST; nothing was changed."
         ) from error
     # Of the fifth byte, zstd ignores one bit: whoever has flipped it has changed the kit all the same.
-    if magic[:4] != _MAGIC or len(magic) < 5 or magic[4] & 0x10:
+    if magic[:4] != MAGIC or len(magic) < 5 or magic[4] & 0x10:
         raise KitError(
             f"{path} is no kit (it is not compressed by zstd). playbooks/export_kit.yml makes one; nothing was changed."
         )

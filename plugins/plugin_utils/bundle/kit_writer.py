@@ -7,10 +7,10 @@ import contextlib
 import hashlib
 import io
 import os
-import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import NO_LOCKS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     MANIFEST,
     KitError,
@@ -25,13 +26,15 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     Member,
     Piece,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import is_still, take
 
 # The window is what every zstd, tar and apt decompresses without being asked to (128 MB).
 ZSTD = ("zstd", "--quiet", "--check", "-12", "--long=27", "--threads=0", "--stdout")
 # What is smaller than this is not looked for in earlier members: zstd finds much of that by itself.
 _WORTH_LOOKING = 1 << 14  # bytes
 _LAYER = "images/blobs/"
+_ELSEWHERE = "name another place with -e kit_file=/another/directory/workshop.kit."
+_SAY_EVERY = 15.0  # seconds
 
 
 class Found(NamedTuple):
@@ -84,8 +87,44 @@ def _pieces(size: int, inside: Iterable[Found], known: Mapping[str, tuple[int, i
     return tuple(pieces)
 
 
-def write(path: Path, manifest: Manifest, tops: Mapping[str, Path]) -> None:
-    """Write the kit to `path`, which becomes it at once when it is complete."""
+@contextlib.contextmanager
+def one_writer(file: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Keep other runs, whatever cache they use, from writing `file` while this lasts; nothing is left of it afterwards.
+
+    Of a file system without locks (a network's) they are not kept.
+
+    Raises:
+        KitError: its directory cannot be written.
+    """
+    place = file.with_name(f".{file.name}.lock")
+    while True:
+        try:
+            opened = os.open(place, os.O_RDONLY | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise KitError(f"{file} cannot be written ({error.strerror}: {place}): {_ELSEWHERE}") from error
+        with os.fdopen(opened) as lock:
+            found = os.fstat(lock.fileno())
+            try:
+                take(lock.fileno(), lambda: say(f"waiting for another run that writes {file} to end"))
+            except OSError as error:
+                if error.errno not in NO_LOCKS:
+                    raise
+            if is_still(place, found):  # who held it removes it
+                try:
+                    yield
+                finally:
+                    place.unlink(missing_ok=True)
+                return
+
+
+def write(
+    path: Path, manifest: Manifest, tops: Mapping[str, Path], say: Callable[[str], None] = lambda text: None
+) -> None:
+    """Write the kit to `path`, which becomes it at once when it is complete; nobody else must, meanwhile.
+
+    Args:
+        say: told every 15 seconds how far it is.
+    """
     new = path.with_name(f".{path.name}.new")
     try:
         with (
@@ -95,24 +134,45 @@ def write(path: Path, manifest: Manifest, tops: Mapping[str, Path]) -> None:
             assert zstd.stdin
             assert zstd.stderr
             with contextlib.suppress(BrokenPipeError):  # it says why it has ended
-                _write_archive(zstd.stdin, manifest, tops)
+                total = sum(member.stored for member in manifest.members)
+                _write_archive(_Counted(zstd.stdin, total, say), manifest, tops)
                 zstd.stdin.close()
             said = zstd.stderr.read().decode(errors="replace").strip()
             if zstd.wait():
                 raise KitError(
                     f"{path} cannot be written ({said.splitlines()[-1][-120:] if said else 'zstd has ended'}): free "
-                    "some space, or name another place with -e kit_file=/another/directory/workshop.kit."
+                    f"some space, or {_ELSEWHERE}"
                 )
             os.fsync(sink.fileno())  # a stick may be pulled out as soon as we have said that it is there
         new.rename(path)
     except OSError as error:
-        raise KitError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise KitError(f"{path} cannot be written ({error.strerror or error}): {_ELSEWHERE}") from error
     finally:
         new.unlink(missing_ok=True)
 
 
-def _write_archive(sink: IO[bytes], manifest: Manifest, tops: Mapping[str, Path]) -> None:
-    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+class _Counted:
+    """What is written, passed on and counted.
+
+    Args:
+        total: bytes that there are to write, about.
+    """
+
+    def __init__(self, sink: IO[bytes], total: int, say: Callable[[str], None]) -> None:
+        self._sink, self._total, self._say = sink, total, say
+        self._done, self._told = 0, time.monotonic()
+
+    def write(self, data: bytes) -> int:
+        """Pass it on, and say how far it is when nothing was said for a while."""
+        self._done += self._sink.write(data)
+        if time.monotonic() > self._told + _SAY_EVERY:
+            self._told = time.monotonic()
+            self._say(f"written: {min(self._done, self._total) / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+        return len(data)
+
+
+def _write_archive(sink: _Counted, manifest: Manifest, tops: Mapping[str, Path]) -> None:
+    with tarfile.open(fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT) as archive:  # type: ignore[call-overload]
         text = manifest.dump()
         archive.addfile(_entry(MANIFEST, len(text)), io.BytesIO(text))
         for member in manifest.members:
@@ -121,43 +181,6 @@ def _write_archive(sink: IO[bytes], manifest: Manifest, tops: Mapping[str, Path]
                 with source.open("rb") as stream:
                     own = _own(stream, member.pieces or (Piece(member.size),))
                     archive.addfile(_entry(member.name, member.stored, member.executable), own)
-
-
-def sign(path: Path, key: str) -> bool:
-    """Sign a kit with minisign: the signature stands beside it. Returns whether it is another one than before."""
-    signature = path.with_name(path.name + SUFFIX)
-    new = path.with_name(f".{path.name}{SUFFIX}.new")
-    try:
-        done = subprocess.run(
-            ["minisign", "-S", "-s", key, "-m", path, "-x", new, "-t", f"file:{path.name}"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise KitError(
-                f"minisign could not sign {path} with {key}: {(done.stderr or done.stdout).strip()[-200:]} The key "
-                "must have no password (minisign -G -W)."
-            )
-        if signature.is_file() and signature.read_bytes() == new.read_bytes():
-            return False
-        new.replace(signature)
-        return True
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def check_sign_key(key: str) -> None:
-    """Raise KitError when signing with this key cannot work."""
-    if not shutil.which("minisign"):
-        raise KitError("minisign signs a kit and is not installed: type apt-get install minisign.")
-    try:
-        text = Path(key).read_text(errors="replace") if Path(key).is_file() else ""
-    except OSError:
-        text = ""
-    if "secret key" not in text[:200]:
-        raise KitError(
-            f"kit_sign_key is {key!r}, but must be the file of a secret key of minisign (minisign -G -W makes one): "
-            "for example -e kit_sign_key=kit.key."
-        )
 
 
 def _files(directory: Path) -> Iterator[Path]:

@@ -38,15 +38,16 @@ def locked(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
             if found.st_uid == os.geteuid() and found.st_mode & 0o444 != 0o444:
                 os.fchmod(lock.fileno(), 0o644)
             try:
-                _lock(lock.fileno(), lambda: say(f"waiting for another run in {cache} to end"))
+                take(lock.fileno(), lambda: say(f"waiting for another run in {cache} to end"))
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(cache / "lock")) from error
-            if _is_still(cache / "lock", found):  # a purge, for which we may have waited, removes it
+            if is_still(cache / "lock", found):  # a purge, for which we may have waited, removes it
                 yield
                 return
 
 
-def _lock(file: int, wait: Callable[[], None]) -> None:
+def take(file: int, wait: Callable[[], None]) -> None:
+    """Lock an open file; `wait` is told when another run has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -54,7 +55,8 @@ def _lock(file: int, wait: Callable[[], None]) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def _is_still(path: Path, found: os.stat_result) -> bool:
+def is_still(path: Path, found: os.stat_result) -> bool:
+    """Whether a path leads to what was found there before."""
     try:
         return os.path.samestat(path.stat(), found)
     except FileNotFoundError:

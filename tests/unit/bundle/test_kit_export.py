@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import fcntl
 import hashlib
 import json
 import os
@@ -9,18 +11,23 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from tests.small_kit import SmallKit
+from tests.unit.task_file import play
 
 from ansible_collections.istio_games.workshop.plugins.action import kit_export as action_module
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import (
     debian_archive,
     kit_contents,
     kit_debian,
+    kit_reader,
+    kit_sign,
     kit_writer,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
@@ -39,10 +46,10 @@ def test_a_kit_is_signed_by_the_key_that_is_named_now(bench: SmallKit) -> None:
     signature = bench.file.with_name(bench.file.name + SUFFIX)
     signature.unlink()
     for name, changed in (("one", True), ("one", False), ("two", True), ("two", False)):
-        assert kit_writer.sign(bench.file, str(bench.directory / f"{name}.key")) is changed
+        assert kit_sign.sign(bench.file, str(bench.directory / f"{name}.key")) is changed
         check_signature(bench.file, signature, str(bench.directory / f"{name}.pub"))
     with pytest.raises(KitError, match="minisign could not sign"):
-        kit_writer.sign(bench.file, "/none")
+        kit_sign.sign(bench.file, "/none")
     assert [path.name for path in bench.directory.glob(".*")] == []
 
 
@@ -67,6 +74,10 @@ def test_a_kit_that_cannot_be_written_leaves_the_one_that_is_there(
         ({"mirror": "http://a/debian,b"}, "kit_debian_mirror is 'http://a/debian,b', but must be"),
         ({"sign_key": "/none"}, "kit_sign_key is '/none', but must be the file of a secret key"),
         ({"sign_key": "/"}, "kit_sign_key is '/', but must be the file of a secret key"),
+        ({"suites": ()}, "kit_suites names no Debian suite, but must be some of bookworm, trixie"),
+        ({"file": Path("/dev/null")}, "kit_file is /dev/null, which is there, and is no kit"),
+        ({"file": Path("/none/a.kit")}, "there is no directory /none: make it first"),
+        ({"file": Path("/")}, "kit_file is /, a directory"),
     ],
 )
 def test_what_cannot_be_is_said_first(changes: Mapping[str, Any], said: str, tmp_path: Path) -> None:
@@ -74,6 +85,47 @@ def test_what_cannot_be_is_said_first(changes: Mapping[str, Any], said: str, tmp
     with pytest.raises(KitError, match=said):
         request.check(tmp_path)
     Request(tmp_path / "a.kit", ("bookworm",), "http://a/debian,file:///srv/debian-security").check(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "may_go"),
+    [
+        (b"", True),
+        (kit_reader.MAGIC, True),
+        (kit_reader.MAGIC + b"cut", True),
+        (b"untrusted comment: minisign public key", False),
+        (b"#", False),
+    ],
+)
+def test_what_is_no_kit_is_not_overwritten(content: bytes, may_go: bool, tmp_path: Path) -> None:
+    """Such as the key, where two settings were mixed up."""
+    file = tmp_path / "kit.pub"
+    file.write_bytes(content)
+    with nullcontext() if may_go else pytest.raises(KitError, match=r"kit\.pub, which is there, and is no kit: name"):
+        Request(file, ("bookworm",)).check(tmp_path)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a second user, whom root alone can be")
+def test_where_nothing_can_be_written_is_said_before_anything_is_fetched(tmp_path: Path) -> None:
+    os.seteuid(65534)
+    try:
+        with pytest.raises(KitError, match=r"kit_file is /usr/a\.kit, but /usr cannot be written: name another place"):
+            Request(Path("/usr/a.kit"), ("bookworm",)).check(Path("/var/tmp"))
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize(("begins", "said"), [(b"EdSc", "whose key has a password"), (b"Ed\0\0", None)])
+def test_a_key_with_a_password_is_refused_before_there_is_a_kit(
+    begins: bytes, said: str | None, tmp_path: Path
+) -> None:
+    key = tmp_path / "kit.key"
+    key.write_text(
+        f"untrusted comment: minisign encrypted secret key\n{base64.b64encode(begins + bytes(154)).decode()}\n"
+    )
+    with pytest.raises(KitError, match=said) if said else nullcontext():
+        Request(tmp_path / "a.kit", ("bookworm",), sign_key=str(key)).check(tmp_path)
 
 
 @pytest.mark.parametrize("full", ["file", "cache"])
@@ -107,16 +159,66 @@ def act(tmp_path: Path, **given: Any) -> dict[str, Any]:
         ),
         ({"push": "registry.example/a", "ca": "/none"}, "workshop_kit_ca is '/none', but must be a file of CA"),
         ({"push": "http://registry.example/a"}, "kit_push is 'http://registry.example/a', but must be"),
+        ({"file": "~/none/a.kit"}, "there is no directory HERE/none: make it first"),
+        ({"suites": ["", " "]}, "kit_suites names no Debian suite"),
         ({"bundle": "/none"}, "The bundle /none has gone meanwhile: run the same command again"),
         ({"bundle": "/none", "cache_dir": "HERE/file/cache"}, "The kit cannot be made: .* -e workshop_cache_dir="),
     ],
 )
-def test_whatever_is_wrong_is_one_sentence(given: dict[str, str], said: str, tmp_path: Path) -> None:
+def test_whatever_is_wrong_is_one_sentence(
+    given: dict[str, Any], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert act(tmp_path) == {}
     (tmp_path / "file").touch()
-    given = {name: value.replace("HERE", str(tmp_path)) for name, value in given.items()}
-    with pytest.raises(KitError, match=said):
+    here = str(tmp_path)
+    given = {name: value.replace("HERE", here) if isinstance(value, str) else value for name, value in given.items()}
+    with pytest.raises(KitError, match=said.replace("HERE", here)):
         act(tmp_path, **given)
+
+
+def test_what_pushes_is_looked_for_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: None if name == "skopeo" else found(name))
+    with pytest.raises(KitError, match="skopeo pushes a kit and is not installed"):
+        act(tmp_path, push="registry.example/a")
+
+
+def test_an_export_keeps_others_from_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def export(request: Request, *_: Any) -> bool:
+        with (tmp_path / ".a.kit.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        request.file.touch()
+        return True
+
+    monkeypatch.setattr(action_module, "export", export)
+    assert act(tmp_path, bundle="/none")["file"] == str(tmp_path / "a.kit")
+
+
+@pytest.mark.parametrize(
+    ("supply", "kit", "said"),
+    [
+        ("cache", "", "workshop_supply is cache, so nothing is built"),
+        ("auto", "/none/a.kit", "The kit /none/a.kit cannot be read"),
+    ],
+)
+def test_where_the_bundle_may_come_from_holds_for_a_kit_too(supply: str, kit: str, said: str, tmp_path: Path) -> None:
+    role = Path(__file__).parents[3] / "roles/kit"
+    settings = dict.fromkeys(("workshop_kit_key", "workshop_kit_login", "workshop_kit_ca"), "")
+    variables = {
+        **yaml.safe_load((role / "defaults/main.yml").read_text()),
+        **settings,
+        "workshop_supply": supply,
+        "workshop_kit": kit,
+        "workshop_debian_mirror": "",
+        "role_path": str(role),
+        "workshop_cache_dir": str(tmp_path / "cache"),
+        "workshop_bundle_dir": str(tmp_path / "room/bundle"),
+        "kit_file": str(tmp_path / "a.kit"),
+    }
+    status, shown = play("roles/kit/tasks/export.yml", variables, tmp_path, "--check")
+    assert said in " ".join(shown.split()), shown
+    assert status == 2
 
 
 def test_of_a_run_that_was_killed_nothing_is_kept_and_nothing_half_done_is_used(tmp_path: Path) -> None:
@@ -180,6 +282,8 @@ def test_each_source_has_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://a/debian/", "http://a/debian-security"),
         ("http://a/debian,http://b/debian", "http://a/debian-security"),
         ("http://a/debian,http://b/x-security/", "http://b/x-security/"),
+        ("http://my-security-mirror/debian", "http://my-security-mirror/debian-security"),
+        ("http://a/x-security/debian", "http://a/x-security/debian-security"),
     ],
 )
 def test_a_mirror_has_its_security_updates_beside_it_unless_they_are_named(mirror: str, security: str) -> None:
