@@ -48,7 +48,9 @@ class ActionModule(WorkshopAction):
             if wanted:
                 raise
             return False
-        size = f"{found.size / 1e9:.1f} GB of other bundles and parts, which no room of yours uses"
+        size = (
+            f"{found.size / 1e9:.1f} GB of other bundles and parts, or left by killed runs, which no room of yours uses"
+        )
         if wanted and found.paths:
             self._say(f"{'would remove' if self.check_mode else 'removing'} {size}")
             if not self.check_mode:

@@ -11,10 +11,13 @@ options:
     description: The bundle's directory, or a link to it.
     type: path
     required: true
+  stamp:
+    description: The file that remembers that it was verified, which is removed where it is refused.
+    type: path
 attributes:
   check_mode:
     support: full
-    description: Changes nothing anyway.
+    description: Leaves what is remembered.
 author: The workshop's maintainers
 """
 

@@ -17,13 +17,14 @@ import json
 import os
 import pwd
 import shutil
+import stat
 import time
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.assembly import assemble
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.building import Building
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.building import GO_CACHES, Building
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import SCHEMA, Lock, read
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError, unusable
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import (
@@ -118,13 +119,21 @@ class Builder:
             rooms: rooms' links to their bundles.
         """
         bundles = {self.key, *of_rooms(self._cache, rooms)}
-        return superseded(self._cache, bundles, {self.directory(part.name).name for part in self._parts})
+        parts = {self.directory(part.name).name for part in self._parts}
+        return superseded(self._cache, bundles, parts, () if self._keep_go_caches else GO_CACHES)
 
     def prune(self, rooms: Collection[Path]) -> Superseded:
-        """Remove that."""
-        with self._locked():
-            found = self.superseded(rooms)
-            found.remove()
+        """Remove that.
+
+        Raises:
+            BundleError: the cache cannot be written.
+        """
+        try:
+            with self._locked():
+                found = self.superseded(rooms)
+                found.remove()
+        except OSError as error:
+            raise BundleError(f"Nothing can be removed: {unusable(error, self._cache)}") from error
         return found
 
     def missing(self) -> list[Part]:
@@ -225,13 +234,20 @@ class Builder:
         return self.directory(name)
 
     def _tell_owner(self) -> None:
-        """Say whose the bundle is, if its owner is somebody who might change it."""
+        """Say who might change the bundle: its owner, or everybody."""
         owner = self.path.stat().st_uid
         if owner not in (0, os.geteuid()):
             self._say(
                 f"{self._cache} is the cache of {_user(owner)}: its bundle was compared with its own lock and with "
                 "supply/lock.yml, but stays theirs to change. Your own: -e workshop_cache_dir=/another/directory."
             )
+        for directory in (self.path, self.path.parent, self._cache):
+            mode = directory.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                self._say(
+                    f"everybody on this machine may write {directory}, and put another bundle into the place of "
+                    f"what was compared: type chmod o-w {directory}, or -e workshop_cache_dir=/another/directory."
+                )
 
     def _locked(self) -> AbstractContextManager[None]:
         """Keep other runs out of this cache."""

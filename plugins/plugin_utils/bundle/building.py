@@ -15,6 +15,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipe
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, readable
 
+# Go's own, in the cache's root.
+GO_CACHES = ("go-build", "go-mod")
 # Bytes that building takes in the cache's file system: measured 10 GB with the Go parts, 2.5 GB without.
 _NEEDED_WITH_GO = 11e9
 _NEEDED_WITHOUT_GO = 3e9
@@ -47,7 +49,7 @@ class Building:
             part.check()
         needed = _NEEDED_WITHOUT_GO
         if any(isinstance(part, GoPart) for part in missing):
-            go_caches = sum(_size(self._cache / name) for name in ("go-build", "go-mod"))
+            go_caches = sum(_size(self._cache / name) for name in GO_CACHES)
             needed = max(_NEEDED_WITH_GO - go_caches, needed)
         if shutil.disk_usage(self._cache).free < needed:
             raise BundleError(no_space("bundle", self._cache, needed))
@@ -118,7 +120,7 @@ class Building:
 
     def _drop_go_caches(self) -> None:
         """Delete Go's own caches."""
-        for name in ("go-build", "go-mod"):
+        for name in GO_CACHES:
             for path in (self._cache / name).glob("**/"):  # Go makes its module cache read-only
                 path.chmod(0o755)
             shutil.rmtree(self._cache / name, ignore_errors=True)

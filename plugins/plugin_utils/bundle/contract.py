@@ -117,7 +117,7 @@ def read(path: Path) -> Lock:
     if not path.is_dir():
         raise BundleError(f"There is no bundle {path}.")
     try:
-        if (path / LOCK).exists() and not (path / LOCK).is_file():  # whoever reads a pipe waits
+        if os.path.lexists(path / LOCK) and not stat.S_ISREG((path / LOCK).lstat().st_mode):  # who reads a pipe waits
             raise BundleError(f"The bundle {path}: {LOCK} is no file.")
         data = json.loads((path / LOCK).read_text())
     except FileNotFoundError as error:

@@ -10,7 +10,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import listing
@@ -30,7 +30,12 @@ def locked(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
         shared_directory(cache)
         tag = cache / "CACHEDIR.TAG"
         if not tag.exists():
-            tag.write_text(_TAG)
+            try:
+                tag.write_text(_TAG)
+            except OSError:  # an empty one, on a full disk, would make it another program's
+                with suppress(OSError):
+                    tag.unlink()
+                raise
             tag.chmod(0o644)
         # Two users may share a cache: a lock wants no right to write, and everybody may read it.
         with os.fdopen(os.open(cache / "lock", os.O_RDONLY | os.O_CREAT, 0o644)) as lock:

@@ -8,13 +8,17 @@ import shutil
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest
 
 
 @dataclass(frozen=True)
 class Superseded:
-    """Bundles and built parts that others have taken the place of, with the parts' records and the kits' manifests.
+    """Bundles, parts and pulled kits that others have taken the place of, with the parts' records and kits' manifests.
 
     What a killed run has left half made is among them.
 
@@ -29,24 +33,32 @@ class Superseded:
     def remove(self) -> None:
         """Remove them; nobody else must be in the cache."""
         for path in self.paths:
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
+                for directory, _, _ in os.walk(path):  # Go makes its module cache read-only
+                    with suppress(OSError):
+                        Path(directory).chmod(0o755)
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 path.unlink(missing_ok=True)
 
 
-def superseded(cache: Path, bundles: Collection[str], parts: Collection[str]) -> Superseded:
+def superseded(
+    cache: Path, bundles: Collection[str], parts: Collection[str], go_caches: Collection[str] = ()
+) -> Superseded:
     """Find what is superseded, of this user's: what others have put there is theirs.
 
     Args:
         bundles: keys of the bundles that stay.
         parts: names of the parts' directories that stay.
+        go_caches: names of Go's own caches, where they do not.
     """
     found = [
         *(path for path in _own(cache / "bundles") if path.name not in bundles),
         *(path for path in _own(cache / "parts") if path.name.removesuffix(".json") not in parts),
-        # What a killed run was building, or replacing.
+        # What a killed run was building, replacing, unpacking or compiling.
         *(path for path in _own(cache / "building") if path.name != "logs"),
+        *(path for path in _own(cache) if path.name.startswith(".kit-") or path.name in go_caches),
+        *_pulled(cache / "kits/pulled", bundles),
     ]
     if any(path.parent.name == "bundles" for path in found):
         # Whose bundle goes is not said; a manifest of one that stays is written again when its kit is taken.
@@ -56,8 +68,21 @@ def superseded(cache: Path, bundles: Collection[str], parts: Collection[str]) ->
 
 def of_rooms(cache: Path, links: Collection[Path]) -> set[str]:
     """Name the bundles of a cache that rooms use, by the links to them."""
-    targets = [link.readlink() for link in links if link.is_symlink()]
-    return {target.name for target in targets if target.parent == cache / "bundles"}
+    targets = [link.parent / link.readlink() for link in links if link.is_symlink()]
+    # A cache may have been named by another path when a room was made.
+    place = os.path.realpath(cache / "bundles")
+    return {target.name for target in targets if os.path.realpath(target.parent) == place}
+
+
+def _pulled(directory: Path, bundles: Collection[str]) -> Iterator[Path]:
+    """What came from a registry: kits of other bundles, and what is no whole kit."""
+    stay = set()
+    for kit in _own(directory):
+        if kit.suffix == ".kit":
+            with suppress(KitError):
+                if read_manifest(kit).bundle in bundles:
+                    stay.add(kit.stem)
+    yield from (path for path in _own(directory) if path.name.partition(".")[0] not in stay)
 
 
 def _own(directory: Path) -> Iterator[Path]:
@@ -70,7 +95,7 @@ def _freed(paths: Iterable[Path]) -> int:
     links: Counter[int] = Counter()
     entries: dict[int, os.stat_result] = {}
     for path in paths:
-        for file in (path, *path.rglob("*")):
+        for file in (path, *(() if path.is_symlink() else path.rglob("*"))):
             entry = file.lstat()
             if not stat.S_ISDIR(entry.st_mode):
                 links[entry.st_ino] += 1

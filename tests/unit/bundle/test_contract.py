@@ -108,6 +108,17 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         then(lambda path: (path / "lock.json").unlink(), lambda path: os.mkfifo(path / "lock.json")),
         "lock.json is no file",
     ),
+    "a lock elsewhere": (
+        then(
+            lambda path: (path / "lock.json").rename(path.parent / "lock.json"),
+            lambda path: (path / "lock.json").symlink_to("../lock.json"),
+        ),
+        "lock.json is no file",
+    ),
+    "a lock that leads nowhere": (
+        lambda path: without(path / "lock.json", lambda file: file.symlink_to("/none")),
+        "lock.json is no file",
+    ),
     "empty lock": (lambda path: rewrite(path / "lock.json", b""), "it is no JSON"),
     "binary lock": (lambda path: rewrite(path / "lock.json", b"\xff\xfe"), "it is no JSON"),
     "a list": (lambda path: rewrite(path / "lock.json", b"[]"), "names no schema, but this version"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,40 @@ def test_a_cache_of_somebody_else_is_used_and_cannot_be_mended(make: MakeBuilder
     replaced(bundle / "bin/kubernetes")
     with pytest.raises(BundleError, match=r"kubernetes is cut.* cannot be written: .* -e workshop_cache_dir="):
         as_nobody()
+
+
+@pytest.mark.parametrize(
+    ("place", "mode", "named"),
+    [
+        ("", 0o777, True),
+        ("bundles", 0o757, True),
+        ("bundles/KEY", 0o777, True),
+        ("", 0o1777, False),  # others cannot take away there what is not theirs
+        ("", 0o775, False),
+    ],
+)
+def test_a_cache_that_everybody_may_write_is_named(
+    place: str, mode: int, named: bool, make: MakeBuilder, tmp_path: Path
+) -> None:
+    bundle = make().ensure().path
+    directory = tmp_path / "cache" / place.replace("KEY", bundle.name)
+    directory.chmod(mode)
+    lines: list[str] = []
+    make(lines).ensure()
+    assert any(f"everybody on this machine may write {directory}, and" in line for line in lines) is named
+
+
+def test_a_disk_that_is_full_leaves_no_tag_that_says_nothing(make: MakeBuilder, tmp_path: Path) -> None:
+    """By an empty one teardown would take the cache for another program's."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(BundleError, match=r"It cannot be made"):
+            make().ensure()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    make().ensure()
+    assert "The bundle cache of the workshop." in (tmp_path / "cache/CACHEDIR.TAG").read_text()
 
 
 def test_another_run_s_bundle_is_taken_while_one_is_refused(make: MakeBuilder, monkeypatch: pytest.MonkeyPatch) -> None:

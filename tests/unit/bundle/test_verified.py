@@ -13,6 +13,7 @@ import pytest
 from tests.small_kit import KEY, PROJECT, SmallKit
 from tests.unit.bundle.conftest import MakeBuilder
 
+from ansible_collections.istio_games.workshop.plugins.action import bundle_verify as bundle_verify_action
 from ansible_collections.istio_games.workshop.plugins.action import kit as kit_action
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, verified
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
@@ -92,6 +93,34 @@ def test_what_happens_to_it_is_noticed(damage: Callable[[Path], Any], bundle: Pa
         with pytest.raises(BundleError):
             verify_once(bundle, stamp)
     assert not stamp.exists()
+
+
+def lost_bits(bundle: Path) -> None:
+    """What a bad disk does: the very file, of the same size and time."""
+    file = bundle / "bin/kubernetes"
+    before = file.stat()
+    with file.open("r+b") as stream:
+        stream.write(b"T")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(("check_mode", "believed"), [(False, False), (True, True)])
+def test_what_bundle_verify_refuses_is_not_believed_afterwards(
+    check_mode: bool, believed: bool, make: MakeBuilder, tmp_path: Path
+) -> None:
+    """It says that make up makes it again: so make up must not remember that it was good."""
+    stamp = tmp_path / "room/stamp"
+    builder = make(stamp=stamp)
+    bundle = builder.ensure().path
+    lost_bits(bundle)
+    assert builder.refusal() is None
+    action = object.__new__(bundle_verify_action.ActionModule)
+    action._task, action.result = SimpleNamespace(check_mode=check_mode), {}
+    for _ in range(2):
+        with pytest.raises(BundleError, match=r"bin/kubernetes was changed: .* Type make up, which makes it again\.$"):
+            action.act({"bundle": str(bundle), "stamp": str(stamp)})
+    assert (builder.refusal() is None) == believed
+    assert builder.ensure().changed != believed
 
 
 def test_a_copy_is_read_again(bundle: Path, tmp_path: Path, reads: list[Path]) -> None:
