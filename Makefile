@@ -65,6 +65,8 @@ deps: ## Choose the newest Python packages that requirements/*.in allow, and wri
 .PHONY: .prepared-run .prepared-test .python-test
 # A kit that ARGS names comes first: the packages then are its own.
 .prepared-run:
+	@$(if $(as_root),command -v sudo >/dev/null || { echo "Rooms need root and sudo is not here: run make as root or type apt-get install sudo; nothing was changed." >&2; exit 1; })
+	@$(as_root) scripts/check_home
 	@if scripts/use_kit --named $(ARGS); then KIT_PACKAGES=$$($(as_root) scripts/use_kit $(ARGS)) && export KIT_PACKAGES || exit 1; fi; \
 	  scripts/install_debian_packages && scripts/prepare_venv run
 .prepared-test:

@@ -13,9 +13,18 @@ import shlex
 import sys
 import time
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+# What of the settings is needed here.
+NEEDED = (
+    "workshop_kit",
+    "workshop_kit_key",
+    "workshop_kit_login",
+    "workshop_kit_ca",
+    "workshop_cache_dir",
+    "workshop_supply",
+)
 # As roles/room judges it later; what is not so must not be made before.
 DIRECTORY = re.compile(r"/[\w.+-]+(/[\w.+-]+)+/?", re.ASCII)
 PROJECT = Path(__file__).resolve().parents[1]
@@ -31,9 +40,9 @@ def link_collection() -> None:
 
 
 def settings(arguments: Sequence[str]) -> dict[str, str]:
-    """The `workshop_*` settings that were given with -e: NAME=VALUE, JSON, or @FILE with a setting a line.
+    """What of NEEDED was given with -e: NAME=VALUE, JSON, or @FILE with a setting a line.
 
-    Raises ValueError for what Ansible could not read either.
+    Raises ValueError for what cannot be read here.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-e", "--extra-vars", action="append", default=[])
@@ -45,14 +54,30 @@ def settings(arguments: Sequence[str]) -> dict[str, str]:
             if not isinstance(values, dict):
                 raise TypeError
         except (ValueError, TypeError, RecursionError):
+            if text.lstrip().startswith("{") and "workshop_kit" in text:
+                raise ValueError(
+                    f"{given!r:.80} is no JSON: write NAME=VALUE, or in a file NAME: VALUE, a line each"
+                ) from None
             if given.startswith("@"):
-                values = dict(
-                    re.findall(r"""^["']?(workshop_\w+)["']?:\s*["']?(.*?)["']?\s*(?:\s#.*)?$""", text, re.MULTILINE)
-                )
+                values = dict(in_lines(text))
             else:
                 values = dict(word.split("=", 1) for word in shlex.split(text) if "=" in word)
-        found |= {name: str(value) for name, value in values.items() if name.startswith("workshop_")}
+        found |= {name: "" if value is None else str(value) for name, value in values.items() if name in NEEDED}
     return found
+
+
+def in_lines(text: str) -> Iterator[tuple[str, str]]:
+    """The settings of a YAML file that stand in one line each; raise ValueError for one in another form."""
+    for line in text.splitlines():
+        found = re.fullmatch(r"""(["']?)(workshop_\w+)\1\s*:(?:\s+(.*))?""", line)
+        if not found or found[2] not in NEEDED:
+            continue
+        value = re.sub(r"(^|\s)#.*", "", found[3] or "").strip()
+        if quoted := re.fullmatch(r"""("[^"\\]*"|'(?:[^']|'')*')\s*(?:\s#.*)?""", (found[3] or "").strip()):
+            value = quoted[1][1:-1].replace("''", "'") if quoted[1][0] == "'" else quoted[1][1:-1]
+        elif value[:1] and value[0] in "\"'>|&*!{[%@`":
+            raise ValueError(f"{line!r:.80} must be NAME: VALUE, in one line and without escapes")
+        yield found[2], "" if value in {"~", "null", "Null", "NULL"} and not quoted else value
 
 
 def cache_of(given: Mapping[str, str]) -> Path:

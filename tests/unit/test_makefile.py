@@ -45,6 +45,30 @@ def test_a_locale_that_is_good_stays() -> None:
     assert made("echo $$LANG $$LC_ALL", LANG="C.UTF-8") == "C.UTF-8"
 
 
+@pytest.mark.parametrize(
+    ("user", "said"), [("1000", "Rooms need root and sudo is not here: run make as root"), ("0", "")]
+)
+def test_without_sudo_and_root_make_says_so_first(user: str, said: str, tmp_path: Path) -> None:
+    """In a room's own words, and not in the shell's; nothing is installed before."""
+    for name in ("bash", "locale", "env"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    (tmp_path / "id").chmod(0o755)
+    done = subprocess.run(
+        ["/usr/bin/make", "--no-print-directory", "--dry-run", ".prepared-run", f"PATH={tmp_path}"],
+        cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    first, *_ = done.stdout.splitlines()
+    assert (said in first) if said else ("sudo" not in done.stdout), done.stdout
+    if said:
+        ended = subprocess.run(
+            ["/bin/bash", "-c", first], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+        assert ended.stderr.startswith(said)
+
+
 def test_administrators_commands_are_found() -> None:
     path = made("echo $$PATH", PATH="/usr/bin:/bin").split(":")
     assert path[0] == f"{ROOT}/.venv/bin"

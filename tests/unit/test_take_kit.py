@@ -30,6 +30,8 @@ KIT = "workshop_kit=/none/a.kit"
         (["--extra-vars=workshop_kit=a", "-e", "workshop_kit=b"], {"workshop_kit": "b"}),
         (["-e", '{"workshop_kit": "a b", "other": 1}'], {"workshop_kit": "a b"}),
         (["-e", '["workshop_kit=a"]'], {}),
+        (["-e", '{"workshop_kit": null}'], {"workshop_kit": ""}),
+        (["-e", "{workshop_name: a}"], {}),
         (["-e", "5"], {}),
         (["-e", "[" * 100_000], {}),
         (["--check", "-v"], {}),
@@ -43,6 +45,86 @@ def test_a_file_of_settings_is_read(tmp_path: Path) -> None:
     file = tmp_path / "settings.yml"
     file.write_text("---\nworkshop_kit: \"/a b.kit\" # a stick\n'workshop_cache_dir': /var/tmp/c\n")
     assert SCRIPT.settings(["-e", f"@{file}"]) == {"workshop_kit": "/a b.kit", "workshop_cache_dir": "/var/tmp/c"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workshop_kit:\nworkshop_supply: auto\n",
+        "workshop_cache_dir:\nworkshop_kit: /a.kit\n",
+        "workshop_kit: # none\n",
+        "workshop_kit: null\n",
+        "workshop_kit: ~\n",
+        "workshop_kit: '~'\n",
+        "workshop_kit: '/it''s a.kit' # a stick\n",
+        'workshop_kit: "/it\'s #1.kit"\n',
+        "workshop_kit: '/say \"a\".kit'\n",
+        "workshop_kit : /a.kit\n",
+        "'workshop_kit': /a.kit\n",
+        "workshop_kit: /a#b.kit   # a stick\n",
+        "workshop_kit: /a b's.kit\r\n",
+        "# workshop_kit: /a.kit\nworkshop_kit: /b.kit\n",
+        "workshop_apps:\n  workshop_kit: /a.kit\n",
+        "workshop_apps: {front: &x [1]}\nworkshop_kit: /a.kit\n",
+        '{"workshop_kit": "/a.kit",\n "workshop_supply": null}',
+    ],
+)
+def test_a_file_is_read_as_yaml_is(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yml"
+    file.write_text(text)
+    read = {name: value or "" for name, value in yaml.safe_load(text).items() if name in SCRIPT.NEEDED}
+    assert SCRIPT.settings(["-e", f"@{file}"]) == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{workshop_kit: /a.kit}",
+        "workshop_kit: >-\n  /a.kit\n",
+        'workshop_kit: "/a\\x20b.kit"\n',
+        "workshop_kit: &stick /a.kit\n",
+        "workshop_kit: !!str /a.kit\n",
+    ],
+)
+def test_what_ansible_alone_could_read_is_refused_and_not_passed_over(text: str, tmp_path: Path) -> None:
+    """The packages would come from a network that is not there."""
+    file = tmp_path / "settings.yml"
+    file.write_text(text)
+    assert yaml.safe_load(text)["workshop_kit"]
+    done = subprocess.run(
+        [ROOT / "scripts/use_kit", "-e", f"@{file}"],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "What was given with -e cannot be used" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ("workshop_kit=a", True),
+        ('{"workshop_kit" : "a"}', True),
+        ("{workshop_kit: a}", True),
+        ("workshop_kit_key=a", False),
+        ("workshop_name=a", False),
+        ("@~/settings.yml", True),
+        ("@settings.yml", True),
+        ("@single.yml", True),
+        ("@flow.yml", True),
+        ("@other.yml", False),
+        ("@none.yml", False),
+    ],
+)
+def test_make_sees_whether_a_kit_is_named(given: str, named: bool, tmp_path: Path) -> None:
+    (tmp_path / "settings.yml").write_text("workshop_name: a\nworkshop_kit: /a.kit\n")
+    (tmp_path / "single.yml").write_text("'workshop_kit' : /a.kit\n")
+    (tmp_path / "flow.yml").write_text("{workshop_name: a, workshop_kit: /a.kit}\n")
+    (tmp_path / "other.yml").write_text("# workshop_kit: /a.kit\nworkshop_kit_key: a\n")
+    done = subprocess.run(
+        [ROOT / "scripts/use_kit", "--named", "-e", given],
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (0 if named else 1, "", "")
 
 
 def test_what_a_registry_sends_tells_a_terminal_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,6 +193,7 @@ def test_caches_and_rooms_are_below_one_home(monkeypatch: pytest.MonkeyPatch) ->
     """Also where HOME is not set, as of cron: the user's own, in both."""
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     defaults = yaml.safe_load((ROOT / "roles/room/defaults/main/workshop.yml").read_text())
     home = pwd.getpwuid(os.geteuid()).pw_dir
     for name, place in (("workshop_cache_dir", ".cache"), ("workshop_state_dir", ".local/state")):
