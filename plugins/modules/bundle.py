@@ -52,8 +52,8 @@ options:
     default: false
   prune:
     description:
-      - Remove from the cache this user's bundles that are not this one and that no room of theirs uses, and the parts
-        of other pins.
+      - Remove from the cache this user's bundles that are not this one and that no room of theirs uses, the parts of
+        other pins, kits that came from a registry with other bundles, and what killed runs have left.
       - Where several users share a cache, what the others have put there stays.
     type: bool
     default: false

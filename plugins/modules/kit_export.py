@@ -12,7 +12,9 @@ description:
   - The same bundle and packages make the same bytes. A file that already is that kit is left as it is.
 options:
   file:
-    description: The file to write; its directory must exist. What it held is replaced when the kit is complete.
+    description: >-
+      The file to write; its directory must exist. An older kit in it is replaced when the kit is complete; what is no
+      kit stays.
     type: str
     required: true
   bundle:
