@@ -125,10 +125,8 @@ def _files(root: Path, build: Build) -> Iterator[PurePosixPath]:
         if not (_mode(start) or start.is_symlink()):
             raise ContextError(f"there is no {name} in {root}")
         # Where a link leads that is no directory, is judged with the others.
-        if (
-            ".." in PurePosixPath(name).parts
-            or _inside(root, start if stat.S_ISDIR(_mode(start)) else start.parent) is None
-        ):
+        below = start if stat.S_ISDIR(_mode(start)) else start.parent
+        if ".." in PurePosixPath(name).parts or _inside(root, below) is None:
             raise ContextError(f"{name} leads out of {root}: its sources must be in there")
         for path in _below(start, lambda path: ignore.leaves_out(path.relative_to(root).as_posix())):
             relative = PurePosixPath(path.relative_to(root).as_posix())
