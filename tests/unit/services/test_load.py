@@ -197,8 +197,8 @@ def test_more_in_flight_than_allowed_is_a_failure(server: Server, monkeypatch: p
 def test_a_place_is_free_again_after_the_answer(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "MOST_IN_FLIGHT", 2)
     kept = Kept()
-    Client([server.target("/ok")], kept).at_rate(20, NEVER, Limits(requests=10))
-    assert kept.shown() == [(200, None)] * 10
+    Client([server.target("/ok")], kept).at_rate(5, NEVER, Limits(requests=6))
+    assert kept.shown() == [(200, None)] * 6
 
 
 def test_each_name_is_looked_up_once_and_again_when_it_is_old(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
