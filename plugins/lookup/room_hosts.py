@@ -68,7 +68,8 @@ class LookupModule(LookupBase):
         if found := found or invocation.problems(context.CLIARGS, settings):
             raise AnsibleLookupError("\n".join(found))
         groups = known["groups"]
-        if self.get_option("purpose") != "use" and groups.get("controller") and not known["ansible_check_mode"]:
+        plays = self.get_option("purpose") != "use" and not invocation.only_shows(context.CLIARGS)
+        if plays and groups.get("controller") and not known["ansible_check_mode"]:
             self._hold(Typed(self._loader, known))
         return [*groups.get("controller", []), *groups.get("nodes", [])] or ["localhost"]
 

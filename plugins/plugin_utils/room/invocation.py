@@ -68,6 +68,11 @@ def problems(options: Mapping[str, Any], settings: Mapping[str, Setting]) -> lis
     return found
 
 
+def only_shows(options: Mapping[str, Any]) -> bool:
+    """Tell whether a command reads playbooks and plays nothing: --syntax-check and the lists."""
+    return any(options.get(name) for name in ("syntax", "listhosts", "listtasks", "listtags"))
+
+
 def homeless(environment: Mapping[str, str]) -> list[str]:
     """Give a sentence if HOME is empty, which would put rooms and cache into the root directory.
 

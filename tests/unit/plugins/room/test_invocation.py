@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.cli.playbook import PlaybookCLI
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.invocation import (
     RELIED_ON,
     Setting,
+    only_shows,
     problems,
     two_copies,
 )
@@ -78,3 +80,14 @@ def test_a_playbook_is_played_with_the_roles_beside_it(tmp_path: Path) -> None:
         assert two_copies(playbooks, one) == []
     (sentence,) = two_copies(other / "playbooks", one)
     assert sentence.startswith(f"The playbook is in {other}, but Ansible would take its roles from {one}")
+
+
+@pytest.mark.parametrize(
+    ("words", "only"),
+    [([], False), (["--check"], False), (["--syntax-check"], True), (["--list-hosts"], True), (["--list-tasks"], True),
+     (["--list-tags"], True)],
+)  # fmt: skip
+def test_what_only_shows_playbooks_holds_no_room(words: list[str], only: bool) -> None:
+    command = PlaybookCLI(["ansible-playbook"])
+    command.init_parser()
+    assert only_shows(vars(command.parser.parse_args([*words, "site.yml"]))) is only
