@@ -99,10 +99,9 @@ FAULTS: dict[str, tuple[Callable[[Room], Undo], str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_place_that_fails_is_named_and_the_others_are_handed_out(room: Room, undo: ExitStack, fault: str) -> None:
     make, said = FAULTS[fault]
-    undo.callback(take_back := make(room))
+    undo.callback(make(room))
     only_one_failed(room, room.play(*CLASS), said)
-    undo.pop_all()
-    take_back()
+    undo.close()
     goes_on(room)
 
 

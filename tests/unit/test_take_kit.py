@@ -21,6 +21,14 @@ SCRIPT = load(ROOT / "scripts/take_kit.py")
 KIT = "workshop_kit=/none/a.kit"
 
 
+def use_kit(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """What make asks, of a user whose directory this is, in it."""
+    return subprocess.run(
+        [ROOT / "scripts/use_kit", *words],
+        env={"HOME": str(home), "PATH": "/usr/bin:/bin"}, cwd=home, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
@@ -91,10 +99,7 @@ def test_what_ansible_alone_could_read_is_refused_and_not_passed_over(text: str,
     file = tmp_path / "settings.yml"
     file.write_text(text)
     assert yaml.safe_load(text)["workshop_kit"]
-    done = subprocess.run(
-        [ROOT / "scripts/use_kit", "-e", f"@{file}"],
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = use_kit(tmp_path, "-e", f"@{file}")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "What was given with -e cannot be used" in done.stderr
 
@@ -120,10 +125,7 @@ def test_make_sees_whether_a_kit_is_named(given: str, named: bool, tmp_path: Pat
     (tmp_path / "single.yml").write_text("'workshop_kit' : /a.kit\n")
     (tmp_path / "flow.yml").write_text("{workshop_name: a, workshop_kit: /a.kit}\n")
     (tmp_path / "other.yml").write_text("# workshop_kit: /a.kit\nworkshop_kit_key: a\n")
-    done = subprocess.run(
-        [ROOT / "scripts/use_kit", "--named", "-e", given],
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = use_kit(tmp_path, "--named", "-e", given)
     assert (done.returncode, done.stdout, done.stderr) == (0 if named else 1, "", "")
 
 
@@ -154,10 +156,7 @@ def test_a_cache_is_judged_by_the_rooms_own_rule() -> None:
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_makes_nothing(given: str, said: str, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [ROOT / "scripts/use_kit", "-e", given],
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = use_kit(tmp_path, "-e", given)
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
     assert done.stderr.count("\n") == 1

@@ -13,7 +13,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.parts import GoPart, Part, Workbench
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.recipes import Recipes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.schedule import Schedule
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, readable
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import PartStore, discard, readable
 
 # Go's own, in the cache's root.
 GO_CACHES = ("go-build", "go-mod")
@@ -121,9 +121,7 @@ class Building:
     def _drop_go_caches(self) -> None:
         """Delete Go's own caches."""
         for name in GO_CACHES:
-            for path in (self._cache / name).glob("**/"):  # Go makes its module cache read-only
-                path.chmod(0o755)
-            shutil.rmtree(self._cache / name, ignore_errors=True)
+            discard(self._cache / name)
 
 
 def _size(directory: Path) -> int:

@@ -19,18 +19,17 @@ import json
 import os
 import platform
 import stat
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import blob_path, blobs_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.how_far import HowFar
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.lock_schema import problem
 
 SCHEMA = 2
 LOCK = "lock.json"
-_SAY_EVERY = 15.0  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,13 +176,10 @@ def verify(path: Path, progress: Callable[[str], None] | None = None) -> None:
         progress(f"comparing {path} with its lock: {len(lock.files)} files, {lock.size / 1e6:.0f} MB")
     found = dict(_entries(path))
     _same_names(path, lock, found)
-    done, told = 0, time.monotonic()
+    how_far = HowFar("compared", lock.size, progress or (lambda _: None))
     for name, file in sorted(lock.files.items()):
         _same_file(path, name, file, found[name])
-        done += file.size
-        if progress and time.monotonic() > told + _SAY_EVERY:
-            told = time.monotonic()
-            progress(f"compared: {done / 1e6:.0f} of {lock.size / 1e6:.0f} MB")
+        how_far.add(file.size)
     for name, target in sorted(lock.links.items()):
         if (found_target := str((path / name).readlink())) != target:
             raise BundleError(f"The bundle {path}: {name} leads to {found_target}, not to {target}.")

@@ -11,13 +11,13 @@ import stat
 import subprocess
 import tarfile
 import tempfile
-import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.how_far import HowFar
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     COPY,
     MANIFEST,
@@ -32,7 +32,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
 
 MAGIC = b"\x28\xb5\x2f\xfd"
 _CHUNK = 1 << 20
-_SAY_EVERY = 15.0  # seconds
 # Bytes that a tar file has of an entry besides its content, at most: headers, a long name, what fills the last block.
 _ENTRY = 8192
 # Every Debian has it, and it reads what zstd writes: a fresh machine may lack zstd itself.
@@ -67,12 +66,8 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
             manifest = _manifest(path, kit)
             say(f"reading {path} ({path.stat().st_size / 1e6:.0f} MB): every file is compared with the kit's manifest")
             places = [_place(targets.get(member.top), member) for member in manifest.members]
-            done, told, total = 0, time.monotonic(), sum(member.stored for member in manifest.members)
+            how_far = HowFar("compared", sum(member.stored for member in manifest.members), say)
             for member, target in zip(manifest.members, places, strict=True):
-                if time.monotonic() > told + _SAY_EVERY:
-                    told = time.monotonic()
-                    say(f"compared: {done / 1e6:.0f} of {total / 1e6:.0f} MB")
-                done += member.stored
                 where = targets.get(member.top)
                 if target:
                     target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,6 +75,7 @@ def unpack(path: Path, targets: Mapping[str, Path | None], say: Callable[[str], 
                     _copy(_entry(kit.archive, member) if member.has_entry else None, member, target, places)
                 elif target:
                     target.symlink_to(member.link)
+                how_far.add(member.stored)
             _end(kit)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT) and where:

@@ -9,7 +9,6 @@ import io
 import os
 import subprocess
 import tarfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.contract import sha256
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import NO_LOCKS
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.how_far import HowFar
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import (
     MANIFEST,
     KitError,
@@ -34,7 +34,6 @@ ZSTD = ("zstd", "--quiet", "--check", "-12", "--long=27", "--threads=0", "--stdo
 _WORTH_LOOKING = 1 << 14  # bytes
 _LAYER = "images/blobs/"
 _ELSEWHERE = "name another place with -e kit_file=/another/directory/workshop.kit."
-_SAY_EVERY = 15.0  # seconds
 
 
 class Found(NamedTuple):
@@ -134,8 +133,8 @@ def write(
             assert zstd.stdin
             assert zstd.stderr
             with contextlib.suppress(BrokenPipeError):  # it says why it has ended
-                total = sum(member.stored for member in manifest.members)
-                _write_archive(_Counted(zstd.stdin, total, say), manifest, tops)
+                how_far = HowFar("written", sum(member.stored for member in manifest.members), say)
+                _write_archive(_Counted(zstd.stdin, how_far), manifest, tops)
                 zstd.stdin.close()
             said = zstd.stderr.read().decode(errors="replace").strip()
             if zstd.wait():
@@ -152,22 +151,14 @@ def write(
 
 
 class _Counted:
-    """What is written, passed on and counted.
+    """What is written, passed on and counted."""
 
-    Args:
-        total: bytes that there are to write, about.
-    """
-
-    def __init__(self, sink: IO[bytes], total: int, say: Callable[[str], None]) -> None:
-        self._sink, self._total, self._say = sink, total, say
-        self._done, self._told = 0, time.monotonic()
+    def __init__(self, sink: IO[bytes], how_far: HowFar) -> None:
+        self._sink, self._how_far = sink, how_far
 
     def write(self, data: bytes) -> int:
-        """Pass it on, and say how far it is when nothing was said for a while."""
-        self._done += self._sink.write(data)
-        if time.monotonic() > self._told + _SAY_EVERY:
-            self._told = time.monotonic()
-            self._say(f"written: {min(self._done, self._total) / 1e6:.0f} of {self._total / 1e6:.0f} MB")
+        """Pass it on."""
+        self._how_far.add(self._sink.write(data))
         return len(data)
 
 

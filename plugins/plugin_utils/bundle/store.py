@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,14 @@ def locked(cache: Path, say: Callable[[str], None]) -> Iterator[None]:
             if is_still(cache / "lock", found):  # a purge, for which we may have waited, removes it
                 yield
                 return
+
+
+def discard(directory: Path) -> None:
+    """Remove a directory, as far as that is possible; Go makes its module cache read-only."""
+    for below, _, _ in os.walk(directory):
+        with suppress(OSError):
+            Path(below).chmod(0o755)
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def take(file: int, wait: Callable[[], None]) -> None:

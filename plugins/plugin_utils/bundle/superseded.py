@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import discard
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,7 @@ class Superseded:
         """Remove them; nobody else must be in the cache."""
         for path in self.paths:
             if path.is_dir() and not path.is_symlink():
-                for directory, _, _ in os.walk(path):  # Go makes its module cache read-only
-                    with suppress(OSError):
-                        Path(directory).chmod(0o755)
-                shutil.rmtree(path, ignore_errors=True)
+                discard(path)
             else:
                 path.unlink(missing_ok=True)
 

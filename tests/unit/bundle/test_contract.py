@@ -16,7 +16,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from tests.unit.bundle.conftest import content
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, lock_schema
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, how_far, lock_schema
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 
 Damage = Callable[[Path], Any]
@@ -189,7 +189,7 @@ WRONG: dict[str, tuple[Damage, str]] = {
 
 
 def test_how_far_a_comparison_is_is_said(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contract, "_SAY_EVERY", -1.0)
+    monkeypatch.setattr(how_far, "_SAY_EVERY", -1.0)
     said: list[str] = []
     contract.verify(bundle, said.append)
     begun, *compared = said

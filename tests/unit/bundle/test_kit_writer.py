@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.small_kit import SmallKit
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import kit_reader, kit_writer
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import how_far, kit_reader, kit_writer
 
 
 @pytest.fixture
@@ -63,8 +63,7 @@ def test_a_file_system_without_locks_takes_a_kit_too(
 
 def test_how_far_a_kit_is_is_said(bench: SmallKit, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    for module in (kit_writer, kit_reader):
-        monkeypatch.setattr(module, "_SAY_EVERY", -1.0)
+    monkeypatch.setattr(how_far, "_SAY_EVERY", -1.0)
     kit_writer.write(bench.file, bench.manifest, bench.tops, said.append)
     assert said[-1] == "written: 2 of 2 MB"
     kit_reader.unpack(bench.file, {}, said.append)
