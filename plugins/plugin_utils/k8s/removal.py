@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.contents import (
     Found,
@@ -24,7 +25,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.mesh_inst
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed, is_ours, owner
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 
 _ISTIODS_OWN = {"ConfigMap": "istio-", "Secret": "istio-ca-secret"}
 _BY_ISTIOCTL = "operator.istio.io/managed"
@@ -219,7 +220,13 @@ def remove_namespaces(made: Plan, api: Api, waiting: Waiting, timeout: float) ->
     for name in made.namespaces:
         api.delete(f"/api/v1/namespaces/{name}")
     if made.namespaces:
-        waiting.until(lambda: {f"Namespace {name}": gone(api, name) for name in made.namespaces}, timeout)
+        waiting.until(lambda: {f"Namespace {name}": _ending(api, name) for name in made.namespaces}, timeout)
+
+
+def _ending(api: Api, name: str) -> Look:
+    """See how far the removal of a namespace of ours is, in which nothing that cannot end is waited for."""
+    silent_nodes.let_go(api, api.items(f"/api/v1/namespaces/{name}/pods"))
+    return gone(api, name)
 
 
 def _plan_namespaces(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents, silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM
@@ -125,8 +125,9 @@ def _let_go(api: Api, path: str) -> None:
 def _emptied(api: Api, namespace: str) -> Look:
     """See whether a namespace's pods are gone, which are hurried up, and its volumes."""
     pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
+    silent_nodes.let_go(api, pods)
     for pod in pods:
-        path, metadata = f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", pod["metadata"]
+        path, metadata = silent_nodes.path_of(pod), pod["metadata"]
         if metadata.get("finalizers"):
             _let_go(api, path)
         if metadata.get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
@@ -138,6 +139,7 @@ def _emptied(api: Api, namespace: str) -> Look:
 def _ended(api: Api, namespace: str) -> Look:
     """See whether a namespace's pods have ended, each in its own time."""
     pods = sleeping.running(api, namespace)
+    silent_nodes.let_go(api, pods)
     return Look(not pods, f"{len(pods)} pods still there")
 
 

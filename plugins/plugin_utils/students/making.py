@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
@@ -122,6 +123,7 @@ def prove(
     student = Api.connect(place.kubeconfig, say=lambda _: None)
     access.prove(student, place.namespace)
     access.prove_admission(student, place.namespace, course.namespace)
+    silent_nodes.refuse_lost_volumes(api, place.namespace)
     Rollouts(api, place.namespace, say).wait(deployments, course.timeout)
     seconds = intruder.prove(api, outside, place.namespace, course.timeout)
     say(f"its policies are in force ({seconds:.1f} s after its pods)")

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents, silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, once_judged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
@@ -113,6 +113,8 @@ class Mending:
             raise WorkshopError(
                 f"The namespace {self._namespace} is being deleted: make the place anew when it is gone."
             )
+        silent_nodes.refuse_lost_volumes(self._api, self._namespace)
+        self._leave_silent_nodes()
         self._clear()
         deployments = [item for item in self._objects if item["kind"] == "Deployment"]
         for item in self._objects:
@@ -128,6 +130,14 @@ class Mending:
         self._wake()
         Rollouts(self._api, self._namespace, self._say).wait([_name(item) for item in steady], READY_SECONDS)
         return self.done
+
+    def _leave_silent_nodes(self) -> None:
+        """Have the pods of nodes that do not answer come back elsewhere, for which Kubernetes takes five minutes."""
+        nodes = {node["metadata"]["name"] for node in silent_nodes.silent(self._api)}
+        for pod in self._items("/api/v1", "pods") if nodes else []:
+            if pod["spec"].get("nodeName") in nodes:
+                self._api.delete(silent_nodes.path_of(pod), 0)
+                self.done.changed.append(f"Pod {_name(pod)}, whose node {pod['spec']['nodeName']} does not answer")
 
     def _clear(self) -> None:
         """Remove what is in the way of the application, and name what else there is."""
@@ -165,7 +175,7 @@ class Mending:
         ]
         for pod in others:
             if pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
-                self._api.delete(self._path_of(pod), GRACE_SECONDS)
+                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
         return Look(not others, f"{len(others)} pods still there")
 
     def _free(self, claim: Object, deployments: Iterable[Object]) -> None:
@@ -182,7 +192,7 @@ class Mending:
             if _name(claim) in {
                 each.get("persistentVolumeClaim", {}).get("claimName") for each in pod["spec"].get("volumes") or []
             }:
-                self._api.delete(self._path_of(pod), GRACE_SECONDS)
+                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
         Waiting(self._api, self._say).until(lambda: self._gone({label(claim): path}), GONE_SECONDS, 0.5)
 
     def _put_version(self, wanted: Object) -> None:
@@ -257,14 +267,11 @@ class Mending:
         for pod in self._items("/api/v1", "pods"):
             owned = pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp")
             if owned and not has_proxy(pod):
-                gone[f"pod {_name(pod)}"] = self._path_of(pod)
-                self._api.delete(self._path_of(pod), GRACE_SECONDS)
+                gone[f"pod {_name(pod)}"] = silent_nodes.path_of(pod)
+                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
                 self.done.changed.append(f"Pod {_name(pod)}, which had no proxy")
         # Until then their Deployments may count them among those that are ready.
         Waiting(self._api, self._say).until(lambda: self._gone(gone), GONE_SECONDS, 0.5)
-
-    def _path_of(self, pod: Object) -> str:
-        return f"/api/v1/namespaces/{self._namespace}/pods/{_name(pod)}"
 
     def _items(self, base: str, plural: str) -> list[dict[str, Any]]:
         return self._api.items(f"{base}/namespaces/{self._namespace}/{plural}")

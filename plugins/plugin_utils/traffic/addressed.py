@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # The playbooks that work on one place; any other is the room's.
-_OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|rollback|rollout|stage|status|verify"
+_OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|reset|rollback|rollout|stage|status|verify"
 # What brings the room's own application up; a student's is put right by this one.
 _DEPLOY, _PUT_RIGHT = (
     re.compile(r"ansible-playbook (?:playbooks/)?deploy\.yml"),

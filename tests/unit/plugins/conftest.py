@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 
 # What is empty, instead of unknown, when there is none.
-LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "leases", "events"}
+LISTS = {"pods", "jobs", "configmaps", "replicasets", "deployments", "leases", "events", "nodes", "persistentvolumes"}
 
 
 def _selected(item: Mapping[str, Any], selector: list[tuple[str, str, str]]) -> bool:
@@ -40,12 +40,16 @@ class FakeApi(Api):
         self.objects: dict[str, dict[str, Any]] = {}
         self.logs: dict[str, str] = {}
         self.requests: list[tuple[str, str]] = []
+        # The grace periods, in seconds, of what was deleted with one.
+        self.graces: dict[str, int] = {}
         self._numbers = itertools.count(1)
 
     def put(self, path: str, **fields: Any) -> dict[str, Any]:
         """Set an object; its name is the path's last part."""
         name = path.rpartition("/")[2]
         metadata = {"name": name, "uid": f"uid-{name}", **fields.pop("metadata", {})}
+        if (home := path.split("/namespaces/")[-1].split("/"))[1:]:
+            metadata.setdefault("namespace", home[0])
         self.objects[path] = {"metadata": metadata, **fields}
         return self.objects[path]
 
@@ -92,6 +96,8 @@ class FakeApi(Api):
 
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         self.requests.append(("delete", path))
+        if grace_seconds is not None:
+            self.graces[path] = grace_seconds
         self.objects.pop(path, None)
 
     def text(self, path: str, **query: str) -> str:

@@ -230,3 +230,22 @@ def test_a_student_makes_nothing_anew_while_the_place_is_emptied(
         course = making.Class("blue", "staging", [], [], {}, 24, "", 1)
         changing.reset(there, place, course, None, lambda _: None)  # type: ignore[arg-type]
     assert held == [True]
+
+
+def test_pods_of_a_node_that_does_not_answer_are_waited_for_by_nobody(
+    there: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kubelet never says that they have ended."""
+    silent = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+    there.put("/api/v1/nodes/worker-1", status=silent)
+    ending = {"deletionTimestamp": "2026-01-01T00:00:00Z", "deletionGracePeriodSeconds": 30}
+    there.put(f"{NAMESPACE}/pods/front-1", metadata=ending, spec={"nodeName": "worker-1"}, status={"phase": "Running"})
+    delete = there.delete
+
+    def kept_by_its_kubelet(path: str, grace_seconds: int | None = None) -> None:
+        if "/pods/" not in path or grace_seconds == 0:
+            delete(path, grace_seconds)
+
+    monkeypatch.setattr(there, "delete", kept_by_its_kubelet)
+    assert changing.suspend(there, ANNA, "blue", lambda _: None).state == "suspended"
+    assert there.graces == {f"{NAMESPACE}/pods/front-1": 0}

@@ -323,3 +323,32 @@ def test_a_place_that_is_going_is_left_alone(cluster: Cluster) -> None:
     with pytest.raises(WorkshopError, match="is being deleted"):
         cluster.mend()
     assert cluster.api.requests == []
+
+
+SILENT = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+
+
+def test_pods_of_a_node_that_does_not_answer_come_back_elsewhere(cluster: Cluster) -> None:
+    """Kubernetes waits five minutes before it thinks of it, and for ever until they have ended."""
+    cluster.api.put("/api/v1/nodes/worker-1", status=SILENT)
+    # Neither is a Deployment's here.
+    for name, node in (("front-1", "worker-1"), ("aleph-1", "control-plane")):
+        cluster.api.put(f"{HOME}/pods/{name}", spec={"nodeName": node, "containers": [{"name": "istio-proxy"}]})
+    done = cluster.mend()
+    assert done.changed == ["Pod front-1, whose node worker-1 does not answer"]
+    assert cluster.api.graces[f"{HOME}/pods/front-1"] == 0
+    assert cluster.api.graces[f"{HOME}/pods/aleph-1"] == mending.GRACE_SECONDS, "somebody's own, which the kubelet ends"
+
+
+def test_nothing_is_changed_when_the_data_are_on_such_a_node(cluster: Cluster) -> None:
+    cluster.api.put("/api/v1/nodes/worker-1", status=SILENT)
+    match = {"key": "kubernetes.io/hostname", "operator": "In", "values": ["worker-1"]}
+    spec = {
+        "claimRef": {"namespace": "anna", "name": "mongo-data"},
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [match]}]}},
+    }
+    cluster.api.put("/api/v1/persistentvolumes/pvc-1", spec=spec, status={"phase": "Bound"})
+    cluster.api.put(f"{HOME}/pods/front-1", spec={"nodeName": "worker-1"})
+    with pytest.raises(WorkshopError, match="mongo-data in anna are on worker-1, a node that does not answer"):
+        cluster.mend()
+    assert cluster.api.requests == []
