@@ -37,8 +37,8 @@ options:
     default: 1m
   rate:
     description: Requests a second that a place's load client sends to each backend.
-    type: int
-    default: 1
+    type: float
+    default: 0.5
   containers:
     description: Whether the room's nodes are containers on this machine, and share what it has.
     type: bool

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.events import Events, refused
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import not_ready, trouble
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import (
     HOPELESS,
@@ -21,6 +23,9 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
 )
 
 LOG_LINES = 15
+# A ReplicaSet whose pods were refused tries again after ever longer, a quarter of an hour at last; when we wait, so often.
+RETRY_SECONDS = 5.0
+TRIED = f"{PREFIX}tried"
 SCALED_TO_0 = "it is scaled to 0, so that no pod of it runs"
 
 
@@ -69,6 +74,8 @@ class Rollouts:
         self._api = api
         self._namespace = namespace
         self._waiting = Waiting(api, say, sleep, clock)
+        self._clock = clock
+        self._tried: dict[str, float] = {}
 
     def wait(self, names: Sequence[str], timeout: float) -> None:
         """Return when all are rolled out; raise RolloutError for the first that will not be."""
@@ -100,18 +107,28 @@ class Rollouts:
             resume = f"kubectl rollout resume deployment/{deployment['metadata']['name']} --namespace={self._namespace}"
             return Trouble(f"it is paused; {resume} lets it go on", reason="Paused")
         newest = self._newest_set(deployment)
+        if newest and _refusal(newest) is not None:
+            self._try_again(newest["metadata"]["name"])
         pods = self._pods_of(deployment, newest) if newest else []
         found = [each for pod in pods if (each := trouble(pod, events))]
         if found:
             # What is hopeless ends the wait, whatever else there is.
             return min(found, key=lambda each: each.patience)
-        for condition in (deployment.get("status") or {}).get("conditions") or []:
-            if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-                message = str(condition.get("message") or "")
-                return refused("its ReplicaSet", "FailedCreate", message)
+        said = _refusal(deployment)
+        if said is not None:
+            return refused("its ReplicaSet", "FailedCreate", said)
         if newest and len(pods) < deployment["spec"].get("replicas", 1):
             return events.trouble("ReplicaSet", newest)
         return next((each for pod in pods if (each := not_ready(pod))), None)
+
+    def _try_again(self, name: str) -> None:
+        """Have a ReplicaSet try now what was refused: its controller looks at each that is changed."""
+        if self._clock() - self._tried.get(name, -RETRY_SECONDS) < RETRY_SECONDS:
+            return
+        self._tried[name] = self._clock()
+        path = f"/apis/apps/v1/namespaces/{self._namespace}/replicasets/{name}"
+        with contextlib.suppress(KubernetesError):  # it goes on by itself, if later
+            self._api.merge(path, {"metadata": {"annotations": {TRIED: f"{time.time():.0f}"}}})
 
     def _list(self, api: str, kind: str, **query: str) -> list[dict[str, Any]]:
         return self._api.items(f"/{api}/namespaces/{self._namespace}/{kind}", **query)
@@ -152,6 +169,14 @@ class Rollouts:
             except KubernetesError:
                 continue  # no such log (any more)
         return ""
+
+
+def _refusal(item: Mapping[str, Any]) -> str | None:
+    """Give the words with which a Deployment or a ReplicaSet was not allowed to make its pods; None if it was."""
+    for condition in (item.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return str(condition.get("message") or "")
+    return None
 
 
 def _is_newest(deployment: Mapping[str, Any]) -> bool:

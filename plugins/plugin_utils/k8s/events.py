@@ -35,6 +35,8 @@ PATIENCE = {
     "FailedMapVolume": RESTART_SECONDS,
     "FailedCreatePodSandBox": RESTART_SECONDS,
 }
+# What a claim's events say while whoever makes volumes is at work.
+BEING_MADE = ("Provisioning", "ExternalProvisioning")
 # What a refusal of a pod says when only a person can change it, and when it will pass.
 FORBIDDEN, PASSING = ("violates PodSecurity",), (WEBHOOK, "etcdserver:", "timed out")
 
@@ -68,7 +70,7 @@ class Events:
             item: the object, or what is known of it: its name, and its uid where an older one may have borne the name.
         """
         metadata = item["metadata"]
-        event = self._last.get((kind, metadata["name"]))
+        event = self._word(kind, item)
         if event is None or event.get("type") != "Warning":
             return None
         uid = (event.get("involvedObject") or {}).get("uid")
@@ -79,6 +81,17 @@ class Events:
             str(event.get("reason")),
             str(event.get("message") or ""),
         )
+
+    def volume(self, kind: str, claim: Mapping[str, Any]) -> Trouble | None:
+        """Give the trouble that a claim has, or tell that its volume is still being made."""
+        event = self._word(kind, claim)
+        if event is not None and event.get("reason") in BEING_MADE:
+            name = claim["metadata"]["name"]
+            return Trouble(f"its volume {name} is still being made", ONLY_TOLD, f"{kind} {name}", "Provisioning")
+        return self.trouble(kind, claim)
+
+    def _word(self, kind: str, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        return self._last.get((kind, item["metadata"]["name"]))
 
 
 def refused(about: str, reason: str, message: str) -> Trouble:

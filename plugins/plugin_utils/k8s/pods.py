@@ -51,11 +51,12 @@ def trouble(pod: Mapping[str, Any], events: Events | None = None) -> Trouble | N
         return Trouble(f"the pod failed: {reason}", HOPELESS, about, "Failed")
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            volume = next((found for claim in _claims(pod) if events and (found := events.trouble(*claim))), None)
+            volume = next((found for claim in _claims(pod) if events and (found := events.volume(*claim))), None)
             why = volume.sentence if volume else condition.get("message", condition.get("reason", ""))
             return Trouble(f"no node takes it: {why}", PROVISIONING_SECONDS, about, "Unschedulable")
     if events and "metadata" in pod and status.get("phase", "Pending") == "Pending":
-        return events.trouble("Pod", pod)
+        found = (events.trouble("Pod", pod), *(events.volume(*claim) for claim in _claims(pod)))
+        return next(filter(None, found), None)
     return None
 
 

@@ -27,7 +27,7 @@ class AppDataError(WorkshopError, ValueError):
     """An application's data contradicts itself. The message is one sentence for people."""
 
 
-def of_student(services: Sequence[Service], cpu: str, load_rate: int) -> list[dict[str, Any]]:
+def of_student(services: Sequence[Service], cpu: str, load_rate: float) -> list[dict[str, Any]]:
     """Give an application's services as a student's place has them, of which there are many in a room.
 
     None has a port of the nodes, and nobody outside calls one but the door, whose way is not the application's.
@@ -44,7 +44,7 @@ def of_student(services: Sequence[Service], cpu: str, load_rate: int) -> list[di
         resources = service.get("resources", DEFAULT_RESOURCES)
         own["resources"] = {**resources, "requests": {**resources["requests"], "cpu": cpu}}
         if "LOAD_RATE" in own.get("env", {}):
-            own["env"] = {**own["env"], "LOAD_RATE": str(load_rate)}
+            own["env"] = {**own["env"], "LOAD_RATE": f"{load_rate:g}"}
         found.append(own)
     return found
 

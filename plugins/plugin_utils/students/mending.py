@@ -8,7 +8,6 @@ govern the application's services are the business of the stage that follows (ta
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, once_judged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
@@ -127,7 +126,7 @@ class Mending:
             self._put(item)
         for name in sorted(self._staged):
             self._put_version(self._versions[name])
-        self._wake()
+        self._with_proxies()
         Rollouts(self._api, self._namespace, self._say).wait([_name(item) for item in steady], READY_SECONDS)
         return self.done
 
@@ -246,17 +245,8 @@ class Mending:
     def _gone(self, paths: Mapping[str, str]) -> dict[str, Look]:
         return {name: Look(self._api.find(path) is None, "still there") for name, path in paths.items()}
 
-    def _wake(self) -> None:
-        """Have pods made that were refused, which is tried ever more seldom, and those replaced that lack a proxy."""
-        for item in self._items("/apis/apps/v1", "replicasets"):
-            failed = [
-                each
-                for each in (item.get("status") or {}).get("conditions") or []
-                if each.get("type") == "ReplicaFailure"
-            ]
-            if failed:
-                noted = {"metadata": {"annotations": {f"{PREFIX}tried": str(int(time.time()))}}}
-                self._api.merge(f"/apis/apps/v1/namespaces/{self._namespace}/replicasets/{_name(item)}", noted)
+    def _with_proxies(self) -> None:
+        """Have pods that lack a proxy made anew."""
         if not any(
             MESHED & (item["metadata"].get("labels") or {}).keys()
             for item in self._objects

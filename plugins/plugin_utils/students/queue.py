@@ -34,7 +34,7 @@ End = TypeVar("End", bound=Ended)
 
 
 # A place takes 10 to 30 s on a machine that can bear it. One that takes longer than this shows one that cannot.
-SLOW_SECONDS = 90.0
+SLOW_SECONDS = 45.0
 
 
 class Width:

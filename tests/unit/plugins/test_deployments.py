@@ -201,6 +201,47 @@ def test_a_pod_that_hangs_in_creation_is_explained(room: Room) -> None:
     assert room.now == 60
 
 
+def test_pods_that_were_refused_are_tried_again_at_once(room: Room) -> None:
+    """Whoever has mended what refused them, however long ago, does not wait for a ReplicaSet's patience."""
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+    for path in (f"{APPS}/deployments/aleph-v01", f"{APPS}/replicasets/new"):
+        room.api.objects[path]["status"] = {**READY, "availableReplicas": 0, "conditions": [refusal]}
+    times, merge = list[float](), room.api.merge
+
+    def tried(path: str, body: Any) -> Any:
+        assert path == f"{APPS}/replicasets/new"
+        times.append(room.now)
+        return merge(path, body)
+
+    room.api.merge = tried
+    with pytest.raises(RolloutError, match="may not make its pods: exceeded quota"):
+        room.wait(180)
+    assert times == [0, 5, 10, 15, 20, 25, 30]
+
+
+def test_who_may_not_have_them_tried_again_waits(room: Room) -> None:
+    refusal = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: q"}
+    room.api.objects[f"{APPS}/replicasets/new"]["status"] = {"conditions": [refusal]}
+
+    def forbidden(path: str, body: Any) -> Any:
+        room.api.objects[f"{APPS}/deployments/aleph-v01"]["status"]["availableReplicas"] = 1
+        raise KubernetesError("forbidden", 403)
+
+    room.api.merge = forbidden
+    room.wait(180)
+
+
+def test_a_volume_that_is_still_being_made_is_told(room: Room) -> None:
+    """While whoever makes it is at work, nothing else says why a pod is nowhere."""
+    room.pod("p", phase="Pending")
+    room.api.objects[f"{CORE}/pods/p"]["spec"] = {
+        "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]
+    }
+    event(room, "PersistentVolumeClaim", "data", "ExternalProvisioning", "Waiting for a volume")
+    with pytest.raises(RolloutError, match=r"after 180 s: 0 of 1 new pods ready: its volume data is still being made"):
+        room.wait(180)
+
+
 def test_a_volume_that_takes_its_time_is_waited_for(room: Room) -> None:
     room.pod("p", conditions=[{"type": "PodScheduled", "status": "False", "message": "unbound claims"}])
     with pytest.raises(RolloutError, match="no node takes it: unbound claims"):

@@ -260,15 +260,6 @@ def test_what_is_in_nobody_s_way_is_named_and_stays(cluster: Cluster) -> None:
     assert done.told == ["Left, as the student's own: ConfigMap notes."]
 
 
-def test_pods_that_were_refused_are_tried_again_at_once(cluster: Cluster) -> None:
-    path = "/apis/apps/v1/namespaces/anna/replicasets/aleph-v01-x"
-    owner = [{"kind": "Deployment", "name": "aleph-v01"}]
-    cluster.put(path, "apps/v1", "ReplicaSet", metadata={"ownerReferences": owner})
-    cluster.api.objects[path]["status"] = {"conditions": [{"type": "ReplicaFailure", "status": "True"}]}
-    cluster.mend()
-    assert "workshop.istio-games/tried" in cluster.api.objects[path]["metadata"]["annotations"]
-
-
 def test_a_pod_without_a_proxy_is_replaced(cluster: Cluster) -> None:
     owner = {"ownerReferences": [{"kind": "ReplicaSet", "name": "aleph-v01-x"}]}
     bare, meshed = (
