@@ -54,6 +54,8 @@ class ActionModule(WorkshopAction):
             if not self.check_mode:
                 stages.write(given["summary"], result["summary"])
         if failed := stages.failure(done):
+            if not self._alone:  # it stands in the table and in the file
+                result.pop("summary", None)
             result |= {"failed": True, "msg": failed}
         return result
 

@@ -33,6 +33,8 @@ class ActionModule(WorkshopAction):
             result["summary"] = stages.summary(done, "verify" if given["judge"] else "status", passed_over)
             stages.write(given["summary"], result["summary"])
         if failed := stages.failure(done):
+            if not self._alone:  # it stands in the table and in the file
+                result.pop("summary", None)
             result |= {"failed": True, "msg": failed}
         return result
 

@@ -85,10 +85,10 @@ students:
   description: Every student's place as it is now (see M(istio_games.workshop.student_places)).
   type: list
   elements: dict
-  returned: always
+  returned: when no place failed; else they are in the room's C(class.json)
 outcomes:
   description: What became of each place that was worked on, with C(name), C(state), C(seconds) and C(cause).
   type: list
   elements: dict
-  returned: always
+  returned: when no place failed; else they are in the room's C(class.json)
 """

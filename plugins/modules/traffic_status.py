@@ -57,5 +57,5 @@ status:
 summary:
   description: Several places, as docs/status.md says.
   type: dict
-  returned: of several places
+  returned: of several places, when all are as they must be; it is in the room's directory in any case
 """

@@ -46,7 +46,7 @@ class Rooms:
 
     def pods(self) -> dict[str, str]:
         """The UID of each pod of a student, by room and name."""
-        found = {}
+        found: dict[str, str] = {}
         for name, room in self.both.items():
             pods = json.loads(room.kubectl("get", "pods", "--all-namespaces", "--output=json"))["items"]
             students = [pod["metadata"] for pod in pods if pod["metadata"]["namespace"].startswith("student-")]

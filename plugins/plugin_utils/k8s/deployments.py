@@ -23,7 +23,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
 )
 
 LOG_LINES = 15
-# A ReplicaSet whose pods were refused tries again after ever longer, a quarter of an hour at last; when we wait, so often.
+# A ReplicaSet whose pods were refused tries again ever more seldom, in a quarter of an hour at last; while we wait,
+# so often.
 RETRY_SECONDS = 5.0
 TRIED = f"{PREFIX}tried"
 SCALED_TO_0 = "it is scaled to 0, so that no pod of it runs"

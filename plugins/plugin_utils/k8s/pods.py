@@ -55,8 +55,8 @@ def trouble(pod: Mapping[str, Any], events: Events | None = None) -> Trouble | N
             why = volume.sentence if volume else condition.get("message", condition.get("reason", ""))
             return Trouble(f"no node takes it: {why}", PROVISIONING_SECONDS, about, "Unschedulable")
     if events and "metadata" in pod and status.get("phase", "Pending") == "Pending":
-        found = (events.trouble("Pod", pod), *(events.volume(*claim) for claim in _claims(pod)))
-        return next(filter(None, found), None)
+        told = (events.trouble("Pod", pod), *(events.volume(*claim) for claim in _claims(pod)))
+        return next((each for each in told if each), None)
     return None
 
 
