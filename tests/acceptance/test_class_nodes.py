@@ -84,7 +84,9 @@ def test_a_node_that_dies_takes_its_places_alone(room: Room, spread: tuple[list[
     refused(room.play("playbooks/goto.yml", "-e", f"student={lost}", "-e", "stage=baseline"), "does not answer")
     room.must("playbooks/suspend.yml", "-e", f"student={asleep}")
     refused(room.play("playbooks/resume.yml", "-e", f"student={asleep}"), "does not answer")
-    room.must("playbooks/reset.yml", "-e", f"student={lost},{asleep}")
+    room.must("playbooks/reset.yml", "-e", f"student={lost}")
+    room.must("playbooks/remove.yml", "-e", f"student={asleep}")
+    room.must("playbooks/class.yml", "-e", f"student={asleep}")
     for name in (lost, asleep):
         assert place(room, name)["state"] == "ready"
         assert nodes_of(room, name) == {"control-plane"}
