@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.acceptance.broken import Hands
 from tests.acceptance.play import Played, Running
 from tests.acceptance.room import ROOT, Room
+from tests.acceptance.test_class_archive import ADD, DEVICES, LIST, in_pod, routes
 
 SECOND = Room("acceptance-green", api_port=26444, registry_port=32310, front_port=30290)
 NAMES = ["student-01", "student-02", "student-03", "student-04"]
@@ -136,3 +138,18 @@ def test_a_room_that_does_not_answer_ends_it_before_anything_is_changed(room: Ro
     finally:
         subprocess.run(["podman", "unpause", node], check=True, capture_output=True)
     assert rooms.pods() == before
+
+
+def test_what_one_room_has_archived_another_one_restores(room: Room, rooms: Rooms) -> None:
+    name = "mover"
+    for each in rooms.both.values():
+        each.must("playbooks/class.yml", "-e", f"students={name}")
+    old, new = Hands(room, name), Hands(SECOND, name)
+    room.must("rollout.yml", "-e", f"student={name}", "-e", "weight=20", "-e", "service=aleph")
+    in_pod(old, "aleph", ADD, DEVICES)
+    room.must("playbooks/archive.yml", "-e", f"student={name}")
+    file = max((room.state / "archives").glob(f"{name}-*.tar.gz"), key=lambda path: path.stat().st_mtime)
+    SECOND.must("playbooks/restore.yml", "-e", f"archive={file}")
+    assert routes(new) == routes(old)
+    assert json.loads(in_pod(new, "aleph", LIST))["devices"] == DEVICES
+    SECOND.must("playbooks/verify.yml", "-e", f"student={name}")
