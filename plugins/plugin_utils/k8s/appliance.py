@@ -82,7 +82,7 @@ def once_judged(waiting: Waiting, doing: str, act: Callable[[], Result]) -> Resu
     except WaitError as error:
         why = error.trouble.sentence if error.trouble else str(error)
         raise KubernetesError(
-            f"{doing[0].upper()}{doing[1:]} was given up after {WRITE_SECONDS:g} s: {why}."
+            f"{doing[0].upper()}{doing[1:]} was given up after {WRITE_SECONDS:g} s: {why.rstrip('.')}."
         ) from error
     return done[-1]
 
