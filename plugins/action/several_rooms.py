@@ -85,14 +85,15 @@ class ActionModule(WorkshopAction):
         """
         names = self._given["rooms"]
         with ThreadPoolExecutor(max_workers=max(1, self._given["at_once"])) as pool:
-            return dict(zip(names, pool.map(self._students, names), strict=True))
+            return assigning.once(dict(zip(names, pool.map(self._students, names), strict=True)))
 
     def _students(self, room: str) -> list[Place]:
         state = str(self._rooms.state(room))
         kubeconfig = str(self._rooms.settings(room).get("workshop_kubeconfig") or f"{state}/kubeconfig")
         try:
             api = Api.connect(kubeconfig, PATIENCE_SECONDS, lambda _: None)
-            return [place for place in register.read(api, room, "", state) if not place.own]
+            there = register.with_taken(api, room, register.read(api, room, "", state), state)
+            return [place for place in there if not place.own]
         except WorkshopError as error:
             raise WorkshopError(
                 f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"

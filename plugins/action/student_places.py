@@ -17,6 +17,7 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         there = register.read(self.api, self.room, given["namespace"], given["state_dir"])
+        there = register.with_taken(self.api, self.room, there, given["state_dir"])
         if not self.check_mode:
             places.write(Path(given["state_dir"]) / places.CLASS_FILE, self.room, there)
         students = [place for place in there if not place.own]

@@ -6,7 +6,9 @@ module: student_places
 short_description: Tell which places a command is for
 description:
   - A room's places are read from the cluster, where each student's namespace bears its name and state. The file
-    C(class.json) in the room's state directory says the same for programs, and is written again where it differs.
+    C(class.json) in the room's state directory says the same for programs, and is written again where it differs. A
+    student whose namespace is somebody else's, so that no place could be made, is remembered there alone, as failed;
+    all students that are to be changed do not mean that one.
   - A student that is not there ends the task with one sentence which there are.
 options:
   student:
@@ -55,8 +57,8 @@ places:
     - The places that are meant, in the order in which they were named; C(all) is by name.
     - Each has C(name), C(namespace), C(path) (where the door has it, such as C(/student-07/)), C(directory) (its own
       files on the controller), C(kubeconfig), C(state) (C(making), C(ready), C(suspended) or C(failed)), C(cause) (why
-      it failed), C(made) and C(expires) (times, RFC 3339), C(node) (that its pods are for), C(page) (its URL) and
-      C(own) (whether it is the room's own).
+      it failed), C(made) and C(expires) (times, RFC 3339), C(node) (that its pods are for), C(page) (its URL),
+      C(own) (whether it is the room's own) and C(taken) (whether its namespace is somebody else's).
   type: list
   elements: dict
   returned: success

@@ -27,7 +27,7 @@ def empty(room: Room) -> Iterator[None]:
 
 
 def states(room: Room) -> dict[str, str]:
-    """The state of each place; of whom there is no namespace, or somebody else's, there is none."""
+    """The state of each place; of whom there is no namespace, there is none."""
     students = json.loads((room.state / "class.json").read_text())["students"]
     return {student["name"]: student["state"] for student in students}
 
@@ -101,6 +101,7 @@ def test_the_place_that_fails_is_named_and_the_others_are_handed_out(room: Room,
     make, said = FAULTS[fault]
     undo.callback(make(room))
     only_one_failed(room, room.play(*CLASS), said)
+    assert states(room)[FAILING] == "failed"
     undo.close()
     goes_on(room)
 

@@ -64,6 +64,7 @@ class Place:
         own: whether it is the room's own, not a student's.
         node: the node that its pods are for; empty where the scheduler chooses.
         page: the URL of its page, as it was proved; empty where no door leads there.
+        taken: whether its namespace is somebody else's: there is no place, and nothing is written there.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Place:
     own: bool = False
     node: str = ""
     page: str = ""
+    taken: bool = False
 
     @property
     def kubeconfig(self) -> str:
@@ -103,7 +105,7 @@ def of_room(namespace: str, state_dir: str) -> Place:
     return Place(namespace, namespace, "", state_dir, "ready", own=True)
 
 
-def changed(place: Place, **fields: str) -> Place:
+def changed(place: Place, **fields: str | bool) -> Place:
     """Give a place with some of its fields changed."""
     return dataclasses.replace(place, **fields)  # type: ignore[arg-type]
 
@@ -225,6 +227,8 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
             raise PlaceError(f"Say which student with -e student=NAME, several with commas between, or {ALL}.")
         if purpose == "remove" and is_everybody(student) and all(place.own for place in there):
             return []  # what a class has besides its places may be left
+        if purpose == "change":
+            there = _without_taken(student, there)
         found = select(student, there)
         if purpose in ("change", "remove") and (own := [place.name for place in found if place.own]):
             raise PlaceError(f"{own[0]} is the room's own place, and no student's: leave it out.")
@@ -236,6 +240,14 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
     own, theirs = ([place.name for place in there if place.own is which] for which in (True, False))
     wanted = joiners(student, own, theirs) if students is None else names(students, own, theirs)
     return [known.get(name) or of_student(name, state_dir) for name in wanted]
+
+
+def _without_taken(student: Any, there: Sequence[Place]) -> list[Place]:
+    """Leave out whose namespace is somebody else's: whoever means all does not mean them, and one who is named has none."""
+    typed = _listed(student) if isinstance(student, (int, str, list, tuple)) else []
+    if named := [place for place in there if place.taken and place.name in typed]:
+        raise PlaceError("\n".join(f"{place.name} has no place. {place.cause}" for place in named))
+    return [place for place in there if not place.taken]
 
 
 def is_everybody(wanted: Any) -> bool:

@@ -81,14 +81,15 @@ def orders(playbook: str, student: Any, students: Any, there: There, most: Mappi
     Raises:
         PlaceError: somebody is meant who is not there, or has no room.
     """
-    homes = _homes(there)
     everybody = [place for each in there.values() for place in each]
     if playbook in ASSIGNING:
+        there = {room: [place for place in each if not place.taken] for room, each in there.items()}
         meant = places.meant("make", student, students, everybody, "")
         found = assigned([place.name for place in meant], there, most)
     else:
-        found = {room: [] for room in there}
-        for place in places.meant("change", student, students, everybody, ""):
+        homes, found = _homes(there), {room: [] for room in there}
+        purpose = "remove" if playbook == "remove" and everybody else "change"
+        for place in places.meant(purpose, student, students, everybody, ""):
             found[homes[place.name]].append(place.name)
     return {room: wanted for room, wanted in found.items() if wanted}
 
@@ -116,6 +117,19 @@ def assigned(wanted: Sequence[str], there: There, most: Mapping[str, int]) -> di
             number[room] += 1
         found[room].append(name)
     return found
+
+
+def once(there: There) -> dict[str, list[Place]]:
+    """Leave out whose namespace is somebody else's in one room, and who is told of another: there, they have a place."""
+    homes: dict[str, str] = {}
+    for taken in (False, True):
+        for room, students in there.items():
+            for place in students:
+                if place.taken is taken:
+                    homes.setdefault(place.name, room)
+    return {
+        room: [place for place in each if not place.taken or homes[place.name] == room] for room, each in there.items()
+    }
 
 
 def _homes(there: There) -> dict[str, str]:

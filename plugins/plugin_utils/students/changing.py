@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents, silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
@@ -75,14 +76,19 @@ def resume(api: Api, place: Place, course: Class, outside: Container, say: Say) 
 
 
 def remove(api: Api, place: Place, room: str, say: Say) -> Place:
-    """Remove a place, with what it has in namespaces of others and on the controller."""
-    making.refuse_others(api, place, room)
+    """Remove a place, with what it has in namespaces of others and on the controller; somebody else's namespace stays."""
+    home = api.find(f"/api/v1/namespaces/{place.namespace}")
+    others = register.not_its(home, place, room)
+    if others and not place.taken:  # it was the student's a moment ago
+        raise WorkshopError(others)
     for kind in ELSEWHERE:
         for item in _labelled(api, kind, place.name, room):
             metadata = item["metadata"]
+            if others and metadata["namespace"] == place.namespace:
+                continue
             base, _, plural = kind.rpartition("/")
             api.delete(f"{base}/namespaces/{metadata['namespace']}/{plural}/{metadata['name']}")
-    if api.find(f"/api/v1/namespaces/{place.namespace}"):
+    if home and not others:
         register.note(api, places.changed(place, state="making", cause="It is being removed."))
         _hold(api, place.namespace)
         # Its policies hold until the last pod is gone.

@@ -69,6 +69,9 @@ class Command:
         self._say = say
         self.outcomes: list[Outcome] = []
         self.students: list[Place] = []
+        # Who failed in this run, or may be left of a removal that did, and who was removed.
+        self._failed = {*asked.names} if asked.work == "remove" else set[str]()
+        self._gone: set[str] = set()
 
     @staticmethod
     def course(given: Mapping[str, Any], room: str) -> Class:
@@ -87,7 +90,7 @@ class Command:
     @cached_property
     def todo(self) -> list[Place]:
         """The places that are not as it was asked for."""
-        there = {place.name: place for place in self._read() if not place.own}
+        there = {place.name: place for place in self._with_taken(self._read()) if not place.own}
         wanted = [there.get(name) or places.of_student(name, self._asked.state_dir) for name in self._asked.names]
         return [place for place in wanted if not self._is_done(place)]
 
@@ -159,6 +162,10 @@ class Command:
 
     def _done(self, outcome: Outcome) -> None:
         """Write down what became of a place; what cannot be written hinders no other."""
+        if outcome.cause:
+            self._failed.add(outcome.place.name)
+        elif self._asked.work == "remove":
+            self._gone.add(outcome.place.name)
         try:
             self._note(outcome)
         except WorkshopError as error:
@@ -177,6 +184,12 @@ class Command:
     def _read(self) -> list[Place]:
         return register.read(self._api, self._asked.room, self._asked.namespace, self._asked.state_dir)
 
+    def _with_taken(self, there: Sequence[Place]) -> list[Place]:
+        """Give the places, and the students whose namespace is somebody else's, on which nothing can be written."""
+        asked = self._asked
+        return register.with_taken(self._api, asked.room, there, asked.state_dir, self._failed, self._gone)
+
     def _write(self, there: Sequence[Place]) -> None:
+        there = self._with_taken(there)
         self.students = [place for place in there if not place.own]
         places.write(Path(self._asked.state_dir) / places.CLASS_FILE, self._asked.room, there)

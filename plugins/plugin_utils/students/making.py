@@ -13,7 +13,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import wait_for_leaving
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_ours, owner
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, WaitError, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
@@ -146,7 +145,7 @@ def refuse_others(api: Api, place: Place, room: str) -> None:
         WorkshopError: it is somebody else's.
     """
     found = api.find(f"/api/v1/namespaces/{place.namespace}")
-    if said := _not_its(found, place, room):
+    if said := register.not_its(found, place, room):
         raise WorkshopError(said)
 
 
@@ -157,19 +156,8 @@ def refuse_taken(api: Api, wanted: Sequence[Place], room: str) -> None:
         WorkshopError: a sentence for each.
     """
     there = {item["metadata"]["name"]: item for item in api.items("/api/v1/namespaces")}
-    if said := [text for place in wanted if (text := _not_its(there.get(place.namespace), place, room))]:
+    if said := [text for place in wanted if (text := register.not_its(there.get(place.namespace), place, room))]:
         raise WorkshopError("\n".join([*said, "Nothing was changed."]))
-
-
-def _not_its(found: Mapping[str, Any] | None, place: Place, room: str) -> str:
-    """Say that a namespace is not this student's of this room; empty if it is, or is not there."""
-    if found is None:
-        return ""
-    if not is_ours(found, room):
-        return f"The namespace {place.namespace} is {owner(found)}: give the student another name, or remove it first."
-    if (found["metadata"].get("labels") or {}).get(register.STUDENT) != place.name:
-        return f"The namespace {place.namespace} is the room's own, and no student's: give the student another name."
-    return ""
 
 
 def _wait_for_quota(api: Api, namespace: str, say: Say) -> None:

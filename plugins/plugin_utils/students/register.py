@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, is_managed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import (
+    ROOM,
+    is_managed,
+    is_ours,
+    owner,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
@@ -28,6 +35,49 @@ def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
     students = api.items("/api/v1/namespaces", labelSelector=f"{ROOM}={room},{STUDENT}")
     found = (place_of(item, state_dir) for item in students if is_managed(item) and _is_its_own(item))
     return [places.of_room(namespace, state_dir), *sorted(found, key=lambda place: place.name)]
+
+
+def with_taken(
+    api: Api, room: str, there: Sequence[Place], state_dir: str, failed: Iterable[str] = (), gone: Iterable[str] = ()
+) -> list[Place]:
+    """Give a room's places, and among them those of students whose namespace is somebody else's, as failed.
+
+    Nothing can be noted there, so that `class.json` alone remembers them; each is looked at anew, and one whose
+    namespace has become free, or theirs, is none of them any more.
+
+    Args:
+        there: as `read` gives them.
+        failed: who was to get one just now, besides those in the file.
+        gone: who was removed just now.
+    """
+    known = {place.name for place in there} | {*gone}
+    result = [*there]
+    for name in sorted({*_written(Path(state_dir) / places.CLASS_FILE, room), *failed} - known):
+        place = places.of_student(name, state_dir)
+        if said := not_its(api.find(f"/api/v1/namespaces/{place.namespace}"), place, room):
+            result.append(places.changed(place, state="failed", cause=said, taken=True))
+    return sorted(result, key=lambda place: (not place.own, place.name))
+
+
+def _written(path: Path, room: str) -> set[str]:
+    """Give the names in a room's class.json, whatever somebody has written there."""
+    try:
+        data = json.loads(path.read_bytes())
+        names = {str(each["name"]) for each in data["students"]} if data["room"] == room else set()
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return set()
+    return {name for name in names if places.NAME.fullmatch(name)}
+
+
+def not_its(found: Mapping[str, Any] | None, place: Place, room: str) -> str:
+    """Say that a namespace is not this student's of this room; empty if it is, or is not there."""
+    if found is None:
+        return ""
+    if not is_ours(found, room):
+        return f"The namespace {place.namespace} is {owner(found)}: give the student another name, or remove it first."
+    if (found["metadata"].get("labels") or {}).get(STUDENT) != place.name:
+        return f"The namespace {place.namespace} is the room's own, and no student's: give the student another name."
+    return ""
 
 
 def _is_its_own(item: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> 
         outcome = done.get(place.name)
         took = f"{outcome.seconds:.0f} s" if outcome else ""
         page = f"{door.rstrip('/')}{place.path}front/" if door else f"namespace {place.namespace}"
+        page = "-" if place.taken else page
         rows.append((place.name, place.state, took, page, place.expires))
     causes = [f"{place.name}: {place.cause}" for place in students if place.state == "failed" and place.cause]
     return ["", *aligned(rows), *([""] if causes else []), *causes, ""]

@@ -118,8 +118,8 @@ def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[
             "Leave student out for the room's own."
         )
     good = ("ready", "failed", "making") if mend else ("ready",)
-    found = [each for each in meant if each.state in good]
-    refused = [_why_not(each) for each in meant if each.state not in good]
+    found = [each for each in meant if each.state in good and not each.taken]
+    refused = [_why_not(each) for each in meant if each not in found]
     if refused and not everybody:
         raise places.PlaceError("\n".join([*refused, "Nothing was changed."]))
     if not found:
@@ -128,6 +128,8 @@ def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[
 
 
 def _why_not(each: Place) -> str:
+    if each.taken:
+        return f"{each.name} has no place. {each.cause}"
     if each.state == "suspended":
         return f"{each.name} is suspended: wake it with ansible-playbook playbooks/resume.yml -e student={each.name}."
     cause = f" ({each.cause.rstrip('.')})" if each.cause else ""

@@ -126,3 +126,43 @@ def test_the_class_of_all_rooms_is_one_table() -> None:
     data = assigning.as_data(BOTH)
     assert data["rooms"] == {"blue": ["anna", "carl"], "green": ["ben"]}
     assert [each["room"] for each in data["students"]] == ["blue", "blue", "green"]
+
+
+def refused(name: str, room: str) -> Place:
+    """Give a student whose namespace is somebody else's in a room."""
+    return places.changed(places.of_student(name, f"/state/{room}"), state="failed", cause="Taken.", taken=True)
+
+
+@pytest.mark.parametrize(
+    ("rooms", "found"),
+    [
+        ({"blue": [refused("anna", "blue")], "green": []}, {"blue": ["anna"], "green": []}),
+        ({"blue": [refused("anna", "blue")], **there(green=["anna"])}, {"blue": [], "green": ["anna"]}),
+        (
+            {"blue": [refused("anna", "blue")], "green": [refused("anna", "green")]},
+            {"blue": ["anna"], "green": []},
+        ),
+        (there(blue=["anna"], green=["anna"]), {"blue": ["anna"], "green": ["anna"]}),
+    ],
+)
+def test_whose_namespace_is_somebody_else_s_is_told_once(rooms: Any, found: dict[str, list[str]]) -> None:
+    assert assigning.as_data(assigning.once(rooms))["rooms"] == found
+
+
+@pytest.mark.parametrize(
+    ("playbook", "student", "found"),
+    [
+        ("class", "dora", {"green": ["dora"]}),
+        ("status", "all", {"blue": ["anna"]}),
+        ("status", "dora", "dora has no place. Taken."),
+        ("remove", "all", {"blue": ["anna", "dora"]}),
+        ("remove", "dora", {"blue": ["dora"]}),
+    ],
+)
+def test_and_has_no_room_but_can_be_removed(playbook: str, student: str, found: Any) -> None:
+    rooms = {"blue": [*there(blue=["anna"])["blue"], refused("dora", "blue")], "green": []}
+    if isinstance(found, str):
+        with pytest.raises(PlaceError, match=found):
+            assigning.orders(playbook, student, None, rooms, {})
+    else:
+        assert assigning.orders(playbook, student, None, rooms, {}) == found

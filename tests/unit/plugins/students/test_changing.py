@@ -249,3 +249,16 @@ def test_pods_of_a_node_that_does_not_answer_are_waited_for_by_nobody(
     monkeypatch.setattr(there, "delete", kept_by_its_kubelet)
     assert changing.suspend(there, ANNA, "blue", lambda _: None).state == "suspended"
     assert there.graces == {f"{NAMESPACE}/pods/front-1": 0}
+
+
+def test_of_whose_namespace_is_somebody_else_s_only_what_is_ours_goes(api: Any, tmp_path: Path) -> None:
+    ours = {**owner_labels("blue"), register.STUDENT: "anna"}
+    rights = "/apis/rbac.authorization.k8s.io/v1"
+    api.put(NAMESPACE, metadata={"labels": {"whose": "a neighbour's"}})
+    for where in ("build", "anna"):
+        api.put(f"{rights}/rolebindings/{where}", metadata={"namespace": where, "labels": ours})
+    place = places.changed(places.of_student("anna", str(tmp_path)), taken=True)
+    Path(place.directory).mkdir(parents=True)
+    changing.remove(api, place, "blue", lambda _: None)
+    assert api.requests == [("delete", f"{rights}/namespaces/build/rolebindings/build")]
+    assert not Path(place.directory).exists()

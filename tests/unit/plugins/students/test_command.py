@@ -185,3 +185,63 @@ def test_whose_time_is_over_is_woken_for_it_may_be_falling_asleep(
     monkeypatch.setattr(changing, "resume", goes("resumed"))
     run(there, tmp_path, names=["student-01"])
     assert went == [way]
+
+
+FOREIGN, CAUSE = "/api/v1/namespaces/student-02", "The namespace student-02 is somebody else's"
+
+
+@pytest.fixture
+def taken(there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A class of which one's namespace is somebody else's."""
+    fake = making.make
+
+    def make(api: Any, place: Any, course: Any, *given: Any) -> Any:
+        making.refuse_others(api, place, course.room)
+        return fake(api, place, course, *given)
+
+    monkeypatch.setattr(making, "make", make)
+    there.put(FOREIGN, metadata={"labels": {"whose": "a neighbour's"}})
+    run(there, tmp_path)
+    return there
+
+
+def test_whose_namespace_is_somebody_else_s_has_failed_with_its_cause(taken: Any, tmp_path: Path) -> None:
+    for work, names in (("make", NAMES), ("suspend", ["student-01"]), ("make", ["student-04"])):
+        done = run(taken, tmp_path, work, names)
+        state, cause = states(tmp_path)["student-02"]
+        assert state == "failed"
+        assert cause.startswith(CAUSE)
+        assert [place.name for place in done.students if place.taken] == ["student-02"], "in the table, too"
+    assert taken.objects[FOREIGN]["metadata"]["labels"] == {"whose": "a neighbour's"}
+    assert not [path for _, path, *_ in taken.requests if path.startswith(FOREIGN)]
+
+
+@pytest.mark.parametrize("labels", [None, {**owner_labels("blue"), register.STUDENT: "student-02"}])
+def test_who_has_a_namespace_or_could_have_one_is_not_told_so_any_more(
+    taken: Any, tmp_path: Path, labels: dict[str, str] | None
+) -> None:
+    taken.objects.pop(FOREIGN)
+    if labels:
+        taken.put(FOREIGN, metadata={"labels": labels})
+    run(taken, tmp_path, names=["student-01"])
+    assert states(tmp_path).get("student-02", ("none", ""))[0] == ("making" if labels else "none")
+    run(taken, tmp_path)
+    assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+
+
+def test_who_is_removed_is_told_no_more_and_the_namespace_stays(taken: Any, tmp_path: Path) -> None:
+    (tmp_path / "students" / "student-02").mkdir(parents=True)
+    (outcome,) = run(taken, tmp_path, "remove", ["student-02"]).outcomes
+    assert outcome.cause == ""
+    assert "student-02" not in states(tmp_path)
+    assert not (tmp_path / "students" / "student-02").exists()
+    assert taken.objects[FOREIGN]["metadata"]["labels"] == {"whose": "a neighbour's"}
+    run(taken, tmp_path, names=["student-01"])
+    assert "student-02" not in states(tmp_path)
+
+
+def test_files_of_a_removal_that_was_killed_go_though_the_name_has_another_owner(there: Any, tmp_path: Path) -> None:
+    there.put(FOREIGN)
+    (tmp_path / "students" / "student-02").mkdir(parents=True)
+    (outcome,) = run(there, tmp_path, "remove", ["student-02"]).outcomes
+    assert (outcome.cause, [*tmp_path.glob("students/*")]) == ("", [])

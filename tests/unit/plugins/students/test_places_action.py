@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,3 +70,45 @@ def test_a_removal_of_all_that_was_killed_at_its_end_goes_on(ask: Any, api: Any,
     assert names(ask(purpose="remove", student="all")) == []
     assert "There is no student 'anna'" in ask(purpose="remove", student="anna")["msg"]
     assert "There are no students" in ask(purpose="change", student="all")["msg"]
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> None:
+    """carl was to have a place, as class.json remembers, and so was dora, whose namespace has become free."""
+    students = [{"name": name} for name in ("anna", "carl", "dora", "../x")]
+    (tmp_path / "class.json").write_text(json.dumps({"room": "blue", "students": students}))
+
+
+@pytest.mark.usefixtures("refused")
+@pytest.mark.parametrize(
+    ("purpose", "student", "told"),
+    [
+        ("use", "all", ["anna", "carl"]),
+        ("use", "carl", ["carl"]),
+        ("change", "all", ["anna"]),
+        ("change", ["carl", "anna"], "carl has no place. The namespace carl is somebody else's: "),
+        ("remove", "all", ["anna", "carl", "ben"]),
+        ("remove", "carl", ["carl"]),
+        ("change", "dora", "There is no student 'dora'"),
+    ],
+)
+def test_whose_namespace_is_somebody_else_s_can_be_removed_and_looked_at(
+    ask: Any, purpose: str, student: Any, told: list[str] | str
+) -> None:
+    found = ask(purpose=purpose, student=student)
+    if isinstance(told, str):
+        assert found["msg"].startswith(told)
+        return
+    assert names(found) == told
+    states = {each["name"]: (each["state"], each["taken"]) for each in found["students"]}
+    assert states == {"anna": ("making", False), "carl": ("failed", True)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "\udcff", '{"room": "blue"}', '{"room": "blue", "students": [3]}', "[" * 100_000]
+    + ['{"room": "green", "students": [{"name": "carl"}]}', '{"room": "blue", "students": {"name": "carl"}}'],
+)
+def test_what_somebody_else_has_written_into_the_file_is_nobody(ask: Any, tmp_path: Path, text: str) -> None:
+    (tmp_path / "class.json").write_text(text, errors="surrogateescape")
+    assert [each["name"] for each in ask()["students"]] == ["anna"]

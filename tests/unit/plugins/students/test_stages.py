@@ -65,6 +65,7 @@ def test_of_one_alone_its_own_reasons_are_said() -> None:
 
 
 ASLEEP, FAILED = student("dora", "suspended"), student("eva", "failed", "No node takes it.")
+TAKEN = places.changed(student("finn", "failed", "The namespace finn is somebody else's."), taken=True)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,7 @@ ASLEEP, FAILED = student("dora", "suspended"), student("eva", "failed", "No node
         pytest.param([ANNA, BEN], False, False, ["anna", "ben"], id="ready"),
         pytest.param([ANNA, ASLEEP, FAILED], True, False, ["anna"], id="all: the others are passed over"),
         pytest.param([ANNA, ASLEEP, FAILED], True, True, ["anna", "eva"], id="what failed is about to be put right"),
+        pytest.param([ANNA, TAKEN], True, True, ["anna"], id="somebody else's namespace is not"),
     ],
 )
 def test_a_stage_is_taken_in_places_that_are_ready(
@@ -90,6 +92,7 @@ def test_a_stage_is_taken_in_places_that_are_ready(
             [ANNA, ASLEEP], False, "dora is suspended: wake it with ansible-playbook playbooks/resume.yml", id="sleeps"
         ),
         pytest.param([FAILED], False, "eva was not made whole (No node takes it): type ansible-playbook", id="failed"),
+        pytest.param([TAKEN], False, "finn has no place. The namespace finn is somebody else's.", id="taken"),
         pytest.param([ASLEEP], True, "No student has a place that is ready.", id="all sleep"),
         pytest.param([], False, "Nobody's time is over in this room", id="nobody has expired"),
         pytest.param([places.of_room("staging", "/s"), ANNA], False, "not worked on together", id="the room's own"),
