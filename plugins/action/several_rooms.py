@@ -30,8 +30,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
 
 # What is for this playbook alone, and not for the rooms'.
 OWN = {"playbook", "student", "students", "rooms_at_once"}
-# Where a playbook writes what it found in the places of students; the others are stages.
-SUMMARIES = {"status": "statuses.json", "verify": "verified.json"}
+# Where a playbook writes what it found; the others are stages.
+WRITTEN, STAGES = {"plan": "plan.json", "status": "statuses.json", "verify": "verified.json"}, "stages.json"
 # Of these, a room's register says all.
 OF_PLACES = ("class", "reset", "suspend", "resume", "remove")
 # A room that does not answer must not be waited for by all the others.
@@ -46,6 +46,7 @@ class ActionModule(WorkshopAction):
         self._rooms = Rooms(state_directory(os.environ), default)
         playbook = given["playbook"]
         assigning.judge(playbook, given["rooms"], self._rooms.names())
+        assigning.refuse_of_one_room(load_extra_vars(self._loader))
         most = assigning.limits(given["most"], given["at_once"])
         if playbook in assigning.ASSIGNING and not self.check_mode:
             lock.hold("several rooms", say)
@@ -59,13 +60,13 @@ class ActionModule(WorkshopAction):
         )
         if playbook == "class":
             self._refuse_too_many(orders)
-        since = max((path.stat().st_mtime_ns for path in self._summaries(playbook, orders) if path.exists()), default=0)
+        since = max((path.stat().st_mtime_ns for path in self._written(playbook, orders) if path.exists()), default=0)
         played = self._play(playbook, orders)
         if playbook in OF_PLACES:
             there = self._there()
             show(assigning.table(there))
         elif playbook == "plan":
-            show(self._plans({each.room: orders[each.room] for each in played if not each.fault}))
+            show(self._plans({each.room: orders[each.room] for each in played if not each.fault}, since))
         else:
             self._summarise(playbook, orders, since)
         if not self.check_mode:
@@ -84,7 +85,7 @@ class ActionModule(WorkshopAction):
             WorkshopError: one does not answer: who is there might be made anew elsewhere.
         """
         names = self._given["rooms"]
-        with ThreadPoolExecutor(max_workers=max(1, self._given["at_once"])) as pool:
+        with ThreadPoolExecutor(max_workers=int(self._given["at_once"])) as pool:
             return assigning.once(dict(zip(names, pool.map(self._students, names), strict=True)))
 
     def _students(self, room: str) -> list[Place]:
@@ -109,44 +110,56 @@ class ActionModule(WorkshopAction):
 
     def _play(self, playbook: str, orders: Mapping[str, Sequence[str]], **more: Any) -> list[playing.Played]:
         option = "students" if playbook in assigning.ASSIGNING else "student"
+        # Who sleeps, or has no place yet, is passed over where all are meant, and is refused by name.
+        everybody = option == "student" and places.is_everybody(self._given["student"])
         given = {name: value for name, value in plain(load_extra_vars(self._loader)).items() if name not in OWN}
         made = [
             playing.Order(
                 room,
                 COLLECTION / "playbooks" / f"{playbook}.yml",
-                {**given, **more, option: list(wanted)},
+                {**given, **more, option: places.ALL if everybody else list(wanted)},
                 self._rooms.directory / room / rooms.LOG,
             )
             for room, wanted in orders.items()
         ]
         flags = [f"--{name}" for name in ("check", "diff") if context.CLIARGS.get(name)]
-        return playing.play(made, ["-i", str(ROOM_INVENTORY), *flags], self._given["at_once"], say)
+        return playing.play(made, ["-i", str(ROOM_INVENTORY), *flags], int(self._given["at_once"]), say)
 
-    def _summaries(self, playbook: str, orders: Mapping[str, Any]) -> list[Path]:
-        return [self._rooms.state(room) / SUMMARIES.get(playbook, "stages.json") for room in orders]
+    def _written(self, playbook: str, orders: Mapping[str, Any]) -> list[Path]:
+        return [self._rooms.state(room) / WRITTEN.get(playbook, STAGES) for room in orders]
 
     def _summarise(self, playbook: str, orders: Mapping[str, Sequence[str]], since: int) -> None:
         """Join what the rooms have written, which is not older than this run."""
-        found = []
-        for room, path in zip(orders, self._summaries(playbook, orders), strict=True):
-            if path.is_file() and path.stat().st_mtime_ns > since:
-                found += [{**each, "room": room} for each in json.loads(path.read_text())["places"]]
+        found, passed_over = [], []
+        for room, path in zip(orders, self._written(playbook, orders), strict=True):
+            if _is_newer(path, since):
+                told = json.loads(path.read_text())
+                found += [{**each, "room": room} for each in told["places"]]
+                passed_over += told.get("passed_over", [])
         done = [stages.of_summary(each) for each in found]
-        show(stages.table(done) if done else [])
+        show([*(stages.table(done) if done else []), *passed_over])
         good = sum(each.is_good for each in done)
-        data = {"schema": stages.SCHEMA, "doing": playbook, "good": good, "places": found}
+        data = {"schema": stages.SCHEMA, "doing": playbook, "good": good, "places": found, "passed_over": passed_over}
         if not self.check_mode:
-            self._write(SUMMARIES.get(playbook, "stages.json"), data)
+            self._write(WRITTEN.get(playbook, STAGES), data)
 
-    def _plans(self, orders: Mapping[str, Sequence[str]]) -> list[str]:
+    def _plans(self, orders: Mapping[str, Sequence[str]], since: int) -> list[str]:
+        """Say what fits into each room; one that has played in check mode has written it into its log alone."""
         lines = [""]
-        for room, wanted in orders.items():
-            planned = json.loads((self._rooms.state(room) / "plan.json").read_text())
-            lines.append(f"{room}: {len(wanted)} students, room for {planned['fits']}, limited by {planned['limit']}.")
+        for (room, wanted), path in zip(orders.items(), self._written("plan", orders), strict=True):
+            said = f"{self._rooms.directory / room / rooms.LOG} tells what fits"
+            if _is_newer(path, since):
+                planned = json.loads(path.read_text())
+                said = f"room for {planned['fits']}, limited by {planned['limit']}"
+            lines.append(f"{room}: {len(wanted)} student{'' if len(wanted) == 1 else 's'}, {said}.")
         return [*lines, ""]
 
     def _write(self, name: str, data: Mapping[str, Any]) -> None:
         files.replace(self._rooms.directory / name, json.dumps(data, indent=2) + "\n")
+
+
+def _is_newer(path: Path, since: int) -> bool:
+    return path.is_file() and path.stat().st_mtime_ns > since
 
 
 def _failure(failed: Sequence[playing.Played], number: int) -> dict[str, Any]:

@@ -33,8 +33,8 @@ options:
     description: How many students there are to be, or their names.
     type: raw
   at_once:
-    description: How many rooms play at a time. Each takes some 120 MB of this machine meanwhile.
-    type: int
+    description: How many rooms play at a time, 1 to 100. Each takes some 120 MB of this machine meanwhile.
+    type: raw
     default: 8
 attributes:
   check_mode:

@@ -42,6 +42,9 @@ RESOURCES: dict[str, Resource] = {
     "memory": Resource("memory", "MB", "take fewer students, or a machine with more memory"),
     "cpu": Resource("CPU requests", "m", f"lower student_cpu_request and student_proxy_resources, or {WORKER}"),
     "pods": Resource("pods", "", f"raise workshop_max_pods (at most 250), or {WORKER}"),
+    "nodes": Resource(
+        "places for pods (no node takes any)", "", f"start a node, or uncordon one (kubectl get nodes), or {WORKER}"
+    ),
     "addresses": Resource("addresses", "", f"a node has one /24 of workshop_pod_subnet: {WORKER}"),
     "inotify": Resource(
         "inotify instances of one user",
@@ -108,7 +111,7 @@ class Cost:
 
     def of_pod(self, resource: str, requests: float) -> float:
         """Give what a pod takes of a resource, with so many requests a second to its place."""
-        counted = {"pods": 1.0, "addresses": 1.0}
+        counted = {"pods": 1.0, "nodes": 1.0, "addresses": 1.0}
         if resource in OF_PLACES:
             return (self.policies if resource == "policies" else self.idle + self.request * requests) / self.at_work
         return counted[resource] if resource in counted else float(getattr(self, resource))

@@ -8,11 +8,11 @@ students come besides. Who has none goes to the room with the fewest.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import aligned
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import names, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, names, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 
 # What several rooms do at once: what is done with places. restore.yml is for one student, in that one's room.
@@ -49,7 +49,20 @@ def judge(playbook: Any, rooms: Sequence[str], existing: Sequence[str]) -> None:
         )
 
 
-def limits(most: Mapping[str, Any], at_once: int) -> dict[str, int]:
+def refuse_of_one_room(given: Collection[str]) -> None:
+    """Refuse what belongs to one room, and would be given to all of them.
+
+    Raises:
+        PlaceError: with what to type.
+    """
+    if found := [name for name in (*changes.FIXED, "workshop_name") if name in given]:
+        raise PlaceError(
+            f"{', '.join(found)}: that is of one room, and would be given to all of them. Leave it out: each has "
+            "its own, and the inventory's group rooms names them."
+        )
+
+
+def limits(most: Mapping[str, Any], at_once: Any) -> dict[str, int]:
     """Judge the numbers of an inventory of rooms and of the command, and give the most students of each room.
 
     Raises:
@@ -62,9 +75,10 @@ def limits(most: Mapping[str, Any], at_once: int) -> dict[str, int]:
                 f"most_students of the room {room} is {number!r}, but must be a whole number from 0 to "
                 f"{places.MOST_STUDENTS}: mend it in the inventory."
             )
-    if not 1 <= at_once <= MOST_AT_ONCE:
+    known = not isinstance(at_once, bool) and re.fullmatch("[1-9][0-9]{0,2}", str(at_once), re.ASCII)
+    if not known or int(str(at_once)) > MOST_AT_ONCE:
         raise PlaceError(
-            f"rooms_at_once is {at_once}, but must be a whole number from 1 to {MOST_AT_ONCE}: for example "
+            f"rooms_at_once is {at_once!r}, but must be a whole number from 1 to {MOST_AT_ONCE}: for example "
             "-e rooms_at_once=8."
         )
     return {room: int(str(number)) for room, number in most.items()}

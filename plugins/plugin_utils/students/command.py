@@ -168,7 +168,7 @@ class Command:
             self._gone.add(outcome.place.name)
         try:
             self._note(outcome)
-        except WorkshopError as error:
+        except (WorkshopError, OSError) as error:  # a disk may be full
             self._say(f"{outcome.place.name}: what became of it is not written down: {error}")
 
     def _note(self, outcome: Outcome) -> None:

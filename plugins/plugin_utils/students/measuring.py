@@ -169,6 +169,7 @@ class Room:
         return Means(
             {
                 **shared,
+                **({} if self._nodes else {"nodes": [Pool(0)]}),
                 "cpu": [Pool(_cpu(node), sum(map(cpu_of, self._on(node)))) for node in self._nodes],
                 "pods": [
                     Pool(max_pods or float(node["status"]["allocatable"]["pods"]), len(self._on(node)) + SPARE_PODS)

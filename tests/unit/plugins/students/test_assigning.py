@@ -110,12 +110,18 @@ def test_what_rooms_cannot_do_is_one_sentence(playbook: str, rooms: list[str], s
         ({}, 0, "rooms_at_once is 0, but must be a whole number from 1 to 100"),
         ({}, -8, "rooms_at_once is -8"),
         ({}, 1000, "rooms_at_once is 1000"),
+        ({}, "eight", "rooms_at_once is 'eight', but must be a whole number from 1 to 100: for example"),
+        ({}, 2.5, "rooms_at_once is 2.5"),
+        ({}, True, "rooms_at_once is True"),
+        ({}, None, "rooms_at_once is None"),
+        ({}, [8], r"rooms_at_once is \[8\]"),
+        ({}, "\N{ARABIC-INDIC DIGIT THREE}", "rooms_at_once is"),
     ],
 )
-def test_numbers_of_rooms_are_judged(most: dict[str, Any], at_once: int, sentence: str) -> None:
+def test_numbers_of_rooms_are_judged(most: dict[str, Any], at_once: Any, sentence: str) -> None:
     with pytest.raises(PlaceError, match=sentence):
         assigning.limits(most, at_once)
-    assert assigning.limits({"blue": 0, "green": "250"}, 8) == {"blue": 0, "green": 250}
+    assert assigning.limits({"blue": 0, "green": "250"}, "8") == {"blue": 0, "green": 250}
 
 
 def test_the_class_of_all_rooms_is_one_table() -> None:
@@ -166,3 +172,10 @@ def test_and_has_no_room_but_can_be_removed(playbook: str, student: str, found: 
             assigning.orders(playbook, student, None, rooms, {})
     else:
         assert assigning.orders(playbook, student, None, rooms, {}) == found
+
+
+@pytest.mark.parametrize("name", ["workshop_name", "workshop_kubeconfig", "workshop_state_dir"])
+def test_what_is_of_one_room_is_not_given_to_all(name: str) -> None:
+    with pytest.raises(PlaceError, match=f"{name}: that is of one room"):
+        assigning.refuse_of_one_room(["playbook", name])
+    assigning.refuse_of_one_room(["playbook", "students", "workshop_student_hours"])

@@ -115,8 +115,9 @@ def test_one_that_is_half_asleep_is_put_to_sleep(there: Any, tmp_path: Path) -> 
     assert states(tmp_path)["student-01"] == ("suspended", "")
 
 
+@pytest.mark.parametrize("error", [WorkshopError("The API server is silent."), OSError(28, "No space left on device")])
 def test_what_cannot_be_written_down_hinders_nobody(
-    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     there.broken = {name: WorkshopError("No node takes it.") for name in NAMES[:2]}
     note, refused = register.note, list[str]()
@@ -124,7 +125,7 @@ def test_what_cannot_be_written_down_hinders_nobody(
     def noted(api: Any, place: Any) -> None:
         if place.state == "failed" and not refused:
             refused.append(place.name)
-            raise WorkshopError("The API server is silent.")
+            raise error
         note(api, place)
 
     monkeypatch.setattr(register, "note", noted)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import Cost, Pool
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.measuring import Machine, Room
@@ -62,6 +63,16 @@ def test_a_node_has_what_its_pods_leave(api: Any) -> None:
     assert pools["pods"] == [Pool(110, 2 + measuring.SPARE_PODS)]
     assert pools["addresses"] == [Pool(253, 1 + measuring.SPARE_PODS)]
     assert Room(api).means(HERE, [], 250).pools["pods"] == [Pool(250, 2 + measuring.SPARE_PODS)]
+
+
+@pytest.mark.parametrize("machine", [HERE, None])
+def test_where_no_node_takes_pods_nobody_fits(api: Any, machine: Machine | None) -> None:
+    put_node(api, "one", {}, unschedulable=True)
+    put_node(api, "two", {}, taints=[{"effect": "NoExecute"}])
+    planned = capacity.plan(["anna", "ben"], Cost(), Room(api).means(machine, ["anna"], 250))
+    assert (planned["fits"], planned["limit"]) == (1, "nodes")
+    assert "(no node takes any)" in capacity.refusal(planned)
+    assert capacity.refusal(capacity.plan(["anna"], Cost(), Room(api).means(machine, ["anna"], 250))) == ""
 
 
 def test_what_nodes_share_is_counted_once(api: Any) -> None:

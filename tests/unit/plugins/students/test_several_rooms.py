@@ -26,8 +26,9 @@ class Rooms:
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.faults: dict[str, str] = {}
-        self.changed = False
+        self.changed = self.check = False
         self.played: list[str] = []
+        self.given: dict[str, Any] = {}
         self.shown: list[str] = []
         self.homes = {"blue": home / "istio-workshop/blue", "green": home / "elsewhere/green"}
         for room in ROOMS:
@@ -46,14 +47,15 @@ class Rooms:
 
     def play(self, orders: Sequence[Order], *_: Any) -> list[Played]:
         self.played += [f"{order.room} {order.playbook.stem}" for order in orders]
+        self.given |= {order.room: order.variables.get("student") for order in orders}
         for order in orders:
-            if order.playbook.stem == "plan" and order.room not in self.faults:
+            if order.playbook.stem == "plan" and order.room not in self.faults and not self.check:
                 (self.homes[order.room] / "plan.json").write_text('{"fits": 7, "limit": "memory"}')
         return [Played(each.room, self.faults.get(each.room, ""), 1.0, self.changed) for each in orders]
 
     def run(self, **options: Any) -> dict[str, Any]:
         task: Any = SimpleNamespace(
-            args={"rooms": [*ROOMS], **options}, check_mode=False, async_val=0, action="a", diff=False
+            args={"rooms": [*ROOMS], **options}, check_mode=self.check, async_val=0, action="a", diff=False
         )
         connection: Any = SimpleNamespace(_shell=SimpleNamespace(tmpdir="unused"))
         nothing: Any = SimpleNamespace()
@@ -97,3 +99,40 @@ def test_what_a_room_has_written_is_read_where_it_writes(rooms: Rooms, monkeypat
     monkeypatch.setattr(playing, "play", play)
     rooms.run(playbook="status", student="all")
     assert any("green/ben" in line for line in rooms.shown)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_plan_that_was_not_written_is_not_read(rooms: Rooms, check: bool) -> None:
+    """One of an earlier day may be there."""
+    (rooms.homes["blue"] / "plan.json").write_text('{"fits": 99, "limit": "pods"}')
+    rooms.check = check
+    assert not rooms.run(playbook="plan", students=4).get("failed")
+    log = rooms.homes["blue"] / "rooms.log"
+    said = f"{log} tells what fits." if check else "room for 7, limited by memory."
+    assert f"blue: 2 students, {said}" in rooms.shown
+
+
+@pytest.mark.parametrize(
+    ("student", "given"),
+    [
+        ("all", {"blue": "all", "green": "all"}),
+        (["all"], {"blue": "all", "green": "all"}),
+        ("anna,ben", {"blue": ["anna"], "green": ["ben"]}),
+    ],
+)
+def test_all_are_all_of_each_room(rooms: Rooms, student: Any, given: dict[str, Any]) -> None:
+    """Who sleeps is passed over where all are meant, and refused where somebody is named."""
+    rooms.run(playbook="rollout", student=student)
+    assert rooms.given == given
+
+
+def test_who_was_passed_over_is_told(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    def play(orders: Sequence[Order], *_: Any) -> list[Played]:
+        for room, said in (("blue", ["anna is suspended."]), ("green", [])):
+            (rooms.homes[room] / "stages.json").write_text(json.dumps({"places": [], "passed_over": said}))
+        return [Played(each.room, "", 1.0, False) for each in orders]
+
+    monkeypatch.setattr(playing, "play", play)
+    rooms.run(playbook="rollout", student="all")
+    assert "anna is suspended." in rooms.shown
+    assert json.loads((rooms.homes["blue"].parent / "stages.json").read_text())["passed_over"] == ["anna is suspended."]
