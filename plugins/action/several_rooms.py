@@ -59,7 +59,7 @@ class ActionModule(WorkshopAction):
             most,
         )
         if playbook == "class":
-            self._refuse_too_many(orders)
+            self._refuse_too_many(assigning.awake(orders, there))
         since = max((path.stat().st_mtime_ns for path in self._written(playbook, orders) if path.exists()), default=0)
         played = self._play(playbook, orders)
         if playbook in OF_PLACES:

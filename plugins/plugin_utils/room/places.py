@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ MOST_STUDENTS = 250
 LONGEST_NAME = 40
 NAME = re.compile(rf"[a-z]([-a-z0-9]{{0,{LONGEST_NAME - 2}}}[a-z0-9])?")
 NUMBER = re.compile(r"[1-9][0-9]*")
+# What is meant as a number of students, whatever is wrong with it; a name begins with a letter.
+NO_NAME = re.compile(r"\s*|\s*[-+.]*[0-9][-+.0-9eE\s]*")
 # A student's number, also as it stands in the name.
 OF_STUDENT = re.compile(r"0?[1-9]|[1-9][0-9]{1,2}")
 # Words, namespaces of the cluster and of the workshop, and paths of the door.
@@ -127,8 +130,8 @@ def names(students: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) -
     ['anna', 'ben', 'student-07']
     """
     if isinstance(students, bool) or not isinstance(students, (int, str, list, tuple)):
-        raise PlaceError(f"students is {students!r}, but must be a number, or names: {_EXAMPLES}.")
-    if not isinstance(students, (list, tuple)) and re.fullmatch(r"[-+.0-9eE\s]*", str(students)):
+        raise PlaceError(f"students is {_text(students)}, but must be a number, or names: {_EXAMPLES}.")
+    if not isinstance(students, (list, tuple)) and NO_NAME.fullmatch(str(students)):
         return [NUMBERED.format(number + 1) for number in range(_count(str(students)))]
     return _new(students, "students", {*taken}, {*there})
 
@@ -143,7 +146,7 @@ def joiners(student: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) 
     ['student-07']
     """
     if isinstance(student, bool) or not isinstance(student, (int, str, list, tuple)):
-        raise PlaceError(f"student is {student!r}, but must be a name, or several with commas between.")
+        raise PlaceError(f"student is {_text(student)}, but must be a name, or several with commas between.")
     if everybody := [name for name in _listed(student) if name in (ALL, EXPIRED)]:
         raise PlaceError(
             f"student is {everybody[0]}, which means students who have places, but class.yml makes some: {_EXAMPLES}, "
@@ -178,7 +181,7 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
         PlaceError: one is not there.
     """
     if isinstance(wanted, bool) or not isinstance(wanted, (int, str, list, tuple)):
-        raise PlaceError(f"student is {wanted!r}, but must be a name, several with commas between, or {ALL}.")
+        raise PlaceError(f"student is {_text(wanted)}, but must be a name, several with commas between, or {ALL}.")
     typed = _listed(wanted)
     known = {place.name: place for place in there}
     students = [place for place in there if not place.own]
@@ -199,8 +202,8 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
         return [place for place in students if has_expired(place, now)]
     if missing := [name for name in typed if name not in known]:
         near = [each for name in missing if (each := _usual(name)) in known]
-        meant = f" (is {', '.join(near)} meant?)" if near else ""
-        raise PlaceError(f"There is no student {', '.join(map(repr, missing))} in this room{meant}: {_are(there)}.")
+        meant = f" (is {_some(near)} meant?)" if near else ""
+        raise PlaceError(f"There is no student {_some(map(_text, missing))} in this room{meant}: {_are(there)}.")
     _refuse_twice(typed, "student")
     return [known[name] for name in typed]
 
@@ -318,8 +321,8 @@ def _judge(name: str, taken: set[str]) -> None:
 
 
 def _refuse_twice(found: Sequence[str], argument: str) -> None:
-    if twice := sorted({name for name in found if found.count(name) > 1}):
-        raise PlaceError(f"{argument} has {', '.join(twice)} more than once: name each once.")
+    if twice := sorted(name for name, number in Counter(found).items() if number > 1):
+        raise PlaceError(f"{argument} has {_some(twice)} more than once: name each once.")
 
 
 def _are(there: Sequence[Place]) -> str:
@@ -328,6 +331,12 @@ def _are(there: Sequence[Place]) -> str:
     if len(found) > 12:
         found = [*found[:5], "...", *found[-3:]]
     return f"there are {', '.join(found)}" if found else "there are none"
+
+
+def _some(names: Iterable[str]) -> str:
+    """Name some of them, and how many others there are."""
+    found = [*names]
+    return ", ".join(found if len(found) <= 6 else [*found[:5], f"{len(found) - 5} more"])
 
 
 def _text(value: Any) -> str:

@@ -108,6 +108,13 @@ def orders(playbook: str, student: Any, students: Any, there: There, most: Mappi
     return {room: wanted for room, wanted in found.items() if wanted}
 
 
+def awake(orders: Mapping[str, Sequence[str]], there: There) -> dict[str, list[str]]:
+    """Leave out who sleeps, whom `class` does not wake, so that no room need have space for them."""
+    asleep = {place.name for each in there.values() for place in each if place.state == "suspended"}
+    found = {room: [name for name in wanted if name not in asleep] for room, wanted in orders.items()}
+    return {room: wanted for room, wanted in found.items() if wanted}
+
+
 def assigned(wanted: Sequence[str], there: There, most: Mapping[str, int]) -> dict[str, list[str]]:
     """Give each student a room.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +238,35 @@ def test_numbered_names_are_those_of_a_number() -> None:
 )
 def test_all_is_everybody_however_it_is_typed(typed: Any, everybody: bool) -> None:
     assert places.is_everybody(typed) is everybody
+
+
+@pytest.mark.parametrize("students", ["e", "ee", "e2", "e,e2"])
+def test_a_name_is_none_of_the_ways_to_write_a_number(students: str) -> None:
+    assert places.names(students) == students.split(",")
+
+
+@pytest.mark.parametrize("students", ["", " ", "1e2", "+3", "-1", "3.0", "1e", " 0 ", ".5"])
+def test_what_was_meant_as_a_number_is_judged_as_one(students: str) -> None:
+    with pytest.raises(PlaceError, match="whole number from 1 to 250"):
+        places.names(students)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: places.names([f"anna-{each}" for each in range(100_000)]),
+        lambda: places.names([f"anna-{each % 50_000}" for each in range(100_000)]),
+        lambda: places.select([f"anna-{each}" for each in range(100_000)], THERE),
+        lambda: places.select([f"Student-{each}" for each in range(100_000)], THERE),
+        lambda: places.select("x" * 1_000_000, THERE),
+        lambda: places.names({"x": "y" * 1_000_000}),
+        lambda: places.select({"x": "y" * 1_000_000}, THERE),
+        lambda: places.joiners({"x": "y" * 1_000_000}),
+    ],
+)
+def test_whatever_is_pasted_is_refused_at_once_in_a_short_sentence(call: Any) -> None:
+    begun = time.monotonic()
+    with pytest.raises(PlaceError) as refused:
+        call()
+    assert len(str(refused.value)) < 900
+    assert time.monotonic() - begun < 10

@@ -179,3 +179,9 @@ def test_what_is_of_one_room_is_not_given_to_all(name: str) -> None:
     with pytest.raises(PlaceError, match=f"{name}: that is of one room"):
         assigning.refuse_of_one_room(["playbook", name])
     assigning.refuse_of_one_room(["playbook", "students", "workshop_student_hours"])
+
+
+def test_who_sleeps_needs_no_room() -> None:
+    asleep = places.changed(places.of_student("anna", ""), state="suspended")
+    found = assigning.awake({"blue": ["anna"], "green": ["ben", "dora"]}, {"blue": [asleep], "green": []})
+    assert found == {"green": ["ben", "dora"]}

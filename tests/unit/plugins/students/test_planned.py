@@ -37,6 +37,7 @@ def place(name: str, state: str = "ready") -> dict[str, str]:
         pytest.param({"student_wanted": 30}, 30, id="a number, before there is a room"),
         pytest.param({"student_named": "zoe"}, "zoe", id="a name, before there is a room"),
         pytest.param({}, "", id="nobody: it is said"),
+        pytest.param({"student_wanted": []}, [], id="an empty list: it is said"),
         pytest.param({"places": [place("zoe", "making")]}, ["zoe"], id="one late joiner"),
         pytest.param({"places": [place("anna"), place("zoe", "making")]}, ["anna", "zoe"], id="two"),
         pytest.param({"places": [place("anna", "suspended"), place("zoe")]}, ["zoe"], id="who sleeps is not made"),
@@ -51,7 +52,8 @@ def test_who_is_planned_for(known: dict[str, Any], planned: Any) -> None:
     environment = jinja2.nativetypes.NativeEnvironment()
     found = environment.from_string(task["vars"]["__student_planned"].strip()).render({**variables, **known})
     assert (list(found) if hasattr(found, "__next__") else found) == planned
-    assert task["when"] == "__student_planned != []"
+    asked = environment.from_string(f"{{{{ {task['when']} }}}}").render({**meant, "__student_planned": planned})
+    assert asked is (planned != [] or not meant)
 
 
 @pytest.mark.parametrize("playbook", WORKS)

@@ -136,3 +136,10 @@ def test_who_was_passed_over_is_told(rooms: Rooms, monkeypatch: pytest.MonkeyPat
     rooms.run(playbook="rollout", student="all")
     assert "anna is suspended." in rooms.shown
     assert json.loads((rooms.homes["blue"].parent / "stages.json").read_text())["passed_over"] == ["anna is suspended."]
+
+
+def test_who_sleeps_is_not_asked_for(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
+    asleep = places.changed(places.of_student("student-01", ""), state="suspended")
+    monkeypatch.setattr(ActionModule, "_there", lambda _: {"blue": [asleep], "green": []})
+    rooms.run(playbook="class", students=2)
+    assert rooms.played == ["green plan", "blue class", "green class"]
