@@ -20,6 +20,7 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
+        rate = measuring.rate_of(given["rate"])
         taken = [given["namespace"]]
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
         # Whoever makes a room is root; who plays in one need not be.
@@ -41,7 +42,7 @@ class ActionModule(WorkshopAction):
         # One who takes all that a place can get is not to take the others'.
         runaway = cost.runaway(*measuring.most_of_place(given["quota"], given["pod_threads"]))
         means = capacity.keeping_back(means, runaway)
-        planned = capacity.plan(students, cost, means, given["rate"] * cost.staged)
+        planned = capacity.plan(students, cost, means, rate * cost.staged)
         refused = capacity.refusal(planned) if given["refuse"] else ""
         if not given["refuse"]:
             show(capacity.table(planned))

@@ -134,7 +134,8 @@ class Rooms:
 
     def forget(self, name: str) -> None:
         """Remove a room's memory, its directory if nothing else is in it, and with the last room what several had."""
-        self.path(name).unlink(missing_ok=True)
+        for file in (RECORD, LOG):  # the log is here, wherever the room's state is
+            (self.path(name).parent / file).unlink(missing_ok=True)
         if self.path(name).parent.is_dir() and not any(self.path(name).parent.iterdir()):
             self.path(name).parent.rmdir()
         if not self.names():

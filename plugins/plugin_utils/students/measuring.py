@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
+import math
 import os
 import shutil
 from collections import Counter
@@ -41,6 +42,8 @@ ROOM_MEMORY, ROOM_CPU, ROOM_PROCESSOR, ROOM_PODS = 1700, 1000, 300, 15
 NODE_ADDRESSES = 253
 # What a pod costs beside its containers, in MB: its shim, and what kernel, kubelet, API server and istiod keep of it.
 SHIM_MEMORY = 14
+# What the load client takes (services/README.md, LOAD_RATE).
+MOST_REQUESTS = 500
 INOTIFY = "/proc/sys/fs/inotify/max_user_instances"
 
 
@@ -230,6 +233,20 @@ def place_of(services: Sequence[Mapping[str, Any]], container: str, proxy: str) 
     return dataclasses.replace(cost, pods=len(services), at_work=len(services) + len(staged_services(services)))
 
 
+def rate_of(given: float) -> float:
+    """Give the load client's requests a second to each backend, as it takes them itself.
+
+    Raises:
+        WorkshopError: it would not.
+    """
+    if not 0 <= given <= MOST_REQUESTS:
+        raise WorkshopError(
+            f"student_load_rate is {given:g}, but must be a number from 0 to {MOST_REQUESTS} (requests a second): for "
+            "example -e student_load_rate=0.5."
+        )
+    return given
+
+
 def most_of_place(quota: Mapping[str, Any], pod_threads: int) -> tuple[float, float]:
     """Give the threads and the MB of disk that one place may have at most; 0 where nobody limits them.
 
@@ -255,9 +272,9 @@ def _asked(option: str, quantity: str) -> float:
 def _read(parse: Callable[[Any], float], quantity: Any, refusal: str) -> float:
     try:
         found = parse(quantity)
-    except ValueError:
-        found = -1
-    if found < 0:
+    except (ValueError, ArithmeticError):
+        found = math.nan
+    if not 0 <= found < math.inf:
         raise WorkshopError(refusal)
     return found
 

@@ -121,7 +121,9 @@ def test_what_several_rooms_had_goes_with_the_last_one(tmp_path: Path) -> None:
     for name in ("blue", "green"):
         found.write(name, Record())
     (tmp_path / "class.json").write_text("{}")
+    (found.path("blue").parent / "rooms.log").touch()
     found.forget("blue")
+    assert not found.path("blue").parent.exists()
     assert (tmp_path / "class.json").exists()
     found.forget("green")
     assert not (tmp_path / "class.json").exists()

@@ -20,6 +20,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     intruder,
     making,
     register,
+    report,
 )
 
 NAMES = places.names(3)
@@ -212,7 +213,11 @@ def test_whose_namespace_is_somebody_else_s_has_failed_with_its_cause(taken: Any
         state, cause = states(tmp_path)["student-02"]
         assert state == "failed"
         assert cause.startswith(CAUSE)
-        assert [place.name for place in done.students if place.taken] == ["student-02"], "in the table, too"
+        assert [place.name for place in done.students if place.taken] == ["student-02"]
+        shown = report.table(done.students, done.outcomes, "https://127.0.0.1:30443")
+        assert [line for line in shown if line.startswith(f"student-02: {CAUSE}")]
+        (row,) = [line.split() for line in shown if line.startswith("student-02 ")]
+        assert (row[1], row[-1]) == ("failed", "-"), "and no page"
     assert taken.objects[FOREIGN]["metadata"]["labels"] == {"whose": "a neighbour's"}
     assert not [path for _, path, *_ in taken.requests if path.startswith(FOREIGN)]
 

@@ -129,7 +129,14 @@ def test_this_machine_can_be_looked_at() -> None:
     assert [pool.free for pool in free] == [90, 105]
 
 
-@pytest.mark.parametrize("quantity", ["", "a", "1x", "-1m", "None"])
+@pytest.mark.parametrize("rate", [-0.5, 500.1, float("nan"), float("inf"), -float("inf")])
+def test_what_the_load_client_does_not_take_is_one_sentence(rate: float) -> None:
+    with pytest.raises(WorkshopError, match=r"student_load_rate is .*, but must be a number from 0 to 500"):
+        measuring.rate_of(rate)
+    assert [measuring.rate_of(each) for each in (0, 0.5, 500)] == [0, 0.5, 500]
+
+
+@pytest.mark.parametrize("quantity", ["", "a", "1x", "-1m", "None", "NaN", "Infinity", "1e400"])
 @pytest.mark.parametrize("which", [0, 1])
 def test_what_is_no_quantity_is_one_sentence(quantity: str, which: int) -> None:
     asked = ["1m", "1m"]
