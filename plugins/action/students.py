@@ -22,7 +22,7 @@ class ActionModule(WorkshopAction):
             asked,
             Command.course(given, self.room),
             # Of thirty connections, one says that the API server is silent.
-            [self.api, *(self.another_api() for _ in range(given["at_once"]))],
+            [self.api, *(self.another_api() for _ in range(max(1, given["at_once"])))],
             say,
         )
         if self.check_mode:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import settings
+
 # Short names that are typed with one command, and say yes or no.
 YES_OR_NO = ("measure", "purge", "takeover")
 APPS, SERVICES = "workshop_apps", "app_services"
@@ -27,6 +29,8 @@ _WORDS = {
     "str": ("text", "text"),
     "path": ("a path", "/srv/file"),
 }
+# The default of an option that stands for a setting.
+_SETTING = re.compile(r"\{\{ (workshop_[a-z_]+) \}\}")
 # A version is a tag of a registry's (distribution specification), and a service's name a part of DNS names.
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -54,8 +58,10 @@ def problems(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]])
 def _problem(name: str, value: Any, option: Mapping[str, Any]) -> str:
     """Judge one value; empty when it is good."""
     faults = _faults(name, value, option)
-    if value is None or not faults:
+    if value is None:
         return ""
+    if not faults:
+        return _out_of_bounds(name, value, option)
     kind = str(option.get("type", "str"))
     if "choices" in option:
         choices = ", ".join(map(str, option["choices"]))
@@ -63,6 +69,15 @@ def _problem(name: str, value: Any, option: Mapping[str, Any]) -> str:
     if isinstance(value, (list, Mapping)) and kind in ("list", "dict"):
         return f"{name} cannot be used: {faults[0]}"
     return _sentence(name, value, *_WORDS.get(kind, (f"of the type {kind}", "...")))
+
+
+def _out_of_bounds(name: str, value: Any, option: Mapping[str, Any]) -> str:
+    """Judge a role's own option that stands for a setting as that setting is judged."""
+    setting = _SETTING.fullmatch(str(option.get("default", "")))
+    if not setting or setting[1] not in settings.WHOLE:
+        return ""
+    allowed = settings.whole(setting[1], value)
+    return _sentence(name, value, allowed, settings.WHOLE[setting[1]][-1]) if allowed else ""
 
 
 def _sentence(name: str, value: Any, allowed: str, example: str) -> str:

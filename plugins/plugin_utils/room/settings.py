@@ -11,6 +11,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,14 @@ SUBNETS = ("workshop_pod_subnet", "workshop_service_subnet")
 # that is no matter of a stage or a teardown.
 MADE_OF = {"registry_config_file", "workshop_ca_bundle", "workshop_door_certificate", "workshop_door_key"}
 
+# The least and the most of settings that are whole numbers, their unit, and an example.
+WHOLE: dict[str, tuple[int, int, str, str]] = {
+    "workshop_student_hours": (1, 720, "hours", "24"),
+    "workshop_students_at_once": (1, 10, "places at a time", "3"),
+    "workshop_max_pods": (20, 250, "pods a node", "250"),
+    "workshop_pod_threads": (256, 16384, "threads a pod", "512"),
+}
+
 # What is allowed when a value is bad, None when it is good.
 Check = Callable[[Any], str | None]
 
@@ -89,10 +98,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpos
         "workshop_load_rate": (_rate, "5"),
         "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
         "workshop_door_host": (lambda value: _door_host(value, settings), "door.example.org"),
-        "workshop_student_hours": (lambda value: _whole(value, 1, 720, "hours"), "24"),
-        "workshop_students_at_once": (lambda value: _whole(value, 1, 10, "places at a time"), "3"),
-        "workshop_max_pods": (lambda value: _whole(value, 20, 250, "pods a node"), "250"),
-        "workshop_pod_threads": (lambda value: _whole(value, 256, 16384, "threads a pod"), "512"),
+        **{name: (partial(_whole, *bounds), example) for name, (*bounds, example) in WHOLE.items()},
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }
@@ -234,7 +240,12 @@ def _port(value: Any, low: int, high: int, kind: str) -> str | None:
     return f"a whole number from {low} to {high} ({kind})"
 
 
-def _whole(value: Any, low: int, high: int, unit: str) -> str | None:
+def whole(setting: str, value: Any) -> str | None:
+    """Say what is allowed when a value is none of WHOLE; None when it is good."""
+    return _whole(*WHOLE[setting][:3], value)
+
+
+def _whole(low: int, high: int, unit: str, value: Any) -> str | None:
     number = _integer(value)
     return None if number is not None and low <= number <= high else f"a whole number from {low} to {high} ({unit})"
 

@@ -116,3 +116,24 @@ def test_an_application_that_contradicts_itself(apps: Any, said: str) -> None:
     (sentence,) = problems({"workshop_apps": apps}, OPTIONS)
     assert said in sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "bounds"),
+    [
+        *(
+            (f"{role}_at_once", value, "1 to 10 (places at a time): for example -e {}=3.")
+            for role in ("student", "traffic", "door")
+            for value in (0, "0", -3, "1000", 11)
+        ),
+        *(
+            (name, value, "1 to 720 (hours): for example -e {}=24.")
+            for name in ("student_hours", "traffic_student_hours")
+            for value in (0, "-1", 10**8)
+        ),
+    ],
+)
+def test_an_option_that_stands_for_a_setting_is_judged_as_that(name: str, value: Any, bounds: str) -> None:
+    said = f"{name} is {value!r}, but must be a whole number from {bounds.format(name)}"
+    assert problems({name: value}, OPTIONS) == [said]
+    assert problems({name: 5}, OPTIONS) == problems({name: "5"}, OPTIONS) == problems({name: "{{ x }}"}, OPTIONS) == []
