@@ -31,7 +31,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
 # What is for this playbook alone, and not for the rooms'.
 OWN = {"playbook", "student", "students", "rooms_at_once"}
 # Where a playbook writes what it found; the others are stages.
-WRITTEN, STAGES = {"plan": "plan.json", "status": "statuses.json", "verify": "verified.json"}, "stages.json"
+WRITTEN = {"plan": "plan.json", "status": "statuses.json", "verify": "verified.json"}
+STAGES = "stages.json"
 # Of these, a room's register says all.
 OF_PLACES = ("class", "reset", "suspend", "resume", "remove")
 # A room that does not answer must not be waited for by all the others.

@@ -246,7 +246,7 @@ def meant(purpose: str, student: Any, students: Any, there: Sequence[Place], sta
 
 
 def _without_taken(student: Any, there: Sequence[Place]) -> list[Place]:
-    """Leave out whose namespace is somebody else's: whoever means all does not mean them, and one who is named has none."""
+    """Leave out whose namespace is somebody else's: all does not mean them, and one who is named has no place."""
     typed = _listed(student) if isinstance(student, (int, str, list, tuple)) else []
     if named := [place for place in there if place.taken and place.name in typed]:
         raise PlaceError("\n".join(f"{place.name} has no place. {place.cause}" for place in named))

@@ -98,7 +98,7 @@ def problems(settings: Mapping[str, Any], apps: Collection[str], purpose: Purpos
         "workshop_load_rate": (_rate, "5"),
         "workshop_for_tests": (lambda value: _one_of(str(value).lower(), ["true", "false"]), "true"),
         "workshop_door_host": (lambda value: _door_host(value, settings), "door.example.org"),
-        **{name: (partial(_whole, *bounds), example) for name, (*bounds, example) in WHOLE.items()},
+        **{name: (partial(whole, name), bounds[-1]) for name, bounds in WHOLE.items()},
         "workshop_ca_bundle": (_ca_bundle, "/etc/ssl/certs/ca-certificates.crt"),
         "registry_config_file": (_registry_config, "/etc/docker-registry.yml"),
     }
@@ -242,10 +242,7 @@ def _port(value: Any, low: int, high: int, kind: str) -> str | None:
 
 def whole(setting: str, value: Any) -> str | None:
     """Say what is allowed when a value is none of WHOLE; None when it is good."""
-    return _whole(*WHOLE[setting][:3], value)
-
-
-def _whole(low: int, high: int, unit: str, value: Any) -> str | None:
+    low, high, unit, _ = WHOLE[setting]
     number = _integer(value)
     return None if number is not None and low <= number <= high else f"a whole number from {low} to {high} ({unit})"
 

@@ -141,7 +141,7 @@ def assigned(wanted: Sequence[str], there: There, most: Mapping[str, int]) -> di
 
 
 def once(there: There) -> dict[str, list[Place]]:
-    """Leave out whose namespace is somebody else's in one room, and who is told of another: there, they have a place."""
+    """Leave out whose namespace is somebody else's in one room, and who is told of another, where they have a place."""
     homes: dict[str, str] = {}
     for taken in (False, True):
         for room, students in there.items():

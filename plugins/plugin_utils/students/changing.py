@@ -76,7 +76,7 @@ def resume(api: Api, place: Place, course: Class, outside: Container, say: Say) 
 
 
 def remove(api: Api, place: Place, room: str, say: Say) -> Place:
-    """Remove a place, with what it has in namespaces of others and on the controller; somebody else's namespace stays."""
+    """Remove a place, with what it has in others' namespaces and on the controller; a namespace of others stays."""
     home = api.find(f"/api/v1/namespaces/{place.namespace}")
     others = register.not_its(home, place, room)
     if others and not place.taken:  # it was the student's a moment ago

@@ -106,8 +106,18 @@ def test_whose_namespace_is_somebody_else_s_can_be_removed_and_looked_at(
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", "\udcff", '{"room": "blue"}', '{"room": "blue", "students": [3]}', "[" * 100_000]
-    + ['{"room": "green", "students": [{"name": "carl"}]}', '{"room": "blue", "students": {"name": "carl"}}'],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "\udcff",
+        '{"room": "blue"}',
+        '{"room": "blue", "students": [3]}',
+        "[" * 100_000,
+        '{"room": "green", "students": [{"name": "carl"}]}',
+        '{"room": "blue", "students": {"name": "carl"}}',
+    ],
 )
 def test_what_somebody_else_has_written_into_the_file_is_nobody(ask: Any, tmp_path: Path, text: str) -> None:
     (tmp_path / "class.json").write_text(text, errors="surrogateescape")
