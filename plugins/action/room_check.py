@@ -11,7 +11,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, handed_out
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, handed_out, names
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import RoomError
 
 
@@ -46,7 +46,7 @@ class ActionModule(WorkshopAction):
         ports = typed.defaults["workshop_node_ports"]
         if refused := changes.refusals([*found, *moved], purpose, name, ports, begun):
             raise RoomError("\n".join(refused))
-        lasting = purpose in ("make", "change")
+        lasting = purpose in ("make", "change") and not names.forgets(typed.playbooks, typed.given)
         if found or moved:
             kind = "The room {} changes" if lasting else "For this run alone, the room {} changes"
             show([kind.format(name) + ": " + ", ".join(map(str, [*found, *moved])) + "."])

@@ -55,6 +55,8 @@ READ_BY = {
     # What is made is a kit, and none is used.
     **{name: {"export_kit"} for name in ("kit_file", "kit_push", "kit_sign_key", "kit_suites", "kit_debian_mirror")},
 }
+# Playbooks that make or change something, and remember nothing of what they were given; reset.yml for students.
+FORGETTING = {"export_kit", "host_check", "plan", "remove", "resume", "suspend"}
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
 FOREIGN = ("ansible_", *OTHER_PROGRAMS)
@@ -104,6 +106,16 @@ def without_value(given: Mapping[str, Any]) -> list[str]:
         for name in ARGUMENTS
         if name in given and given[name] is None
     ]
+
+
+def forgets(playbooks: Collection[str], given: Collection[str]) -> bool:
+    """Tell whether what was given holds for this run alone, since none of these playbooks remembers it.
+
+    >>> forgets(["plan"], []), forgets(["reset"], ["student"]), forgets(["reset"], []), forgets(["plan", "deploy"], [])
+    (True, True, False, False)
+    """
+    students = {"reset"} if "student" in given else set()
+    return bool(playbooks) and {*playbooks} <= FORGETTING | students
 
 
 def unread(given: Collection[str], playbooks: Collection[str]) -> list[str]:

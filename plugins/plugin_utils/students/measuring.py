@@ -146,7 +146,8 @@ class Room:
         if len(used) < base.pods:
             return base
         memory = sum(used) / len(used)
-        source = f"memory measured here, {memory:.0f} MB a pod in {', '.join(namespaces)}; the rest {MEASURED}"
+        where = ", ".join(namespaces) if len(namespaces) <= 3 else f"{len(namespaces)} places"
+        source = f"memory measured here, {memory:.0f} MB a pod in {where}; the rest {MEASURED}"
         return dataclasses.replace(base, memory=memory, source=source)
 
     def living(self, namespaces: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import (
     ARGUMENTS,
+    FORGETTING,
     READ_BY,
     role_options,
     unknown_given,
@@ -155,3 +156,18 @@ def test_who_takes_a_student_is_there() -> None:
 def test_every_argument_is_in_the_documentation() -> None:
     text = (ROOT / "docs/settings.md").read_text()
     assert [name for name in ARGUMENTS if not re.search(rf"\b{name}\b", text)] == []
+
+
+def imported(playbook: str) -> set[str]:
+    """Name the playbooks that one plays, itself too."""
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    others = [play["ansible.builtin.import_playbook"] for play in plays if "ansible.builtin.import_playbook" in play]
+    return {playbook}.union(*(imported(other.removesuffix(".yml")) for other in others))
+
+
+def test_what_does_not_remember_says_so() -> None:
+    makers = re.compile(r"room_purpose: (make|change)")
+    paths = {path.stem: path.read_text() for path in (ROOT / "playbooks").glob("*.yml") if path.stem != "preflight"}
+    playbooks = {name for name, text in paths.items() if makers.search(text)}
+    assert {name for name in playbooks if "remember" not in imported(name)} == FORGETTING
+    assert "remember" in imported("reset"), "but for students"

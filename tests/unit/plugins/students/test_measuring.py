@@ -117,6 +117,12 @@ def test_a_pod_s_memory_is_measured_in_whole_places(api: Any, pods: tuple[int, .
     assert Room(api).cost(["anna"], Cost()).memory == memory
 
 
+@pytest.mark.parametrize(("number", "where"), [(1, "in s0;"), (3, "in s0, s1, s2;"), (250, "in 250 places;")])
+def test_where_a_pod_s_memory_was_measured_is_said_in_short(api: Any, number: int, where: str) -> None:
+    put_node(api, "one", {"pods": used("s0", *[50] * 5)})
+    assert where in Room(api).cost([f"s{each}" for each in range(number)], Cost()).source
+
+
 def test_this_machine_can_be_looked_at() -> None:
     machine = Machine.this("/nonexistent/storage", 1024)
     for pool in (machine.memory, machine.disk, machine.threads, machine.inotify):
