@@ -143,8 +143,9 @@ def _emptied(api: Api, namespace: str) -> Look:
 
 
 def _ended(api: Api, namespace: str) -> Look:
-    """See whether a namespace's pods have ended, each in its own time."""
+    """See whether a namespace's pods have ended, each in its own time, of a minute at most."""
     pods = sleeping.running(api, namespace)
+    sleeping.hurry(api, namespace, pods)
     silent_nodes.let_go(api, pods)
     return Look(not pods, f"{len(pods)} pods still there")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, labelled
@@ -21,6 +21,8 @@ PLACE = f"{PREFIX}place"
 # On a Deployment that sleeps: how many pods it had. Beside it, a quota of no pods, whatever somebody scales.
 REPLICAS, ASLEEP = f"{PREFIX}replicas", "asleep"
 ENDED = ("Succeeded", "Failed")
+# The most that a pod may ask for to end in (roles/student/templates/admission.yml.j2). Who deletes one may name more.
+END_SECONDS = 60
 SUSPENDED, MAKING, FAILED = "suspended", "making", "failed"
 # Beside a place's fields in that annotation: since when somebody is at work on one that is `making`, and whether one
 # that was left so was put to sleep.
@@ -45,10 +47,7 @@ class Cluster(Protocol):
         """Apply a manifest on the server's side."""
 
 
-class Waking(Cluster, Protocol):
-    """What is needed to wake a place besides, which the Job does not."""
-
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete an object; one that is gone already is fine."""
 
 
@@ -66,9 +65,11 @@ def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
         if replicas:
             had = {"metadata": {"annotations": {REPLICAS: str(replicas)}}}
             _change(cluster, path, {**had, "spec": {"replicas": 0}})
+    for path in _held_back(cluster, namespace):
+        _change(cluster, path, {"spec": {"replicas": 0}})
 
 
-def end(cluster: Waking, namespace: str) -> list[str]:
+def end(cluster: Cluster, namespace: str) -> list[str]:
     """Let a place's pods run as they did; name the Deployments that do."""
     cluster.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
     running = []
@@ -88,16 +89,34 @@ def _running_pods(cluster: Cluster, namespace: str) -> Iterator[tuple[str, dict[
     path = deployments(namespace)
     for item in cluster.items(path):
         yield f"{path}/{item['metadata']['name']}", item
+    for path, item in _sets(cluster, namespace):
+        if not item["metadata"].get("ownerReferences"):
+            yield path, item
+
+
+def _held_back(cluster: Cluster, namespace: str) -> list[str]:
+    """Give the ReplicaSets that run pods of a Deployment that is paused.
+
+    Paused halfway through a rollout, with the strategy Recreate, it hands on no number of pods to them.
+    """
+    items = cluster.items(deployments(namespace))
+    paused = {item["metadata"]["name"] for item in items if item["spec"].get("paused")}
+    return [
+        path
+        for path, item in (_sets(cluster, namespace) if paused else ())
+        if item["spec"].get("replicas", 1)
+        and any(each["name"] in paused for each in item["metadata"].get("ownerReferences") or [])
+    ]
+
+
+def _sets(cluster: Cluster, namespace: str) -> list[tuple[str, dict[str, Any]]]:
     path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
     try:
-        sets = cluster.items(path)
+        return [(f"{path}/{item['metadata']['name']}", item) for item in cluster.items(path)]
     except Exception as error:
         if _code(error) != 403:  # the Job in a place that an older version has made
             raise
-        return
-    for item in sets:
-        if not item["metadata"].get("ownerReferences"):
-            yield f"{path}/{item['metadata']['name']}", item
+        return []
 
 
 def _change(cluster: Cluster, path: str, changes: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -120,6 +139,17 @@ def running(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
     """Give a place's pods that run or are ending; one that a node has put out stays, and ends no more."""
     pods = cluster.items(f"/api/v1/namespaces/{namespace}/pods")
     return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in ENDED]
+
+
+def hurry(cluster: Cluster, namespace: str, pods: Iterable[Mapping[str, Any]]) -> None:
+    """Let pods end in the time that a pod may ask for, where their student has deleted them with more."""
+    for pod in pods:
+        if pod["metadata"].get("deletionGracePeriodSeconds", 0) > END_SECONDS:
+            try:
+                cluster.delete(f"/api/v1/namespaces/{namespace}/pods/{pod['metadata']['name']}", END_SECONDS)
+            except Exception as error:
+                if _code(error) != 403:  # the Job in a place that an older version has made
+                    raise
 
 
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:

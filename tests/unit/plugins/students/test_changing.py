@@ -74,6 +74,44 @@ def test_what_a_deleted_deployment_has_left_running_sleeps_and_wakes(
     assert there.objects[f"{sets}/orphan"]["spec"]["replicas"] == 2
 
 
+PAUSED = [
+    pytest.param({}, {"aleph-1": 3, "aleph-2": 1}, id="it runs, and sees to them"),
+    pytest.param({"paused": True, "strategy": {"type": "Recreate"}}, {"aleph-1": 0, "aleph-2": 0}, id="halfway, paused"),
+]
+
+
+@pytest.mark.parametrize(("spec", "left"), PAUSED)
+def test_a_paused_deployment_keeps_no_place_awake(there: Any, spec: dict[str, Any], left: dict[str, int]) -> None:
+    """Paused halfway with the strategy Recreate, it scales none of its ReplicaSets: nobody else would."""
+    sets = "/apis/apps/v1/namespaces/anna/replicasets"
+    there.put(f"{DEPLOYMENTS}/aleph", spec={"replicas": 3, **spec})
+    for name, owner, replicas in (("aleph-1", "aleph", 3), ("aleph-2", "aleph", 1), ("front-1", "front", 1)):
+        owners = [{"kind": "Deployment", "name": owner}]
+        there.put(f"{sets}/{name}", metadata={"ownerReferences": owners}, spec={"replicas": replicas})
+    changing.suspend(there, ANNA, "blue", lambda _: None)
+    found = {name: there.objects[f"{sets}/{name}"]["spec"]["replicas"] for name in ("aleph-1", "aleph-2", "front-1")}
+    assert found == {**left, "front-1": 1}
+
+
+GRACE = [
+    pytest.param({}, [], id="it runs"),
+    pytest.param({"deletionGracePeriodSeconds": 60}, [], id="as long as a pod may ask for"),
+    pytest.param({"deletionGracePeriodSeconds": 86400}, [60], id="a day"),
+]
+
+
+@pytest.mark.parametrize(("metadata", "hurried"), GRACE)
+def test_a_pod_that_was_deleted_with_a_day_to_end_in_ends_in_a_minute(
+    there: Any, monkeypatch: pytest.MonkeyPatch, metadata: dict[str, Any], hurried: list[int]
+) -> None:
+    """`kubectl delete pod --grace-period=86400`, which every student may type."""
+    there.put(f"{NAMESPACE}/pods/slow", metadata={**metadata, "namespace": "anna"})
+    asked: list[int | None] = []
+    monkeypatch.setattr(there, "delete", lambda path, grace_seconds=None: asked.append(grace_seconds))
+    changing._ended(there, "anna")
+    assert asked == hurried
+
+
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
 def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(there: Any, phase: str) -> None:
     """Its ReplicaSet counts it no more, so that nobody removes it when the place is scaled to nothing."""

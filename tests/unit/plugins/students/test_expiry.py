@@ -205,6 +205,26 @@ def test_a_place_of_an_older_version_lets_the_job_see_less(
     assert (read(api, "anna").state, replicas(api, "anna")["aleph"]) == ("suspended", 0)
 
 
+@pytest.mark.parametrize("code", [pytest.param(None, id="it may"), pytest.param(403, id="in an older place it may not")])
+def test_a_pod_that_was_deleted_with_a_day_to_end_in_ends_in_a_minute(
+    expiry: Any, api: Any, moment: Any, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    put(api, "anna")
+    api.put(f"{NAMESPACES}/anna/pods/slow", metadata={"namespace": "anna", "deletionGracePeriodSeconds": 86400})
+    asked: list[tuple[str, int | None]] = []
+
+    def deleted(path: str, grace_seconds: int | None = None) -> None:
+        asked.append((path, grace_seconds))
+        if code:
+            raise expiry.RefusedError(code, "forbidden")
+        del api.objects[path]
+
+    monkeypatch.setattr(api, "delete", deleted)
+    assert expiry.main(api, "blue", moment, lambda _: None) == 0
+    assert {*asked} == {(f"{NAMESPACES}/anna/pods/slow", 60)}
+    assert read(api, "anna").cause == (sleeping.GOING if code else "")
+
+
 def test_a_pod_that_a_node_has_put_out_keeps_no_place_awake(expiry: Any, api: Any, moment: Any) -> None:
     put(api, "anna")
     api.put(f"{NAMESPACES}/anna/pods/evicted", status={"phase": "Failed"})

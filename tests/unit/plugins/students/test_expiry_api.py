@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import urllib.error
@@ -114,3 +115,12 @@ def test_a_token_that_was_replaced_is_read_again(cluster: Any, server: Server, t
     cluster.get(PATH, labelSelector="a=b,c")
     assert server.tokens == ["Bearer first", "Bearer second"]
     assert server.asked[-1] == ("GET", f"https://[fd00::1]:443{PATH}?labelSelector=a%3Db%2Cc")
+
+
+@pytest.mark.parametrize(("answer", "raised"), [(b"{}", False), (404, False), (403, True)])
+def test_what_is_gone_is_deleted(expiry: Any, cluster: Any, server: Server, answer: Any, raised: bool) -> None:
+    server.answers = [answer]
+    with pytest.raises(expiry.RefusedError) if raised else contextlib.nullcontext():
+        cluster.delete("/api/v1/namespaces/anna/pods/slow", 60)
+    url = "https://[fd00::1]:443/api/v1/namespaces/anna/pods/slow?gracePeriodSeconds=60"
+    assert server.asked == [("DELETE", url)]

@@ -29,7 +29,7 @@ SECRET = {("", "secrets"), ("", "pods/proxy"), ("", "services/proxy"), ("", "ser
 # What the room's own Job may do in a place, by resource and name (none: all of them).
 OF_EXPIRY = {
     ("", "namespaces", "PLACE"): {"get", "patch"},
-    ("", "pods", ""): {"list"},
+    ("", "pods", ""): {"list", "delete"},
     ("", "resourcequotas", ""): {"create"},
     ("", "resourcequotas", "asleep"): {"get", "patch"},
     ("apps", "deployments", ""): {"list", "patch"},
