@@ -46,21 +46,28 @@ class ActionModule(WorkshopAction):
         if self.check_mode:
             return {"file": ""}
         api = self.another_api()
-        names = {item["metadata"]["name"] for item in given["deployments"]} | {
+        work = keeping.work_of(api, place, given["services"], self._names(), self.room, stamp)
+        path = Path(given["directory"]) / f"{place.name}-{stamp}.tar.gz"
+        archive.write(path, work, self._tags())
+        return {"file": str(path)}
+
+    def _names(self) -> set[str]:
+        """Name the application's own Deployments, in all versions."""
+        given = self._given
+        return {item["metadata"]["name"] for item in given["deployments"]} | {
             str(service["name"]) for service in given["services"]
         }
-        work = keeping.work_of(api, place, given["services"], names, self.room, stamp)
-        path = Path(given["directory"]) / f"{place.name}-{stamp}.tar.gz"
-        archive.write(path, work)
-        return {"file": str(path)}
+
+    def _tags(self) -> dict[str, list[str]]:
+        """Give the versions that each service of the application has."""
+        return {name: [*built_tags(data)] for name, data in staged_services(self._given["services"]).items()}
 
     def _restore(self, path: Path, there: list[Place]) -> dict[str, Any]:
         given = self._given
-        staged = staged_services(given["services"])
-        work = archive.read(path, {name: built_tags(data) for name, data in staged.items()})
+        work = archive.read(path, self._tags())
         place = self._meant(work.student if given["student"] is None else given["student"], there)
         stages.ready([place], everybody=False)
-        keeping.refuse_used(self.api, place, given["services"], work)
+        keeping.refuse_used(self.api, place, given["services"], self._names(), work)
         check = self.check_mode
         added = keeping.restore_devices(self.api, place, given["services"], work, check)
         verdict = self._lead(place, work)

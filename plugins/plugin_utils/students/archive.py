@@ -72,12 +72,23 @@ class Work:
         return {name: record for name, record in found.items() if record}
 
 
-def write(path: Path, work: Work) -> None:
+def write(path: Path, work: Work, tags: Mapping[str, Collection[str]]) -> None:
     """Write an archive, for its owner's eyes alone, whole or not at all.
+
+    Args:
+        tags: the versions that each service of the application has.
 
     Raises:
         ArchiveError: it would be one that is not read again.
     """
+    try:
+        _judge(f"The work of {work.student}", work, tags)
+    except ArchiveError as error:
+        raise ArchiveError(
+            f"{error} It could not be restored, so that no archive was written: put the place right with "
+            f"ansible-playbook playbooks/goto.yml -e student={work.student} -e stage=baseline (or another stage), and "
+            "archive it again."
+        ) from error
     members = {
         OBJECTS: _json({"stages": work.stages, "own": work.own}),
         DEVICES: _json(work.devices),
@@ -132,7 +143,7 @@ def read(path: Path, tags: Mapping[str, Collection[str]]) -> Work:
     fields: dict[str, Any] = {name: manifest.get(name) for name in ("student", "room", "made")}
     fields |= {name: objects.get(name) for name in ("stages", "own")}
     work = Work(**fields, devices=devices)
-    _judge(path, work, tags)
+    _judge(str(path), work, tags)
     return replace(work, own=[object_of(item["kind"], item) for item in work.own])
 
 
@@ -188,7 +199,7 @@ def _object(path: Path, members: Mapping[str, bytes], name: str) -> dict[str, An
     return found
 
 
-def _judge(path: Path, work: Work, tags: Mapping[str, Collection[str]]) -> None:
+def _judge(path: str, work: Work, tags: Mapping[str, Collection[str]]) -> None:
     """See that an archive says what can be restored here."""
     if not isinstance(work.student, str) or not places.NAME.fullmatch(work.student):
         raise ArchiveError(f"{path} is of a student named {work.student!r}, which is no student's name.")
@@ -203,7 +214,7 @@ def _judge(path: Path, work: Work, tags: Mapping[str, Collection[str]]) -> None:
         if unknown := sorted(named - {*tags[service]}):
             raise ArchiveError(
                 f"{path} has {service} at the version {', '.join(map(_plain, unknown))}, but there is only "
-                f"{', '.join(tags[service])} here: restore it into a room that has it."
+                f"{', '.join(tags[service])} here: a room that has it is needed."
             )
     if lost := sorted({*work.stages} - {*work.records}):
         raise ArchiveError(f"{path} has no stage of {', '.join(lost)} that can be read.")
@@ -246,7 +257,7 @@ def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
-def _refuse_twice(path: Path, of: str, names: list[str]) -> None:
+def _refuse_twice(path: str, of: str, names: list[str]) -> None:
     if twice := sorted(name for name, number in Counter(names).items() if number > 1):
         raise ArchiveError(f"{path} has {of}{', '.join(map(_plain, twice[:5]))} more than once.")
 

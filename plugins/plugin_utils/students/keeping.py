@@ -64,14 +64,18 @@ def work_of(api: Api, place: Place, services: Services, deployments: Collection[
     return Work(place.name, room, made, stages, own, devices)
 
 
-def refuse_used(api: Api, place: Place, services: Services, work: Work) -> None:
+def refuse_used(api: Api, place: Place, services: Services, deployments: Collection[str], work: Work) -> None:
     """Refuse a place in which somebody has worked, unless it is this work, half restored.
+
+    Args:
+        deployments: names of the application's own, in all versions.
 
     Raises:
         WorkshopError: somebody has.
     """
-    there = work_of(api, place, services, (), "", "")
-    found = []
+    there = work_of(api, place, services, deployments, "", "")
+    specs = {_key(item): item["spec"] for item in work.own}
+    found = [f"it has its own {kind} {name}" for kind, name in _others(there.own, specs)]
     for service, devices in there.devices.items():
         archived = {each["name"]: each for each in work.devices.get(service, [])}
         others = [each["name"] for each in devices if archived.get(each["name"]) != each]
@@ -84,6 +88,15 @@ def refuse_used(api: Api, place: Place, services: Services, work: Work) -> None:
             f"{place.name}'s place is in use ({'; '.join(found)}): give it back new with ansible-playbook "
             f"playbooks/reset.yml -e student={place.name}, or restore into another one with -e student=NAME."
         )
+
+
+def _others(own: list[dict[str, Any]], specs: Mapping[tuple[str, str], Any]) -> list[tuple[str, str]]:
+    """Name those of a place's own objects that are not so in an archive."""
+    return [key for item in own if (key := _key(item)) not in specs or specs[key] != item["spec"]]
+
+
+def _key(item: Mapping[str, Any]) -> tuple[str, str]:
+    return str(item["kind"]), str(item["metadata"]["name"])
 
 
 def restore_devices(api: Api, place: Place, services: Services, work: Work, check_mode: bool) -> int:

@@ -36,7 +36,7 @@ WORK = Work(
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    archive.write(tmp_path / "archives/anna.tar.gz", WORK)
+    archive.write(tmp_path / "archives/anna.tar.gz", WORK, TAGS)
     return tmp_path / "archives/anna.tar.gz"
 
 
@@ -209,7 +209,7 @@ def test_what_is_nested_without_end_is_refused(tmp_path: Path) -> None:
 def test_more_than_is_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MOST_BYTES", 2**20 + 100)
     with pytest.raises(ArchiveError, match="The work of anna is more than"):
-        archive.write(tmp_path / "a.tar.gz", WORK)
+        archive.write(tmp_path / "a.tar.gz", WORK, TAGS)
     assert not [*tmp_path.iterdir()]
 
 
@@ -228,7 +228,31 @@ def test_no_file_no_archive_and_a_bomb_are_refused(tmp_path: Path) -> None:
 
 def test_two_of_a_name_do_not_meet(tmp_path: Path) -> None:
     path = tmp_path / "a.tar.gz"
-    archive.write(path, WORK)
-    archive.write(path, dataclasses.replace(WORK, student="ben"))
+    archive.write(path, WORK, TAGS)
+    archive.write(path, dataclasses.replace(WORK, student="ben"), TAGS)
     assert archive.read(path, TAGS).student == "ben"
     assert [each.name for each in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
+    "a version that the student has written": (
+        {"stages": {"aleph": Record("rollout", "9.9", "0.3", (), 20).annotations}},
+        "has aleph at the version 9.9",
+    ),
+    "a past that the student has written": (
+        {"stages": {"aleph": Record("promote", "0.3", None, ("nothing",)).annotations}},
+        "has aleph at the version nothing",
+    ),
+    "a device twice": ({"devices": {"aleph": [LAMP, LAMP]}}, "has aleph's lamp more than once"),
+    "an object without a spec": ({"own": [{**MINE, "spec": None}]}, "has an object that no student can make"),
+}
+
+
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_what_could_not_be_restored_is_not_written_as_if_it_could(tmp_path: Path, case: str) -> None:
+    changes, said = UNREADABLE[case]
+    path = tmp_path / "anna.tar.gz"
+    with pytest.raises(ArchiveError, match=f"The work of anna {said}") as refused:
+        archive.write(path, dataclasses.replace(WORK, **changes), TAGS)
+    assert "goto.yml -e student=anna" in str(refused.value)
+    assert not path.exists()

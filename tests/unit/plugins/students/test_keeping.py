@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import keeping
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import Work
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import OWNER_LABELS
 
 ANNA = places.of_student("anna", "/state")
 LAMP = {"name": "lamp", "uid": 7, "type": "light", "price": 1.5}
@@ -124,3 +126,27 @@ def test_devices_that_are_lacking_are_added(api: Any, backend: type[Backend]) ->
     assert backend.posted == []
     assert keeping.restore_devices(api, ANNA, [ALEPH], work, False) == 1
     assert backend.posted == [oven]
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/anna/deployments"
+APPLICATION = {f"{DEPLOYMENTS}/aleph-v01": {"replicas": 1}}
+USED: dict[str, tuple[dict[str, Any], str]] = {
+    "it is fresh": ({}, ""),
+    "this work is half restored": ({f"{ROUTES}/mine": MINE["spec"]}, ""),
+    "its own route of that name": ({f"{ROUTES}/mine": {"hosts": ["beth"]}}, "it has its own VirtualService mine"),
+    "its own route": ({f"{ROUTES}/other": MINE["spec"]}, "it has its own VirtualService other"),
+    "its own Deployment": ({f"{DEPLOYMENTS}/mine": {"replicas": 1}}, "it has its own Deployment mine"),
+}
+
+
+@pytest.mark.parametrize("case", USED)
+def test_nothing_of_somebody_s_own_is_written_over(api: Any, backend: type[Backend], case: str) -> None:
+    there, said = USED[case]
+    # A stage's own routes are nobody's.
+    for path in (f"{ROUTES}/aleph", f"{ROUTES.replace('virtualservices', 'destinationrules')}/aleph"):
+        api.put(path, metadata={"labels": OWNER_LABELS}, spec={"of": "a stage"})
+    for path, spec in {**APPLICATION, **there}.items():
+        api.put(path, spec=spec)
+    work = Work("ben", "blue", "", {}, [MINE], {"aleph": [LAMP]})
+    with pytest.raises(WorkshopError, match=said) if said else contextlib.nullcontext():
+        keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work)
