@@ -67,10 +67,10 @@ class ActionModule(WorkshopAction):
         work = archive.read(path, self._tags())
         place = self._meant(work.student if given["student"] is None else given["student"], there)
         stages.ready([place], everybody=False)
-        keeping.refuse_used(self.api, place, given["services"], self._names(), work)
+        stands = keeping.refuse_used(self.api, place, given["services"], self._names(), work)
         check = self.check_mode
         added = keeping.restore_devices(self.api, place, given["services"], work, check)
-        verdict = self._lead(place, work)
+        verdict = {} if stands else self._lead(place, work)
         made, refused = keeping.restore_own(Api.connect(place.kubeconfig), place, work, check)
         show(
             [

@@ -64,11 +64,15 @@ def work_of(api: Api, place: Place, services: Services, deployments: Collection[
     return Work(place.name, room, made, stages, own, devices)
 
 
-def refuse_used(api: Api, place: Place, services: Services, deployments: Collection[str], work: Work) -> None:
+def refuse_used(api: Api, place: Place, services: Services, deployments: Collection[str], work: Work) -> bool:
     """Refuse a place in which somebody has worked, unless it is this work, half restored.
 
     Args:
         deployments: names of the application's own, in all versions.
+
+    Returns:
+        Whether the services stand where the archive has them already, with routes of the student's own, which a stage
+        would refuse to go over.
 
     Raises:
         WorkshopError: somebody has.
@@ -88,6 +92,7 @@ def refuse_used(api: Api, place: Place, services: Services, deployments: Collect
             f"{place.name}'s place is in use ({'; '.join(found)}): give it back new with ansible-playbook "
             f"playbooks/reset.yml -e student={place.name}, or restore into another one with -e student=NAME."
         )
+    return there.records == work.records and any(item["kind"] in ROUTES for item in there.own)
 
 
 def _others(own: list[dict[str, Any]], specs: Mapping[tuple[str, str], Any]) -> list[tuple[str, str]]:

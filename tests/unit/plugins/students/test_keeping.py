@@ -14,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.module_utils.errors import
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import keeping
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import Work
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import OWNER_LABELS
 
 ANNA = places.of_student("anna", "/state")
@@ -150,3 +151,27 @@ def test_nothing_of_somebody_s_own_is_written_over(api: Any, backend: type[Backe
     work = Work("ben", "blue", "", {}, [MINE], {"aleph": [LAMP]})
     with pytest.raises(WorkshopError, match=said) if said else contextlib.nullcontext():
         keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work)
+
+
+LED = Record("rollout", "0.1", "0.3", weight=20)
+STANDS: dict[str, tuple[Record | None, bool, bool]] = {
+    "nothing is restored": (None, False, False),
+    "its stage is": (LED, False, False),
+    "its stage is, and its own route": (LED, True, True),
+    "its own route alone is": (None, True, False),
+    "it is at its beginning, with its own route": (Record("baseline", "0.1"), True, False),
+}
+
+
+@pytest.mark.parametrize("case", STANDS)
+def test_what_is_half_restored_is_gone_on_with_past_its_stage(api: Any, backend: type[Backend], case: str) -> None:
+    """A stage refuses routes of the student's own: it is not taken again below those that are restored."""
+    record, own, stands = STANDS[case]
+    subsets = ROUTES.replace("virtualservices", "destinationrules")
+    for path, notes in ((f"{ROUTES}/aleph", record.annotations if record else {}), (f"{subsets}/aleph", {})):
+        api.put(path, metadata={"labels": OWNER_LABELS, "annotations": notes}, spec={})
+    api.put(f"{DEPLOYMENTS}/aleph-v01", spec={"replicas": 1})
+    if own:
+        api.put(f"{ROUTES}/mine", spec=MINE["spec"])
+    work = Work("anna", "blue", "", {"aleph": LED.annotations}, [MINE], {"aleph": [LAMP]})
+    assert keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work) is stands
