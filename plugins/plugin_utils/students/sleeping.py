@@ -46,7 +46,6 @@ class Cluster(Protocol):
     def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Apply a manifest on the server's side."""
 
-
     def delete(self, path: str, grace_seconds: int | None = None) -> None:
         """Delete an object; one that is gone already is fine."""
 

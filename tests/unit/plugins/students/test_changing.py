@@ -76,7 +76,9 @@ def test_what_a_deleted_deployment_has_left_running_sleeps_and_wakes(
 
 PAUSED = [
     pytest.param({}, {"aleph-1": 3, "aleph-2": 1}, id="it runs, and sees to them"),
-    pytest.param({"paused": True, "strategy": {"type": "Recreate"}}, {"aleph-1": 0, "aleph-2": 0}, id="halfway, paused"),
+    pytest.param(
+        {"paused": True, "strategy": {"type": "Recreate"}}, {"aleph-1": 0, "aleph-2": 0}, id="halfway, paused"
+    ),
 ]
 
 

@@ -205,7 +205,9 @@ def test_a_place_of_an_older_version_lets_the_job_see_less(
     assert (read(api, "anna").state, replicas(api, "anna")["aleph"]) == ("suspended", 0)
 
 
-@pytest.mark.parametrize("code", [pytest.param(None, id="it may"), pytest.param(403, id="in an older place it may not")])
+@pytest.mark.parametrize(
+    "code", [pytest.param(None, id="it may"), pytest.param(403, id="in an older place it may not")]
+)
 def test_a_pod_that_was_deleted_with_a_day_to_end_in_ends_in_a_minute(
     expiry: Any, api: Any, moment: Any, monkeypatch: pytest.MonkeyPatch, code: int | None
 ) -> None:
