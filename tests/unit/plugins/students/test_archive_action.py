@@ -19,13 +19,18 @@ ANNA = places.changed(places.of_student("anna", "/state"), state="ready")
 @pytest.mark.parametrize(("stands", "led"), [(False, ["anna"]), (True, [])])
 def test_a_stage_is_taken_unless_it_stands(monkeypatch: pytest.MonkeyPatch, stands: bool, led: list[str]) -> None:
     done: list[str] = []
+
+    def lead(_: Any, place: places.Place, work: archive.Work) -> dict[str, Any]:
+        done.append(place.name)
+        return {}
+
     monkeypatch.setattr(archive, "read", lambda path, tags: archive.Work("anna", "blue", "today"))
     monkeypatch.setattr(keeping, "refuse_used", lambda *_: stands)
     monkeypatch.setattr(keeping, "restore_devices", lambda *_: 0)
     monkeypatch.setattr(keeping, "restore_own", lambda *_: (["VirtualService mine"], []))
     monkeypatch.setattr(Api, "connect", lambda *_: None)
     monkeypatch.setattr(student_archive, "show", lambda _: None)
-    monkeypatch.setattr(ActionModule, "_lead", lambda self, place, work: done.append(place.name) or {})
+    monkeypatch.setattr(ActionModule, "_lead", lead)
     action = ActionModule.__new__(ActionModule)
     monkeypatch.setattr(ActionModule, "check_mode", False)
     given: dict[str, Any] = {"services": [], "deployments": [], "student": None}
