@@ -37,7 +37,7 @@ class ActionModule(WorkshopAction):
         done = side_by_side(meant, lambda place, _: self._archive(place, stamp), stages.Done.of, given["at_once"], say)
         written = {each.place.name: each.data["file"] for each in done if each.is_good}
         show(["", *(f"{name}: {file or 'nothing is written in check mode'}" for name, file in written.items())])
-        show([*passed_over, ""])
+        show([*(line for each in done for line in each.data.get("told", ())), *passed_over, ""])
         failed = stages.failure(done)
         return {"files": written, "changed": bool(written), **({"failed": True, "msg": failed} if failed else {})}
 
@@ -49,7 +49,7 @@ class ActionModule(WorkshopAction):
         work = keeping.work_of(api, place, given["services"], self._names(), self.room, stamp)
         path = Path(given["directory"]) / f"{place.name}-{stamp}.tar.gz"
         archive.write(path, work, self._tags())
-        return {"file": str(path)}
+        return {"file": str(path), "told": keeping.without_stage(api, place, given["services"], work)}
 
     def _names(self) -> set[str]:
         """Name the application's own Deployments, in all versions."""

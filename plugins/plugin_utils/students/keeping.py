@@ -17,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forw
     PodUnreachableError,
     PortForward,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.app_services import version_label
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import (
     MOST_BYTES,
@@ -27,7 +28,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.arch
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.live import is_edited
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import read_record
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours, staged_services
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import (
+    built_tags,
+    is_ours,
+    staged_services,
+)
 
 ROUTES = {"VirtualService", "DestinationRule"}
 PAGE = 1000
@@ -62,6 +67,26 @@ def work_of(api: Api, place: Place, services: Services, deployments: Collection[
                 own.append(object_of(kind, item))
     devices = {name: _devices(api, place.namespace, data) for name, data in staged.items()}
     return Work(place.name, room, made, stages, own, devices)
+
+
+def without_stage(api: Api, place: Place, services: Services, work: Work) -> list[str]:
+    """Say which services run versions of a stage of which there is no record any more, so that it is not archived."""
+    running = {
+        str(item["metadata"]["name"])
+        for item in api.items(f"/apis/apps/v1/namespaces/{place.namespace}/deployments")
+        if item["spec"].get("replicas", 1)
+    }
+    said = []
+    for name, data in staged_services(services).items():
+        first = str(data["versions"][0])
+        further = [tag for tag in built_tags(data) if tag != first and f"{name}-{version_label(tag)}" in running]
+        if name not in work.stages and further:
+            said.append(
+                f"{place.name}: {name} runs {', '.join(further)}, but what its stage was stands nowhere any more, so "
+                "that it is archived without one: lead it there again with ansible-playbook playbooks/goto.yml "
+                f"-e student={place.name} -e service={name} -e stage=... and archive it again."
+            )
+    return said
 
 
 def refuse_used(api: Api, place: Place, services: Services, deployments: Collection[str], work: Work) -> bool:

@@ -175,3 +175,29 @@ def test_what_is_half_restored_is_gone_on_with_past_its_stage(api: Any, backend:
         api.put(f"{ROUTES}/mine", spec=MINE["spec"])
     work = Work("anna", "blue", "", {"aleph": LED.annotations}, [MINE], {"aleph": [LAMP]})
     assert keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work) is stands
+
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/anna/deployments"
+BUILT = {**ALEPH, "build": {"versions": [{"tag": "0.1"}, {"tag": "0.3"}]}}
+
+
+@pytest.mark.parametrize(
+    ("running", "stages", "said"),
+    [
+        ({"aleph-v01": 1}, {}, False),
+        ({"aleph-v01": 1, "aleph-v03": 1}, {}, True),
+        ({"aleph-v03": 1}, {}, True),
+        ({"aleph-v01": 1, "aleph-v03": 0}, {}, False),
+        ({"aleph-v01": 1, "aleph-v03": 1}, {"aleph": {"stage": "rollout"}}, False),
+        ({"aleph-v01": 1, "mine-v03": 1}, {}, False),
+    ],
+)
+def test_a_stage_that_stands_nowhere_is_missed(
+    api: Any, running: dict[str, int], stages: dict[str, Any], said: bool
+) -> None:
+    """Its student has deleted the route, or what it remembers; the archive would have the place at its beginning."""
+    for name, replicas in running.items():
+        api.put(f"{DEPLOYMENTS}/{name}", spec={"replicas": replicas})
+    found = keeping.without_stage(api, ANNA, [BUILT], Work("anna", "blue", "today", stages=stages))
+    assert bool(found) is said
+    assert all("anna: aleph runs 0.3, but" in line and "-e student=anna -e service=aleph" in line for line in found)
