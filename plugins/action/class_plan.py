@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity, files, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring, register
@@ -22,6 +23,7 @@ class ActionModule(WorkshopAction):
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
         rate = measuring.rate_of(given["rate"])
         taken = [given["namespace"]]
+        silent: list[str] = []
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
         # Whoever makes a room is root; who plays in one need not be.
         raised = (given["inotify"], 0 if is_there and os.geteuid() else given["pid_max"])
@@ -34,6 +36,7 @@ class ActionModule(WorkshopAction):
             there = room.living([place.name for place in known if place.state != "suspended"])
             cost = room.cost(there or [given["namespace"]], cost)
             means = room.means(machine, there, given["max_pods"], cost.at_work)
+            silent = [str(node["metadata"]["name"]) for node in silent_nodes.silent(self.api)]
         elif machine:
             students = places.names(given["students"], taken)
             means = measuring.without_room(machine, given["nodes"], given["max_pods"])
@@ -44,8 +47,10 @@ class ActionModule(WorkshopAction):
         means = capacity.keeping_back(means, runaway)
         planned = capacity.plan(students, cost, means, rate * cost.staged)
         refused = capacity.refusal(planned) if given["refuse"] else ""
+        if silent:
+            show([f"{', '.join(silent)}: no place is made on a node that does not answer."])
         if not given["refuse"]:
             show(capacity.table(planned))
         if given["file"] and is_there and not self.check_mode:
             files.replace(Path(given["file"]), json.dumps(planned, indent=2) + "\n")
-        return {"plan": planned, **({"failed": True, "msg": refused} if refused else {})}
+        return {"plan": planned, "silent_nodes": silent, **({"failed": True, "msg": refused} if refused else {})}

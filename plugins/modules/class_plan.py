@@ -106,4 +106,9 @@ plan:
   description: What fits, as docs/status.md describes it.
   type: dict
   returned: success, and when it is refused
+silent_nodes:
+  description: Names of the room's nodes that do not answer, on which no place is made.
+  type: list
+  elements: str
+  returned: success, and when it is refused
 """

@@ -33,7 +33,7 @@ options:
     description: How many students there are to be, or their names.
     type: raw
   at_once:
-    description: How many rooms play at a time, 1 to 100. Each takes some 60 MB of this machine meanwhile (docs/class.md).
+    description: How many rooms play at a time, 1 to 100. Each takes some 60 MB of this machine meanwhile.
     type: raw
     default: 8
 attributes:
