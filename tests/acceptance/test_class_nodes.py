@@ -96,7 +96,6 @@ def test_a_node_that_dies_takes_its_places_alone(room: Room, spread: tuple[list[
     room.must("site.yml")
     wait_for(lambda: answers(room) == "True", GIVEN_UP_SECONDS)
     wait_for(lambda: room.play("playbooks/verify.yml", "-e", f"student={waiting}").code == 0, GIVEN_UP_SECONDS)
-    assert nodes_of(room, waiting) == {WORKER}
     assert room.must("playbooks/class.yml", "-e", f"students={len(NAMES)}").changed == 0
     room.must("playbooks/remove.yml", "-e", f"student={lost}")
     assert before.items() <= kept(room, staying).items()
