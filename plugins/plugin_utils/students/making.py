@@ -75,9 +75,10 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
     """
     refuse_others(api, place, course.room)
     wait_for_leaving(api, Waiting(api, say), [place.namespace])
-    if api.find(f"/api/v1/namespaces/{place.namespace}"):  # it may have been on its way to sleep
-        sleeping.end(api, place.namespace)
     begun = places.changed(place, state="making", cause="", made=place.made or credentials.text_of(credentials.now()))
+    if api.find(f"/api/v1/namespaces/{place.namespace}"):  # it may be on its way to sleep
+        register.note(api, begun)
+        sleeping.end(api, place.namespace)
     wanted = objects.of_place(course.manifests, begun, course.room)
     deployments = [item for item in wanted if item["kind"] == "Deployment"]
     for item in wanted:

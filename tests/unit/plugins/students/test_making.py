@@ -89,11 +89,22 @@ def test_a_place_that_failed_at_a_stage_is_proved_where_it_is(there: Any, proofs
     assert proofs == [True, True, False], "a student's own route is no stage"
 
 
-def test_one_that_was_on_its_way_to_sleep_is_woken_first(there: Any, proofs: list[bool]) -> None:
+def test_one_that_was_on_its_way_to_sleep_is_woken_first(
+    there: Any, proofs: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Noted as being made before it is woken: the room's Job would put it to sleep again."""
     nobody: Any = None
+    delete, noted = there.delete, list[str]()
+
+    def woken(path: str, grace_seconds: int | None = None) -> None:
+        noted.append(register.place_of(there.objects[BEN], "/state").state)
+        delete(path, grace_seconds)
+
+    monkeypatch.setattr(there, "delete", woken)
     there.put(f"{sleeping.deployments('ben')}/aleph-v01", spec={"replicas": 2})
     sleeping.begin(there, "ben", "ben", "blue")
     there.requests.clear()
     making.make(there, dataclasses.replace(WANTED[1], state="failed"), COURSE, nobody, lambda _: None)
     assert there.requests[0] == ("delete", f"{BEN}/resourcequotas/asleep")
+    assert noted[0] == "making"
     assert there.objects[f"{sleeping.deployments('ben')}/aleph-v01"]["spec"]["replicas"] == 2
