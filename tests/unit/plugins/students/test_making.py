@@ -103,8 +103,10 @@ def test_one_that_was_on_its_way_to_sleep_is_woken_first(
     monkeypatch.setattr(there, "delete", woken)
     there.put(f"{sleeping.deployments('ben')}/aleph-v01", spec={"replicas": 2})
     sleeping.begin(there, "ben", "ben", "blue")
+    failed = dataclasses.replace(WANTED[1], state="failed")
+    register.note(there, failed)
     there.requests.clear()
-    making.make(there, dataclasses.replace(WANTED[1], state="failed"), COURSE, nobody, lambda _: None)
+    making.make(there, failed, COURSE, nobody, lambda _: None)
     assert there.requests[0] == ("delete", f"{BEN}/resourcequotas/asleep")
     assert noted[0] == "making"
     assert there.objects[f"{sleeping.deployments('ben')}/aleph-v01"]["spec"]["replicas"] == 2
