@@ -79,4 +79,5 @@ def test_a_node_that_does_not_answer_is_asked_nothing(silent: list[str], asked: 
     (when,) = [task["when"] for play in plays if play.get("hosts") == "nodes" for task in play["tasks"]]
     hosts = {"hostvars": {"localhost": {"student_silent_nodes": silent}}, "groups": {"controller": ["localhost"]}}
     given = {"workshop_own_nodes": True, "inventory_hostname": "worker-1", **hosts}
-    assert jinja2.nativetypes.NativeEnvironment().from_string(f"{{{{ {when} }}}}").render(given) is asked
+    found: Any = jinja2.nativetypes.NativeEnvironment().from_string(f"{{{{ {when} }}}}").render(given)
+    assert found is asked
