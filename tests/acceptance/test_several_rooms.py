@@ -112,8 +112,9 @@ def test_a_class_over_two_clusters(room: Room, rooms: Rooms) -> None:
 
     # One place that fails is named; those of the other room go on.
     broken = rooms.both[where["student-03"]]
-    broken.kubectl("delete", "--namespace=student-03", "deployment", "load")
-    broken.kubectl("wait", "--namespace=student-03", "--for=delete", "pod", "--selector=app=load", "--timeout=60s")
+    broken.kubectl("delete", "--namespace=student-03", "deployment", "aleph-v03")
+    of_version = "--selector=app=aleph,version=v03"
+    broken.kubectl("wait", "--namespace=student-03", "--for=delete", "pod", of_version, "--timeout=60s")
     done = rooms.play("verify", "student=all")
     refused(done, [f"1 of 2 rooms failed. {broken.name}: ", "student-03: "])
     assert {each["student"]: each["verdict"] for each in rooms.read("verified.json")["places"]} == {
