@@ -282,8 +282,8 @@ def test_each_source_has_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
         ("http://a/debian/", "http://a/debian-security"),
         ("http://a/debian,http://b/debian", "http://a/debian-security"),
         ("http://a/debian,http://b/x-security/", "http://b/x-security/"),
-        ("http://a-security.example/debian", "http://a-security.example/debian-security"),
-        ("http://a.example/x-security/debian", "http://a.example/x-security/debian-security"),
+        ("http://a-security/debian", "http://a-security/debian-security"),
+        ("http://a/x-security/debian", "http://a/x-security/debian-security"),
     ],
 )
 def test_a_mirror_has_its_security_updates_beside_it_unless_they_are_named(mirror: str, security: str) -> None:
