@@ -36,7 +36,7 @@ class ActionModule(WorkshopAction):
             there = room.living([place.name for place in known if place.state != "suspended"])
             cost = room.cost(there or [given["namespace"]], cost)
             means = room.means(machine, there, given["max_pods"], cost.at_work)
-            silent = [str(node["metadata"]["name"]) for node in silent_nodes.silent(self.api)]
+            silent = sorted(silent_nodes.names(self.api))
         elif machine:
             students = places.names(given["students"], taken)
             means = measuring.without_room(machine, given["nodes"], given["max_pods"])

@@ -53,11 +53,7 @@ class ActionModule(WorkshopAction):
             result["summary"] = stages.summary(done, given["stage"], passed_over)
             if not self.check_mode:
                 stages.write(given["summary"], result["summary"])
-        if failed := stages.failure(done):
-            if not self._alone:  # it stands in the table and in the file
-                result.pop("summary", None)
-            result |= {"failed": True, "msg": failed}
-        return result
+        return stages.judged(result, done)
 
     def _lead(self, place: Place, tell: Say) -> dict[str, Any]:
         """Lead one place to the stage, after it was put right where that is asked for."""

@@ -32,11 +32,7 @@ class ActionModule(WorkshopAction):
         if not meant[0].own:
             result["summary"] = stages.summary(done, "verify" if given["judge"] else "status", passed_over)
             stages.write(given["summary"], result["summary"])
-        if failed := stages.failure(done):
-            if not self._alone:  # it stands in the table and in the file
-                result.pop("summary", None)
-            result |= {"failed": True, "msg": failed}
-        return result
+        return stages.judged(result, done)
 
     def _look(self, place: Place, tell: Say) -> dict[str, Any]:
         given = self._given

@@ -14,7 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting i
     Trouble,
 )
 
-__all__ = ("PROXY", "Trouble", "has_proxy", "is_ready", "not_ready", "trouble")
+__all__ = ("PROXY", "Trouble", "has_proxy", "is_ready", "not_ready", "path_of", "trouble")
 
 # As Istio's injector names it.
 PROXY = "istio-proxy"
@@ -58,6 +58,11 @@ def trouble(pod: Mapping[str, Any], events: Events | None = None) -> Trouble | N
         told = (events.trouble("Pod", pod), *(events.volume(*claim) for claim in _claims(pod)))
         return next((each for each in told if each), None)
     return None
+
+
+def path_of(pod: Mapping[str, Any]) -> str:
+    """Give a pod's path in the API."""
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
 
 
 def is_ready(pod: Mapping[str, Any]) -> bool:

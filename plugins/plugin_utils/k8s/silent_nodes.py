@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import path_of
 
 HOSTNAME = "kubernetes.io/hostname"
 
@@ -20,6 +21,11 @@ HOSTNAME = "kubernetes.io/hostname"
 def silent(api: Api) -> list[dict[str, Any]]:
     """Give the nodes whose kubelets have not been heard of for so long that Kubernetes knows nothing of them."""
     return [node for node in api.items("/api/v1/nodes") if _ready(node) == "Unknown"]
+
+
+def names(api: Api) -> set[str]:
+    """Name them."""
+    return {str(node["metadata"]["name"]) for node in silent(api)}
 
 
 def _ready(node: Mapping[str, Any]) -> str:
@@ -30,15 +36,10 @@ def _ready(node: Mapping[str, Any]) -> str:
 def let_go(api: Api, pods: Iterable[Mapping[str, Any]]) -> None:
     """Remove those of some pods that were told to end, and are on a node that does not answer."""
     leaving = [pod for pod in pods if pod["metadata"].get("deletionTimestamp") and pod["spec"].get("nodeName")]
-    names = {node["metadata"]["name"] for node in silent(api)} if leaving else set()
+    nodes = names(api) if leaving else set()
     for pod in leaving:
-        if pod["spec"]["nodeName"] in names:
+        if pod["spec"]["nodeName"] in nodes:
             api.delete(path_of(pod), 0)
-
-
-def path_of(pod: Mapping[str, Any]) -> str:
-    """Give a pod's path in the API."""
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
 
 
 def refuse_lost_volumes(api: Api, namespace: str) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.namespaces import GONE_SECONDS, gone
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pod_exec import Container
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import path_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT
@@ -133,7 +134,7 @@ def _emptied(api: Api, namespace: str) -> Look:
     pods = api.items(f"/api/v1/namespaces/{namespace}/pods")
     silent_nodes.let_go(api, pods)
     for pod in pods:
-        path, metadata = silent_nodes.path_of(pod), pod["metadata"]
+        path, metadata = path_of(pod), pod["metadata"]
         if metadata.get("finalizers"):
             _let_go(api, path)
         if metadata.get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:

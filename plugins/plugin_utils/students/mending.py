@@ -22,7 +22,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy, path_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
@@ -132,10 +132,10 @@ class Mending:
 
     def _leave_silent_nodes(self) -> None:
         """Have the pods of nodes that do not answer come back elsewhere, for which Kubernetes takes five minutes."""
-        nodes = {node["metadata"]["name"] for node in silent_nodes.silent(self._api)}
+        nodes = silent_nodes.names(self._api)
         for pod in self._items("/api/v1", "pods") if nodes else []:
             if pod["spec"].get("nodeName") in nodes:
-                self._api.delete(silent_nodes.path_of(pod), 0)
+                self._api.delete(path_of(pod), 0)
                 self.done.changed.append(f"Pod {_name(pod)}, whose node {pod['spec']['nodeName']} does not answer")
 
     def _clear(self) -> None:
@@ -174,7 +174,7 @@ class Mending:
         ]
         for pod in others:
             if pod["metadata"].get("deletionGracePeriodSeconds", GRACE_SECONDS + 1) > GRACE_SECONDS:
-                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
+                self._api.delete(path_of(pod), GRACE_SECONDS)
         return Look(not others, f"{len(others)} pods still there")
 
     def _free(self, claim: Object, deployments: Iterable[Object]) -> None:
@@ -191,7 +191,7 @@ class Mending:
             if _name(claim) in {
                 each.get("persistentVolumeClaim", {}).get("claimName") for each in pod["spec"].get("volumes") or []
             }:
-                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
+                self._api.delete(path_of(pod), GRACE_SECONDS)
         Waiting(self._api, self._say).until(lambda: self._gone({label(claim): path}), GONE_SECONDS, 0.5)
 
     def _put_version(self, wanted: Object) -> None:
@@ -257,8 +257,8 @@ class Mending:
         for pod in self._items("/api/v1", "pods"):
             owned = pod["metadata"].get("ownerReferences") and not pod["metadata"].get("deletionTimestamp")
             if owned and not has_proxy(pod):
-                gone[f"pod {_name(pod)}"] = silent_nodes.path_of(pod)
-                self._api.delete(silent_nodes.path_of(pod), GRACE_SECONDS)
+                gone[f"pod {_name(pod)}"] = path_of(pod)
+                self._api.delete(path_of(pod), GRACE_SECONDS)
                 self.done.changed.append(f"Pod {_name(pod)}, which had no proxy")
         # Until then their Deployments may count them among those that are ready.
         Waiting(self._api, self._say).until(lambda: self._gone(gone), GONE_SECONDS, 0.5)

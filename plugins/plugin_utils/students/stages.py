@@ -200,6 +200,18 @@ def failure(done: Sequence[Done]) -> str:
     return "\n".join([f"{len(bad)} of {len(done)} places failed.", *causes])
 
 
+def judged(result: dict[str, Any], done: Sequence[Done]) -> dict[str, Any]:
+    """Give a run's result, failed where a place is not good: then without the summary of several.
+
+    Ansible shows all of a result that failed; the summary stands in the table and in the file.
+    """
+    failed = failure(done)
+    if not failed:
+        return result
+    kept = {name: value for name, value in result.items() if name != "summary" or len(done) == 1}
+    return {**kept, "failed": True, "msg": failed}
+
+
 def summary(done: Sequence[Done], doing: str, passed_over: Sequence[str]) -> dict[str, Any]:
     """Give a run on many places as data (docs/status.md)."""
     return {
