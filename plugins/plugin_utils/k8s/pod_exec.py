@@ -21,13 +21,17 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.channels 
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import is_ready, not_ready, trouble
 
-STDOUT, STDERR, ERROR = 1, 2, 3
+STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 # A command that says nothing is waited for in words after so long.
 QUIET_SECONDS = 10.0
 
 
 class ExecError(WorkshopError):
     """A command could not be run in a pod, or failed. The message is one sentence for people."""
+
+
+class CutOffError(ExecError):
+    """What ran, or the connection to it, has ended before its time."""
 
 
 @dataclass(frozen=True)
@@ -78,43 +82,124 @@ def run(api: Api, where: Container, command: list[str], timeout: float, say: Cal
         timeout: seconds.
         say: shows a line of the command's standard error, as it comes, and that nothing comes.
     """
+    running = _Running(api, where, command, timeout, say)
     doing = f"{' '.join(command[:4])} ... in pod {where.pod}"
-    begun = heard = time.monotonic()
-    channels = _open(api, where, command, timeout)
-    output, complaints, ended, left = bytearray(), _Lines(say), b"", MOST_BYTES
     try:
-        while True:
+        running.hear(doing, timeout)
+    finally:
+        running.close()
+    if failure := running.failure():
+        raise ExecError(f"{doing} failed: {failure}")
+    return running.output.decode("utf-8", "replace")
+
+
+class Dialogue:
+    """A program in a pod that answers each line of its standard input by one line of its standard output.
+
+    To start a command in a container costs more processor than most commands. The program ends with its standard
+    input: when this is closed, or this process is gone.
+
+    Args:
+        timeout: seconds for each step of connecting.
+        say: shows a line of the program's standard error, as it comes, and that nothing comes.
+    """
+
+    def __init__(
+        self, api: Api, where: Container, program: Sequence[str], timeout: float, say: Callable[[str], None]
+    ) -> None:
+        self._running = _Running(api, where, program, timeout, say, answers=True)
+
+    def ask(self, doing: str, line: str, timeout: float) -> str:
+        """Send a line and give the answer.
+
+        Args:
+            doing: what it is about, for people.
+            timeout: seconds.
+
+        Raises:
+            CutOffError: the program, or the connection to it, has ended.
+            ExecError: it did not answer in time, or says too much.
+        """
+        self._running.send(doing, line.encode() + b"\n")
+        self._running.hear(doing, timeout, lambda output: b"\n" in output)
+        if b"\n" not in self._running.output:
+            raise CutOffError(f"{doing} failed: {self._running.failure()}")
+        answer, _, self._running.output = self._running.output.partition(b"\n")
+        return answer.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """End the program."""
+        self._running.close()
+
+
+class _Running:
+    """A command that was started in a pod."""
+
+    def __init__(
+        self,
+        api: Api,
+        where: Container,
+        command: Sequence[str],
+        timeout: float,
+        say: Callable[[str], None],
+        answers: bool = False,
+    ) -> None:
+        self._say = say
+        self._channels = _open(api, where, command, timeout, answers)
+        self.output, self._complaints, self._ended = bytearray(), _Lines(say), b""
+
+    def send(self, doing: str, data: bytes) -> None:
+        """Write to its standard input."""
+        try:
+            self._channels.send(STDIN, data)
+        except (WebSocketException, OSError) as error:
+            raise CutOffError(_cut_off(doing, error)) from error
+
+    def hear(self, doing: str, timeout: float, enough: Callable[[bytearray], bool] = lambda _: False) -> None:
+        """Take in what it says until its output is enough, or it has ended."""
+        begun = heard = time.monotonic()
+        left = MOST_BYTES
+        while not enough(self.output):
             now = time.monotonic()
             if now - begun > timeout:
                 raise ExecError(f"{doing} was not done after {timeout:g} s.")
             try:
-                received = channels.receive(min(begun + timeout - now, heard + QUIET_SECONDS - now))
+                received = self._channels.receive(min(begun + timeout - now, heard + QUIET_SECONDS - now))
             except TimeoutError:
                 if time.monotonic() - heard > QUIET_SECONDS:
                     heard = time.monotonic()
-                    say(f"waiting for {doing}: {heard - begun:.0f} of at most {timeout:g} s")
+                    self._say(f"waiting for {doing}: {heard - begun:.0f} of at most {timeout:g} s")
                 continue
+            except (WebSocketException, OSError) as error:
+                raise CutOffError(_cut_off(doing, error)) from error
             if received is None:
-                break
+                return
             heard = time.monotonic()
             channel, data = received
             left -= len(data)
             if left < 0:
                 raise ExecError(f"{doing} says more than {MOST_BYTES // 2**20} MiB, which is not what was asked for.")
             if channel == STDOUT:
-                output += data
+                self.output += data
             elif channel == STDERR:
-                complaints.add(data)
+                self._complaints.add(data)
             elif channel == ERROR:
-                ended += data
-    except (WebSocketException, OSError) as error:
-        raise ExecError(f"{doing} was cut off ({error}): is the pod still there?") from error
-    finally:
-        channels.close()
-    status = json.loads(ended or b"{}")
-    if status.get("status") != "Success":
-        raise ExecError(f"{doing} failed: {complaints.last or 'no word'} ({_why(status)})")
-    return output.decode("utf-8", "replace")
+                self._ended += data
+
+    def failure(self) -> str:
+        """Say why it has failed; nothing where it has not."""
+        status = json.loads(self._ended or b"{}")
+        if status.get("status") == "Success":
+            return ""
+        return f"{self._complaints.last or 'no word'} ({_why(status)})"
+
+    def close(self) -> None:
+        """Leave it: what reads its standard input reads its end."""
+        self._channels.close()
+
+
+def _cut_off(doing: str, error: Exception) -> str:
+    return f"{doing} was cut off ({error}): is the pod still there?"
 
 
 class _Lines:
@@ -137,9 +222,10 @@ class _Lines:
         return self._unfinished.decode("utf-8", "replace").strip() or self._last
 
 
-def _open(api: Api, where: Container, command: Sequence[str], timeout: float) -> Channels:
+def _open(api: Api, where: Container, command: Sequence[str], timeout: float, answers: bool) -> Channels:
     query = [
         ("container", where.name),
+        *([("stdin", "true")] if answers else []),
         ("stdout", "true"),
         ("stderr", "true"),
         *(("command", each) for each in command),

@@ -152,11 +152,12 @@ class Command:
             check_mode=where.check_mode,
             permitted=permitted,
         )
+        load = LoadClient(where.api, where.namespace, where.say)
         cluster = Cluster(
             versions,
             self._proxies,
             writer,
-            LoadClient(where.api, where.namespace, where.say),
+            load,
             Mirrors(where.api, where.namespace),
             permitted,
             where.say,
@@ -167,7 +168,8 @@ class Command:
             transaction.verdict.told.append("Nothing was changed and nothing proved: this is check mode.")
             verdict = transaction.verdict
         else:
-            verdict = transaction.run()
+            with load.connected(), self._proxies.connected():
+                verdict = transaction.run()
         self.diff, self._proxy_seconds = writer.written.diff, writer.written.proxies
         return verdict
 

@@ -6,10 +6,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import PROXY
@@ -18,6 +20,26 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.respo
 
 SELECTOR, CONTAINER = "app=load", "load"
 RUN_SECONDS = 300
+# Follows `python -m load` where it runs, a line of JSON for a command: its words in, [exit code, output, errors] out.
+FOLLOW = """\
+import contextlib, io, json, sys
+from load.__main__ import main
+
+class Errors(io.StringIO):
+    def write(self, text):
+        sys.__stderr__.write(text)
+        sys.__stderr__.flush()
+        return super().write(text)
+
+for line in sys.stdin:
+    said, errors = io.StringIO(), Errors()
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
+            code = main(json.loads(line))
+    except SystemExit as end:
+        code = end.code
+    print(json.dumps([code, said.getvalue(), errors.getvalue()]), flush=True)
+"""
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
@@ -90,6 +112,19 @@ class LoadClient:
         self._namespace = namespace
         self._say = say
         self._sleep = sleep
+        self._dialogue: tuple[pod_exec.Container, pod_exec.Dialogue] | None = None
+        self._connections = 0
+
+    @contextmanager
+    def connected(self) -> Iterator[LoadClient]:
+        """Keep one dialogue with its pod for all that is asked."""
+        self._connections += 1
+        try:
+            yield self
+        finally:
+            self._connections -= 1
+            if not self._connections:
+                self._hang_up()
 
     def measure(self, checks: Sequence[Check]) -> list[dict[str, Any]]:
         """Measure and judge splits.
@@ -97,6 +132,10 @@ class LoadClient:
         One that looks dishonoured by chance alone is measured once more, and only that counts: of a thousand honest
         measurements one is to be expected, and a stage measures several.
         """
+        with self.connected():
+            return self._measured_twice(checks)
+
+    def _measured_twice(self, checks: Sequence[Check]) -> list[dict[str, Any]]:
         results = self._measured(checks)
         doubtful = [
             number
@@ -122,7 +161,7 @@ class LoadClient:
         counted: dict[str, dict[str, Any]] = {}
         for (headers, number), together in runs.items():
             self._say(f"{number} requests to each of {', '.join(check.service for check in together.values())}")
-            command = ["python", "-m", "load", "run", f"--requests={number}"]
+            command = ["run", f"--requests={number}"]
             command += [f"--target={name}=http://{check.service}/name" for name, check in together.items()]
             command += [f"--header={name}: {value}" for name, value in headers]
             counted |= self._asked(where, command)["targets"]
@@ -132,7 +171,7 @@ class LoadClient:
         """Take the time, from the clock that the client's records go by."""
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
         while True:
-            told = self._asked(where, ["python", "-m", "load", "now"])
+            told = self._asked(where, ["now"])
             mark = Mark(float(told["now"]), str(told["run"]), float(told["begin"]), tuple(told["targets"]))
             if mark.idle or mark.now > mark.begin:
                 return mark
@@ -150,8 +189,12 @@ class LoadClient:
             last LATELY_SECONDS where requests failed more often then), `during` (until the proxies held it) and
             `after`, and the sum of the last two.
         """
+        with self.connected():
+            return self._reported(since, held)
+
+    def _reported(self, since: Mark, held: Mark | None) -> dict[str, Any] | None:
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
-        told = self._asked(where, ["python", "-m", "load", "now"])
+        told = self._asked(where, ["now"])
         if str(told["run"]) != since.run:
             self._say("the load client began anew meanwhile: it cannot tell what became of its requests")
             return None
@@ -181,17 +224,42 @@ class LoadClient:
 
     def _records(self, where: pod_exec.Container, since: float, until: float | None = None) -> dict[str, Any]:
         times = {"since": since, **({} if until is None else {"until": until})}
-        return self._asked(
-            where, ["python", "-m", "load", "report", *(f"--{name}={at:.6f}" for name, at in times.items())]
-        )
+        return self._asked(where, ["report", *(f"--{name}={at:.6f}" for name, at in times.items())])
 
     def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
-        said = pod_exec.run(self._api, where, command, RUN_SECONDS, self._say)
+        """Have a command of `python -m load` carried out, and give its summary."""
+        doing = f"python -m load {command[0]} in pod {where.pod}"
+        with self.connected():
+            said = self._answer(where, doing, json.dumps(command))
         try:
-            summary: dict[str, Any] = json.loads(said)
-        except ValueError as error:
-            raise pod_exec.ExecError(f"{' '.join(command[:4])} in pod {where.pod} gave no summary: {said!r}") from error
+            code, output, errors = json.loads(said)
+            summary: dict[str, Any] | None = None if code else dict(json.loads(output))
+        except (TypeError, ValueError) as error:
+            raise pod_exec.ExecError(f"{doing} gave no summary: {said!r}") from error
+        if summary is None:
+            last = (str(errors).strip().splitlines() or ["no word"])[-1]
+            raise pod_exec.ExecError(f"{doing} failed: {last} (exit code {code})")
         return summary
+
+    def _answer(self, where: pod_exec.Container, doing: str, line: str) -> str:
+        try:
+            if self._dialogue and self._dialogue[0] == where:
+                try:
+                    return self._dialogue[1].ask(doing, line, RUN_SECONDS)
+                except pod_exec.CutOffError:
+                    pass  # the API server may have been away since the last time; what is asked may be asked again
+            self._hang_up()
+            program = ["python", "-c", FOLLOW]
+            self._dialogue = where, pod_exec.Dialogue(self._api, where, program, RUN_SECONDS, self._say)
+            return self._dialogue[1].ask(doing, line, RUN_SECONDS)
+        except WorkshopError:
+            self._hang_up()
+            raise
+
+    def _hang_up(self) -> None:
+        if self._dialogue:
+            self._dialogue[1].close()
+        self._dialogue = None
 
     def _result(self, check: Check, counted: dict[str, Any], where: pod_exec.Container) -> dict[str, Any]:
         unnamed = counted["sent"] - counted["failed"] - sum(counted["versions"].values())

@@ -35,7 +35,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.route
 )
 
 ADMIN_PORT = 15000
-POLL_SECONDS = 0.02
+# Between two looks at a proxy that lacks something: ever longer, for a look costs processor on both sides.
+POLL_SECONDS, LONGER, MOST_POLL_SECONDS = 0.02, 1.3, 0.3
 # Between two looks at which pods there are, while waiting.
 LOOK_SECONDS = 1.0
 ROUTES = "/config_dump?resource=dynamic_route_configs"
@@ -102,19 +103,26 @@ class Proxies:
         self._clock = clock
         self._connect = connect
         self._open: dict[str, Proxy] = {}
+        self._connections = 0
         # Callers that get no requests themselves and cannot be asked, with the reason: their node is down, say.
         self.silent: dict[str, str] = {}
 
     @contextmanager
     def connected(self) -> Iterator[Proxies]:
-        """Close all connections at the end."""
+        """Close all connections at the end, of the outermost of several."""
+        self._connections += 1
         try:
             yield self
         finally:
-            for proxy in self._open.values():
-                if proxy.admin:
-                    proxy.admin.close()
-            self._open.clear()
+            self._connections -= 1
+            if not self._connections:
+                self._disconnect()
+
+    def _disconnect(self) -> None:
+        for proxy in self._open.values():
+            if proxy.admin:
+                proxy.admin.close()
+        self._open.clear()
 
     def views(self, expected: Sequence[Expectation]) -> dict[str, dict[str, View]]:
         """Give what each calling pod's proxy holds: by pod, by service."""
@@ -134,6 +142,7 @@ class Proxies:
         begun = self._clock()
         since = begun if since is None else since
         looked = said = begun
+        pause = POLL_SECONDS
         pods = self._pods()
         ready, proxies = _ready(pods), self._callers(expected, pods)
         for proxy in proxies:
@@ -158,7 +167,8 @@ class Proxies:
                 looked = now
                 pods = self._pods()
                 ready, proxies = _ready(pods), self._callers(expected, pods)
-            self._sleep(POLL_SECONDS)
+            self._sleep(pause)
+            pause = min(pause * LONGER, MOST_POLL_SECONDS)
 
     def drained(self, subsets: Mapping[str, Sequence[str]], expected: Sequence[Expectation], timeout: float) -> None:
         """Wait until no calling proxy sends to these subsets (by service) any more, or waits for their answers."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import fisher_exact
+from tests.unit.plugins.k8s.sockets import free_port
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import (
+    FOLLOW,
     WORSE_BY_CHANCE,
     Check,
     LoadClient,
@@ -45,28 +51,46 @@ class Cluster:
     def __init__(self, api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         conditions = [{"type": "Ready", "status": "True"}]
         api.put(POD, metadata={"labels": {"app": "load"}}, status={"conditions": conditions})
-        monkeypatch.setattr(pod_exec, "run", self.run)
+        monkeypatch.setattr(pod_exec, "Dialogue", self.begin)
         self.api = api
         self.answers: dict[str, dict[str, Any]] = {}
         self.in_turn: list[dict[str, dict[str, Any]]] = []
         self.output: str | None = None
         self.told: dict[str, Any] = {}
         self.commands: list[list[str]] = []
+        # Dialogues that were begun, and those of them that are open.
+        self.begun: list[pod_exec.Container] = []
+        self.open = 0
+        self.failing: list[pod_exec.ExecError] = []
+        self.code, self.errors = 0, ""
         self.slept: list[float] = []
         self.logged_after = 0
         self.client = LoadClient(api, "staging", list[str]().append, self.sleep)
 
-    def run(self, _api: Any, where: pod_exec.Container, command: list[str], _timeout: float, _say: Any) -> str:
-        assert where == pod_exec.Container("staging", "load-1", "load")
+    def begin(self, _api: Any, where: pod_exec.Container, program: list[str], _timeout: float, _say: Any) -> Cluster:
+        assert program[:2] == ["python", "-c"]
+        self.begun.append(where)
+        self.open += 1
+        return self
+
+    def close(self) -> None:
+        self.open -= 1
+
+    def ask(self, doing: str, line: str, _timeout: float) -> str:
+        if self.failing:
+            raise self.failing.pop(0)
+        command = json.loads(line)
         self.commands.append(command)
-        if command[3] == "now":
-            return json.dumps(self.told)
-        names = [word.removeprefix("--target=").partition("=")[0] for word in command if word.startswith("--target=")]
-        if self.in_turn:
-            targets = self.in_turn.pop(0)
+        assert doing == f"python -m load {command[0]} in pod {self.begun[-1].pod}"
+        if command[0] == "now":
+            said: dict[str, Any] = self.told
         else:
-            targets = {name: self.answers[name.rpartition("-")[0]] for name in names} or self.answers
-        return self.output if self.output is not None else json.dumps({"targets": targets})
+            said = {"targets": self.in_turn.pop(0) if self.in_turn else self.answering(command)}
+        return self.output if self.output is not None else json.dumps([self.code, json.dumps(said), self.errors])
+
+    def answering(self, command: list[str]) -> dict[str, dict[str, Any]]:
+        names = [word.removeprefix("--target=").partition("=")[0] for word in command if "--target=" in word]
+        return {name: self.answers[name.rpartition("-")[0]] for name in names} or self.answers
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -82,7 +106,7 @@ def cluster(api: Any, monkeypatch: pytest.MonkeyPatch) -> Cluster:
 def test_a_split_is_measured_and_judged(cluster: Cluster) -> None:
     cluster.answers["aleph"] = counted({"0.1": 470, "0.3": 110})
     (result,) = cluster.client.measure([Check("aleph", "everybody", {"0.1": 80, "0.3": 20})])
-    assert cluster.commands == [["python", "-m", "load", "run", "--requests=580", "--target=aleph-0=http://aleph/name"]]
+    assert cluster.commands == [["run", "--requests=580", "--target=aleph-0=http://aleph/name"]]
     assert {key: result[key] for key in ("requests", "answered", "failed", "verdict", "more")} == {
         "requests": 580,
         "answered": {"0.1": 470, "0.3": 110},
@@ -108,7 +132,7 @@ def test_equal_headers_and_numbers_share_a_run(cluster: Cluster) -> None:
         Check("beth", "half", {"0.1": 50, "0.3": 50}),
     ]
     results = cluster.client.measure(checks)
-    assert [command[4:] for command in cluster.commands] == [
+    assert [command[1:] for command in cluster.commands] == [
         [
             "--requests=459",
             "--target=aleph-0=http://aleph/name",
@@ -185,11 +209,111 @@ def test_without_a_proxy_a_failure_stands_as_it_is(cluster: Cluster) -> None:
     assert result["sentence"].endswith("1 of 460 requests failed: status 503, no more is known")
 
 
-@pytest.mark.parametrize("output", ["", '{"targets": {"aleph', "Traceback"])
+@pytest.mark.parametrize(
+    "output", ["", '{"targets": {"aleph', "Traceback", "7", "[0]", '[0, "no JSON", ""]', '[0, "7", ""]', "[0, null, 1]"]
+)
 def test_an_output_that_is_no_summary_is_said(cluster: Cluster, output: str) -> None:
     cluster.answers["aleph"], cluster.output = counted({}), output
     with pytest.raises(pod_exec.ExecError, match="python -m load run in pod load-1 gave no summary"):
         cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
+
+
+def test_a_command_that_is_refused_is_said_in_its_last_words(cluster: Cluster) -> None:
+    cluster.code, cluster.errors = 2, "459 sent\npython -m load: the records begin at 12.000\n"
+    with pytest.raises(pod_exec.ExecError) as refused:
+        cluster.client.mark()
+    assert str(refused.value) == (
+        "python -m load now in pod load-1 failed: python -m load: the records begin at 12.000 (exit code 2)"
+    )
+    assert not cluster.open
+
+
+def test_the_program_follows_the_real_load_client() -> None:
+    services = Path(__file__).parents[3] / "services"
+    environ = {**os.environ, "PYTHONPATH": f"{services / 'alephbeth/load'}{os.pathsep}{services / 'common'}"}
+    asked = [
+        ["run", "--requests=3", f"--target=aleph=http://127.0.0.1:{free_port()}/name"],
+        ["run", "--requests=none", "--target=aleph=http://aleph/name"],
+        ["report", "--since=1", "--until=1"],
+        ["run", "--requests=2", f"--target=beth=http://127.0.0.1:{free_port()}/name"],
+    ]
+    told = subprocess.run(
+        [sys.executable, "-c", FOLLOW],
+        env=environ,
+        input="".join(json.dumps(command) + "\n" for command in asked),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    first, wrong, early, last = map(json.loads, told.stdout.splitlines())
+    assert (first[0], json.loads(first[1])["targets"]["aleph"]["failed"]) == (0, 3)
+    assert (wrong[0], wrong[1]) == (2, "")
+    assert "--requests: 'none' is given, but it must be a whole number" in wrong[2]
+    assert wrong[2] in told.stderr
+    assert (early[0], early[2].startswith("python -m load: --until is 1.0, but it must be later")) == (2, True)
+    assert (last[0], json.loads(last[1])["targets"]["beth"]["sent"]) == (0, 2)
+
+
+def test_one_dialogue_serves_all_that_is_asked_while_connected(cluster: Cluster) -> None:
+    cluster.told, cluster.answers["aleph"] = NOW, counted({"0.1": 459})
+    with cluster.client.connected():
+        since = cluster.client.mark()
+        cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
+        cluster.client.report(since)
+        assert cluster.open == 1
+    assert (len(cluster.begun), cluster.open, len(cluster.commands)) == (1, 0, 5)
+    cluster.client.mark()
+    assert (len(cluster.begun), cluster.open) == (2, 0)
+
+
+def test_a_report_is_one_dialogue(cluster: Cluster) -> None:
+    cluster.told, cluster.answers = NOW, FINE
+    cluster.client.report(SINCE, HELD)
+    assert (len(cluster.begun), cluster.open, len(cluster.commands)) == (1, 0, 4)
+
+
+def test_another_pod_is_another_dialogue(cluster: Cluster) -> None:
+    cluster.told = NOW
+    with cluster.client.connected():
+        cluster.client.mark()
+        cluster.api.objects.pop(POD)
+        ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+        cluster.api.put(POD.replace("load-1", "load-2"), metadata={"labels": {"app": "load"}}, status=ready)
+        cluster.client.mark()
+        assert [where.pod for where in cluster.begun] == ["load-1", "load-2"]
+        assert cluster.open == 1
+    assert not cluster.open
+
+
+CUT, SILENT = pod_exec.CutOffError("cut"), pod_exec.ExecError("not done")
+
+
+@pytest.mark.parametrize(
+    ("before", "failing", "begun", "raised"),
+    [
+        (True, [CUT], 2, None),  # the API server was away between two questions
+        (True, [CUT, CUT], 2, CUT),  # the new one, too
+        (False, [CUT], 1, CUT),  # one that has only just begun
+        (True, [SILENT], 1, SILENT),  # whoever does not answer is not asked again
+    ],
+)
+def test_a_dialogue_that_was_cut_off_meanwhile_is_begun_anew_once(
+    cluster: Cluster, before: bool, failing: list[pod_exec.ExecError], begun: int, raised: pod_exec.ExecError | None
+) -> None:
+    cluster.told = NOW
+    with cluster.client.connected():
+        if before:
+            cluster.client.mark()
+        cluster.failing = list(failing)
+        if raised:
+            with pytest.raises(type(raised), match=str(raised)):
+                cluster.client.mark()
+            assert cluster.open == 0
+        else:
+            assert cluster.client.mark() == SINCE
+            assert cluster.open == 1
+    assert (len(cluster.begun), cluster.open) == (begun, 0)
 
 
 NOW = {"now": 100.25, "run": "r1", "begin": 10.0, "targets": ["aleph", "beth"]}
@@ -198,7 +322,7 @@ HELD = replace(SINCE, now=107.5)
 
 
 def spans(cluster: Cluster) -> list[list[str]]:
-    return [command[4:] for command in cluster.commands if command[3] == "report"]
+    return [command[1:] for command in cluster.commands if command[0] == "report"]
 
 
 def reported(cluster: Cluster, during: Any, before: Any, after: Any, services: Any = ("aleph", "beth")) -> Any:
@@ -214,7 +338,7 @@ FINE, FAILING = {"aleph": counted({"0.1": 10})}, {"aleph": counted({"0.1": 9}, f
 def test_the_moment_is_told_by_the_clock_that_the_records_go_by(cluster: Cluster) -> None:
     cluster.told = NOW
     assert cluster.client.mark() == SINCE
-    assert cluster.commands == [["python", "-m", "load", "now"]]
+    assert cluster.commands == [["now"]]
     assert not SINCE.idle
     cluster.told = {**NOW, "targets": []}
     assert cluster.client.mark().idle

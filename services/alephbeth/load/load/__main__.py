@@ -28,6 +28,8 @@ LOG_SECONDS = 10.0
 PROGRESS_SECONDS = 5.0
 # Waited for by the main thread; a handler could find the lock of `stop` taken by the thread that it interrupts.
 ENDINGS = (signal.SIGTERM, signal.SIGINT)
+# Sent by the thread that works when it is done: to look often costs more than to send a request now and then.
+DONE = signal.SIGUSR1
 # A pod has 30 s to end, and ends when its last request has been answered.
 MOST_SECONDS = 20
 
@@ -141,16 +143,25 @@ def parser() -> Parser:
 
 def attend(work: Callable[[], None], stop: threading.Event, progress: Callable[[], None] | None = None) -> None:
     """Work in a thread until it is done; a signal sets `stop`."""
-    thread = threading.Thread(target=work)
+
+    def working() -> None:
+        try:
+            work()
+        finally:
+            os.kill(os.getpid(), DONE)
+
+    thread = threading.Thread(target=working)
     thread.start()
-    said = time.monotonic()
-    while thread.is_alive():
-        thread.join(0.05)
-        if signal.sigtimedwait(ENDINGS, 0):
+    while True:
+        came = signal.sigtimedwait((*ENDINGS, DONE), PROGRESS_SECONDS)
+        if came is None:
+            if progress:
+                progress()
+        elif came.si_signo == DONE and came.si_pid == os.getpid():
+            thread.join()
+            return
+        else:
             stop.set()
-        if progress and time.monotonic() - said >= PROGRESS_SECONDS:
-            said = time.monotonic()
-            progress()
 
 
 def serve(environ: Mapping[str, str]) -> int:
@@ -232,7 +243,7 @@ def main(words: Sequence[str]) -> int:
     """Do what was typed."""
     reader = parser()
     arguments = reader.parse_args(words)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*ENDINGS, DONE))
     if arguments.command == "serve":
         return serve(os.environ)
     if arguments.command == "run":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,99 @@ def test_a_clusters_proxy_is_asked(tmp_path: Path) -> None:
         with pytest.raises(channels.PodUnreachableError, match=r"through the proxy .*failed CONNECT .*502"):
             channels.Channels.open(Api.connect(config), "staging", "load-1", "exec", [])
         assert proxy.connections == 1
+
+
+class Answering(Pod):
+    """A program in a pod: for each line that comes, it says the next of some portions."""
+
+    def __init__(self, *answers: list[Frame], then: str = "close") -> None:
+        super().__init__(then=then)
+        self.answers = answers
+
+    def talk(self, connection: socket.socket) -> None:
+        for frames in self.answers:
+            received = self.receive(connection)
+            if received is None:
+                return
+            self.received.append(received)
+            for channel, data in frames:
+                self.send(connection, channel, data)
+        super().talk(connection)
+
+
+@pytest.fixture
+def converse(tmp_path: Path) -> Iterator[Callable[..., pod_exec.Dialogue]]:
+    """Begin a dialogue with a program that talks in a given way."""
+    with ExitStack() as stack:
+
+        def begin(talk: Talk, said: list[str] | None = None) -> pod_exec.Dialogue:
+            server = stack.enter_context(listening(talk))
+            api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}"), patience=1)
+            say = list[str]().append if said is None else said.append
+            dialogue = pod_exec.Dialogue(api, WHERE, ["python", "-c", "program"], 10, say)
+            stack.callback(dialogue.close)
+            return dialogue
+
+        yield begin
+
+
+def test_a_program_answers_line_by_line(converse: Callable[..., pod_exec.Dialogue]) -> None:
+    said: list[str] = []
+    pod = Answering(
+        [(ERR, b"half of it\n"), (OUT, b"one "), (OUT, b"two\nthr")],
+        [(OUT, b"ee\n")],
+        [(OUT, b"\xc3\xa9\n")],
+        then="hang",
+    )
+    dialogue = converse(pod, said)
+    assert [dialogue.ask("asking", f"question {number}", 5) for number in range(3)] == ["one two", "three", "\u00e9"]
+    assert said == ["half of it"]
+    assert pod.received == [(pod_exec.STDIN, f"question {number}\n".encode()) for number in range(3)]
+    assert "exec?container=load&stdin=true&stdout=true&stderr=true&command=python" in pod.asked.decode()
+
+
+@pytest.mark.parametrize(
+    ("frames", "then", "kind", "message"),
+    [
+        (
+            [(ERR, b"Traceback\nNameError: x\n"), failure("m", {"reason": "ExitCode", "message": "1"})],
+            "close",
+            pod_exec.CutOffError,
+            r"failed: NameError: x \(exit code 1\)",
+        ),
+        ([(OUT, b"half")], "close", pod_exec.CutOffError, r"failed: no word \(the connection ended early\)"),
+        ([(OUT, b"half")], "break", pod_exec.CutOffError, r"was cut off \(.*lost.*\): is the pod still there\?"),
+        ([(OUT, b"half")], "hang", pod_exec.ExecError, r"was not done after 0\.3 s\."),
+    ],
+)
+def test_a_program_that_does_not_answer_is_said(
+    converse: Callable[..., pod_exec.Dialogue],
+    frames: list[Frame],
+    then: str,
+    kind: type[pod_exec.ExecError],
+    message: str,
+) -> None:
+    dialogue = converse(Answering(frames, then=then))
+    with pytest.raises(kind) as failed:
+        dialogue.ask("asking", "question", 0.3)
+    assert type(failed.value) is kind
+    assert re.fullmatch(rf"asking {message}", str(failed.value)), failed.value
+
+
+def test_a_program_that_talks_without_end_is_not_listened_to(
+    converse: Callable[..., pod_exec.Dialogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_exec, "MOST_BYTES", 2**20)
+    dialogue = converse(Answering([(OUT, b"x" * 2**15)] * 33, then="hang"))
+    with pytest.raises(pod_exec.ExecError, match=r"asking says more than 1 MiB, which is not"):
+        dialogue.ask("asking", "question", 5)
+
+
+def test_a_line_to_a_program_that_is_gone_is_cut_off(converse: Callable[..., pod_exec.Dialogue]) -> None:
+    dialogue = converse(Answering())
+    dialogue.close()
+    with pytest.raises(pod_exec.CutOffError, match=r"asking was cut off"):
+        dialogue.ask("asking", "question", 5)
 
 
 def pod(api: Any, name: str, app: str = "load", ready: str = "True", **metadata: Any) -> None:

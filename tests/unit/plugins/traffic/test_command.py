@@ -108,6 +108,8 @@ def test_the_lease_is_held_around_everything_that_is_written(desk: Desk) -> None
     data = desk.type("rollout", service="aleph", weight=50)
     assert (data["verdict"], data["reasons"]) == (PROVEN, [])
     assert (desk.world.events[0], desk.world.events[-1]) == ("lease taken", "lease given back")
+    # To begin one with the load client costs as much as a hundred requests.
+    assert [event for event in desk.world.events if "dialogue" in event] == ["dialogue", "end of dialogue"]
     assert desk.doing == "rollout of aleph"
     assert data["next"] == "ansible-playbook rollout.yml -e weight=60 -e service=aleph"
     # What was not named is not touched.

@@ -46,6 +46,8 @@ class Mesh:
         self.said: list[str] = []
         # By pod: what each look finds, the last one for ever.
         self.looks: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
+        # Pods whose proxies are asked, one name for each connection.
+        self.connected: list[str] = []
         self.broken: set[str] = set()
         self.unreachable: set[str] = set()
         for path, fields in (
@@ -76,6 +78,8 @@ class Mesh:
         if name in self.unreachable:
             raise ProxyError(f"the proxy of pod {name} cannot be asked")
 
+        mesh.connected.append(name)
+
         class FakeAdmin:
             def get(self, path: str) -> dict[str, Any]:
                 if name in mesh.broken:
@@ -88,7 +92,7 @@ class Mesh:
                 return found
 
             def close(self) -> None:
-                pass
+                mesh.connected.remove(name)
 
         return FakeAdmin()
 
@@ -109,10 +113,33 @@ BOTH = {"v01": 1, "v03": 1}
 WANTED = Expectation("aleph", 80, ("front", "load"), SPLIT_ROUTES, ("v01", "v03"), ("v01", "v03"))
 
 
+def test_connections_are_kept_until_the_outermost_is_left(mesh: Mesh) -> None:
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+    proxies = mesh.proxies
+    with proxies.connected():
+        for _ in range(2):
+            with proxies.connected():
+                proxies.wait([WANTED], 10)
+            assert mesh.connected == ["front-1", "load-1"]
+        mesh.api.objects.pop("/api/v1/namespaces/staging/pods/front-1")
+        proxies.wait([WANTED], 10)
+        assert mesh.connected == ["load-1"]
+    assert mesh.connected == []
+
+
+def test_a_proxy_that_takes_long_is_looked_at_ever_more_seldom(mesh: Mesh) -> None:
+    mesh.holds("front-1", ([SPLIT], BOTH))
+    mesh.holds("load-1", *[([STABLE], BOTH)] * 100)
+    with pytest.raises(ProxyError, match="After 10 s the proxy of pod load-1 does not hold what it must"):
+        mesh.proxies.wait([WANTED], 10)
+    assert 40 < 100 - len(mesh.looks["load-1"]) < 50
+
+
 def test_each_proxys_time_is_told_and_the_last_one_decides(mesh: Mesh) -> None:
     mesh.holds("front-1", ([SPLIT], BOTH))
     mesh.holds("load-1", ([STABLE], BOTH), ([STABLE], BOTH), ([SPLIT], BOTH))
-    assert mesh.proxies.wait([WANTED], 10) == {"front-1": 0.0, "load-1": 0.04}
+    assert mesh.proxies.wait([WANTED], 10) == {"front-1": 0.0, "load-1": 0.046}
 
 
 def test_a_proxy_that_does_not_answer_once_is_asked_again(mesh: Mesh) -> None:

@@ -246,6 +246,12 @@ class FakeLoad:
         self._world = world
         self._now = 100.0
 
+    @contextmanager
+    def connected(self) -> Iterator[FakeLoad]:
+        self._world.happen("dialogue")
+        yield self
+        self._world.happen("end of dialogue")
+
     def mark(self) -> Mark:
         self._world.happen("mark")
         self._now += 1
