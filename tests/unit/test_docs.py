@@ -27,11 +27,16 @@ def rows(page: str) -> list[list[str]]:
     return [[cell.strip() for cell in line] for line in lines]
 
 
-def test_the_first_playbooks_are_those_of_site_in_order() -> None:
-    site = [
-        play["ansible.builtin.import_playbook"] for play in yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+def imported(playbook: Path) -> list[str]:
+    return [
+        play["ansible.builtin.import_playbook"]
+        for play in yaml.safe_load(playbook.read_text())
+        if "ansible.builtin.import_playbook" in play
     ]
-    made = [name for name in site if Path(name).stem not in INTERNAL]
+
+
+def test_the_first_playbooks_are_those_of_site_in_order() -> None:
+    made = [name for name in imported(ROOT / "playbooks/site.yml") if Path(name).stem not in INTERNAL]
     assert "the first eight of these in order" in said("playbooks.md")
     assert len(made) == 8
     assert [re.findall(r"`playbooks/(\w+\.yml)`", row[0])[0] for row in rows("playbooks.md")][:8] == made
@@ -47,6 +52,13 @@ def test_every_playbook_is_described() -> None:
 def test_a_playbook_that_is_named_is_there(page: Path) -> None:
     for name in re.findall(r"playbooks/(\w+)\.yml", page.read_text()):
         assert (ROOT / f"playbooks/{name}.yml").is_file() or name == "NAME", name
+
+
+def test_the_playbooks_that_remember_settings_are_all_said() -> None:
+    sentence = re.search(r"the playbooks that it consists of, (.*?) remember it from then on", said("settings.md"))
+    assert sentence
+    remember = {path.name for path in (ROOT / "playbooks").glob("*.yml") if "remember.yml" in imported(path)}
+    assert {*re.findall(r"`(\w+\.yml)`", sentence[1])} == remember - {*imported(ROOT / "playbooks/site.yml")}
 
 
 def test_the_names_of_one_run_are_all_said() -> None:

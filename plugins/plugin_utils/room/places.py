@@ -67,7 +67,9 @@ class Place:
         own: whether it is the room's own, not a student's.
         node: the node that its pods are for; empty where the scheduler chooses.
         page: the URL of its page, as it was proved; empty where no door leads there.
-        taken: whether its namespace is somebody else's: there is no place, and nothing is written there.
+        taken: whether it has no namespace: there is no place, and nothing is written there. That is somebody else's; or
+            the API server has refused it.
+        refused: whether the API server has refused it.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Place:
     node: str = ""
     page: str = ""
     taken: bool = False
+    refused: bool = False
 
     @property
     def kubeconfig(self) -> str:

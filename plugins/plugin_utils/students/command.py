@@ -31,6 +31,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queu
 
 # Works that end with a proof, for which an intruder is needed.
 PROVED = ("make", "reset", "resume")
+# Works that make a namespace.
+MADE = ("make", "reset")
 # What is as it was asked for already.
 DONE = {"suspend": "suspended", "resume": "ready"}
 
@@ -69,8 +71,8 @@ class Command:
         self._say = say
         self.outcomes: list[Outcome] = []
         self.students: list[Place] = []
-        # Who failed in this run, or may be left of a removal that did, and who was removed.
-        self._failed = {*asked.names} if asked.work == "remove" else set[str]()
+        # Who failed in this run, and why they have no place; who may be left of a removal that did; who was removed.
+        self._failed = dict.fromkeys(asked.names if asked.work == "remove" else (), "")
         self._gone: set[str] = set()
 
     @staticmethod
@@ -126,7 +128,7 @@ class Command:
 
     def _with_nodes(self) -> list[Place]:
         """Give the places that are not as asked for; those whose pods are made anew, with a node for these."""
-        if self._asked.work not in ("make", "reset"):
+        if self._asked.work not in MADE:
             return self.todo
         anew = [place for place in self.todo if not self._is_renewal(place)]
         with_nodes = spreading.spread(anew, self.students, spreading.open_nodes(self._api))
@@ -163,7 +165,7 @@ class Command:
     def _done(self, outcome: Outcome) -> None:
         """Write down what became of a place; what cannot be written hinders no other."""
         if outcome.cause:
-            self._failed.add(outcome.place.name)
+            self._failed[outcome.place.name] = outcome.cause if self._asked.work in MADE else ""
         elif self._asked.work == "remove":
             self._gone.add(outcome.place.name)
         try:
@@ -185,7 +187,7 @@ class Command:
         return register.read(self._api, self._asked.room, self._asked.namespace, self._asked.state_dir)
 
     def _with_taken(self, there: Sequence[Place]) -> list[Place]:
-        """Give the places, and the students whose namespace is somebody else's, on which nothing can be written."""
+        """Give the places, and the students without a namespace, on which nothing can be written."""
         asked = self._asked
         return register.with_taken(self._api, asked.room, there, asked.state_dir, self._failed, self._gone)
 

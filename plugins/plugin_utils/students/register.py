@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
@@ -38,35 +39,46 @@ def read(api: Api, room: str, namespace: str, state_dir: str) -> list[Place]:
 
 
 def with_taken(
-    api: Api, room: str, there: Sequence[Place], state_dir: str, failed: Iterable[str] = (), gone: Iterable[str] = ()
+    api: Api,
+    room: str,
+    there: Sequence[Place],
+    state_dir: str,
+    failed: Mapping[str, str] = MappingProxyType({}),
+    gone: Iterable[str] = (),
 ) -> list[Place]:
-    """Give a room's places, and among them those of students whose namespace is somebody else's, as failed.
+    """Give a room's places, and among them students without one, as failed: somebody else has the namespace, or the
+    API server has refused it.
 
-    Nothing can be noted there, so that `class.json` alone remembers them; each is looked at anew, and one whose
-    namespace has become free, or theirs, is none of them any more.
+    Nothing can be noted there, so that `class.json` alone remembers them; each is looked at anew. Whose namespace was
+    somebody else's and has become free is none of them any more, nor is who has one, or was removed.
 
     Args:
         there: as `read` gives them.
-        failed: who was to get one just now, besides those in the file.
+        failed: who was to get one just now, and why that failed, besides those in the file.
         gone: who was removed just now.
     """
     known = {place.name for place in there} | {*gone}
     result = [*there]
-    for name in sorted({*_written(Path(state_dir) / places.CLASS_FILE, room), *failed} - known):
+    causes = {**_written(Path(state_dir) / places.CLASS_FILE, room), **failed}
+    for name in sorted(causes.keys() - known):
         place = places.of_student(name, state_dir)
-        if said := not_its(api.find(f"/api/v1/namespaces/{place.namespace}"), place, room):
+        found = api.find(f"/api/v1/namespaces/{place.namespace}")
+        if said := not_its(found, place, room):
             result.append(places.changed(place, state="failed", cause=said, taken=True))
+        elif found is None and causes[name]:
+            result.append(places.changed(place, state="failed", cause=causes[name], taken=True, refused=True))
     return sorted(result, key=lambda place: (not place.own, place.name))
 
 
-def _written(path: Path, room: str) -> set[str]:
-    """Give the names in a room's class.json, whatever somebody has written there."""
+def _written(path: Path, room: str) -> dict[str, str]:
+    """Give the names in a room's class.json with the cause of each that was refused, whatever somebody has written."""
     try:
         data = json.loads(path.read_bytes())
-        names = {str(each["name"]) for each in data["students"]} if data["room"] == room else set()
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return set()
-    return {name for name in names if places.NAME.fullmatch(name)}
+        found = data["students"] if data["room"] == room else []
+        causes = {str(each["name"]): str(each["cause"]) if each.get("refused") is True else "" for each in found}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {name: cause for name, cause in causes.items() if places.NAME.fullmatch(name)}
 
 
 def not_its(found: Mapping[str, Any] | None, place: Place, room: str) -> str:

@@ -34,8 +34,12 @@ def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         api.put(f"/api/v1/nodes/{node}", spec={}, status={"allocatable": {"memory": "8Gi"}})
     api.made = []
     api.broken = {}
+    # Whose namespace the API server refuses, and in which words.
+    api.refused = {}
 
     def make(api: Any, place: Any, course: Any, outside: Any, say: Any) -> Any:
+        if place.name in api.refused:
+            raise WorkshopError(api.refused[place.name])
         path = f"/api/v1/namespaces/{place.name}"
         api.put(path, metadata={"labels": {**owner_labels("blue"), register.STUDENT: place.name}})
         api.made.append(place.name)
@@ -233,6 +237,59 @@ def test_who_has_a_namespace_or_could_have_one_is_not_told_so_any_more(
     assert states(tmp_path).get("student-02", ("none", ""))[0] == ("making" if labels else "none")
     run(taken, tmp_path)
     assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+
+
+REFUSED = 'The API server refuses Namespace student-02: "no more places" (status 422).'
+
+
+@pytest.fixture
+def refused(there: Any, tmp_path: Path) -> Any:
+    """A class of which the API server makes one's namespace not: a quota, say, or a policy of somebody."""
+    there.refused = {"student-02": REFUSED}
+    run(there, tmp_path)
+    return there
+
+
+def test_whose_namespace_the_api_server_refuses_has_failed_with_its_cause(refused: Any, tmp_path: Path) -> None:
+    for work, names in (("make", NAMES), ("suspend", ["student-01"]), ("make", ["student-04"])):
+        done = run(refused, tmp_path, work, names)
+        assert states(tmp_path)["student-02"] == ("failed", REFUSED)
+        assert [place.name for place in done.students if place.taken and place.refused] == ["student-02"]
+        shown = report.table(done.students, done.outcomes, "https://127.0.0.1:30443")
+        assert f"student-02: {REFUSED}" in shown
+        (row,) = [line.split() for line in shown if line.startswith("student-02 ")]
+        assert (row[1], row[-1]) == ("failed", "-"), "and no page"
+
+
+def test_whose_namespace_is_refused_no_more_gets_a_place(refused: Any, tmp_path: Path) -> None:
+    refused.refused = {}
+    run(refused, tmp_path)
+    assert states(tmp_path) == dict.fromkeys(NAMES, ("ready", ""))
+
+
+def test_whose_refused_namespace_is_somebody_else_s_now_is_told_that(refused: Any, tmp_path: Path) -> None:
+    refused.put(FOREIGN, metadata={"labels": {"whose": "a neighbour's"}})
+    run(refused, tmp_path, names=["student-01"])
+    assert states(tmp_path)["student-02"][1].startswith(CAUSE)
+    refused.objects.pop(FOREIGN)
+    run(refused, tmp_path, names=["student-01"])
+    assert "student-02" not in states(tmp_path)
+
+
+def test_who_was_refused_and_is_removed_is_told_no_more(refused: Any, tmp_path: Path) -> None:
+    (outcome,) = run(refused, tmp_path, "remove", ["student-02"]).outcomes
+    assert outcome.cause == ""
+    run(refused, tmp_path, names=["student-01"])
+    assert "student-02" not in states(tmp_path)
+
+
+@pytest.mark.parametrize("refused_is", ["yes", 1, None, {"a": 1}])
+def test_a_class_file_that_says_something_else_invents_nobody(there: Any, tmp_path: Path, refused_is: Any) -> None:
+    entry = {"name": "student-09", "cause": "x", "refused": refused_is}
+    (tmp_path / "class.json").write_text(json.dumps({"room": "blue", "students": [entry, 7]}))
+    assert register.with_taken(there, "blue", [], str(tmp_path)) == []
+    (tmp_path / "class.json").write_text(json.dumps({"room": "blue", "students": [entry]}))
+    assert register.with_taken(there, "blue", [], str(tmp_path)) == []
 
 
 def test_who_is_removed_is_told_no_more_and_the_namespace_stays(taken: Any, tmp_path: Path) -> None:
