@@ -1,4 +1,5 @@
-"""Whatever lets pods of places begin is judged by the plan first: a class, one late joiner, and those who are woken."""
+"""Whatever lets pods of places begin is judged by the plan first: a class, one late joiner, and those who are woken, or
+are made anew while they sleep."""
 
 from __future__ import annotations
 
@@ -11,16 +12,20 @@ import yaml
 
 ROOT = Path(__file__).parents[4]
 STUDENT = "istio_games.workshop.student"
-WORKS = {"class": "make", "resume": "resume"}
+WORKS = {"class": "make", "resume": "resume", "reset": "reset"}
+
+
+def tasks_of(playbook: str) -> list[dict[str, Any]]:
+    """Give a playbook's tasks, and those of its blocks."""
+    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
+    return [task for play in plays for each in play.get("tasks", ()) for task in each.get("block", [each])]
 
 
 @pytest.mark.parametrize(("playbook", "work"), WORKS.items())
 def test_it_is_planned_before_it_is_done_whoever_is_meant(playbook: str, work: str) -> None:
-    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
-    tasks = [task for play in plays for task in play.get("tasks", ())]
     roles = [
         (task["ansible.builtin.include_role"].get("tasks_from", "main"), task.get("vars", {}), task.get("when"))
-        for task in tasks
+        for task in tasks_of(playbook)
         if task.get("ansible.builtin.include_role", {}).get("name") == STUDENT
     ]
     same = {} if work == "make" else {"student_work": work}
@@ -43,6 +48,16 @@ def place(name: str, state: str = "ready") -> dict[str, str]:
         pytest.param({"places": [place("anna", "suspended"), place("zoe")]}, ["zoe"], id="who sleeps is not made"),
         pytest.param({"places": [place("anna", "suspended")]}, [], id="nobody is made: nothing is asked"),
         pytest.param({"places": [place("anna", "suspended")], "work": "resume"}, ["anna"], id="who sleeps is woken"),
+        pytest.param(
+            {"places": [place("anna", "suspended"), place("zoe")], "work": "reset"},
+            ["anna"],
+            id="who sleeps is made anew",
+        ),
+        pytest.param(
+            {"places": [place("zoe"), place("ben", "failed"), place("eva", "making")], "work": "reset"},
+            [],
+            id="who has pods has them again: nothing is asked",
+        ),
     ],
 )
 def test_who_is_planned_for(known: dict[str, Any], planned: Any) -> None:
@@ -58,11 +73,9 @@ def test_who_is_planned_for(known: dict[str, Any], planned: Any) -> None:
 
 @pytest.mark.parametrize("playbook", WORKS)
 def test_the_machine_is_raised_to_what_the_plan_counts_with_after_it_was_judged(playbook: str) -> None:
-    plays = yaml.safe_load((ROOT / "playbooks" / f"{playbook}.yml").read_text())
     roles = [
         (each["name"].rpartition(".")[2], each.get("tasks_from", "main"))
-        for play in plays
-        for task in play.get("tasks", ())
+        for task in tasks_of(playbook)
         if (each := task.get("ansible.builtin.include_role"))
     ]
     raised = roles.index(("node_containers", "processes"))
