@@ -58,8 +58,8 @@ places:
     - Each has C(name), C(namespace), C(path) (where the door has it, such as C(/student-07/)), C(directory) (its own
       files on the controller), C(kubeconfig), C(state) (C(making), C(ready), C(suspended) or C(failed)), C(cause) (why
       it failed), C(made) and C(expires) (times, RFC 3339), C(node) (that its pods are for), C(page) (its URL),
-      C(own) (whether it is the room's own) C(taken) (whether it has no namespace, since that is somebody
-      else's or was refused) and C(refused) (whether the API server has refused it).
+      C(own) (whether it is the room's own), C(taken) (whether it has no namespace of its own) and
+      C(refused) (whether that is because none could be made, and not because it is somebody else's).
   type: list
   elements: dict
   returned: success

@@ -59,29 +59,26 @@ def left(room: Room) -> list[str]:
     return found + ([path.name for path in files.iterdir()] if files.exists() else [])
 
 
-def refused_pods(room: Room) -> Undo:
-    """Somebody's policy takes no pod of one service."""
-    name = "no-beth"
-    room.create(
-        {
-            "apiVersion": VERSION,
-            "kind": "ValidatingAdmissionPolicy",
-            "metadata": {"name": name},
-            "spec": {
-                "matchConstraints": {
-                    "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": FAILING}},
-                    "resourceRules": [
-                        {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
-                    ],
-                },
-                "validations": [{"expression": "object.metadata.?labels.app.orValue('') != 'beth'"}],
-            },
-        }
-    )
+def policy(room: Room, resource: str, expression: str, **constraints: object) -> Undo:
+    """Somebody's policy of what may be created."""
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": [resource]}
+    spec = {"matchConstraints": {"resourceRules": [rule], **constraints}, "validations": [{"expression": expression}]}
+    kind, name = "ValidatingAdmissionPolicy", "somebody-s"
+    room.create({"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec})
     binding = {"policyName": name, "validationActions": ["Deny"]}
-    kind = "ValidatingAdmissionPolicyBinding"
-    room.create({"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, "spec": binding})
-    return lambda: room.kubectl("delete", f"validatingadmissionpolicy/{name}", f"{kind.lower()}/{name}")
+    room.create({"apiVersion": VERSION, "kind": f"{kind}Binding", "metadata": {"name": name}, "spec": binding})
+    return lambda: room.kubectl("delete", f"{kind.lower()}/{name}", f"{kind.lower()}binding/{name}")
+
+
+def refused_pods(room: Room) -> Undo:
+    """A policy takes no pod of one service."""
+    selector = {"matchLabels": {"kubernetes.io/metadata.name": FAILING}}
+    return policy(room, "pods", "object.metadata.?labels.app.orValue('') != 'beth'", namespaceSelector=selector)
+
+
+def refused_namespace(room: Room) -> Undo:
+    """A policy does not take the namespace."""
+    return policy(room, "namespaces", f"object.metadata.name != '{FAILING}'")
 
 
 def foreign_namespace(room: Room) -> Undo:
@@ -93,6 +90,7 @@ def foreign_namespace(room: Room) -> Undo:
 FAULTS: dict[str, tuple[Callable[[Room], Undo], str]] = {
     "its namespace is somebody else's": (foreign_namespace, f"The namespace {FAILING} is made with kubectl"),
     "a policy takes none of its pods": (refused_pods, "beth-v01"),
+    "a policy does not take its namespace": (refused_namespace, "somebody-s"),
 }
 
 

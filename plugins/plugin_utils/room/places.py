@@ -67,9 +67,8 @@ class Place:
         own: whether it is the room's own, not a student's.
         node: the node that its pods are for; empty where the scheduler chooses.
         page: the URL of its page, as it was proved; empty where no door leads there.
-        taken: whether it has no namespace: there is no place, and nothing is written there. That is somebody else's; or
-            the API server has refused it.
-        refused: whether the API server has refused it.
+        taken: whether it has no namespace of its own, so that there is no place, and nothing is written there.
+        refused: whether that is because none could be made, and not because it is somebody else's.
     """
 
     name: str

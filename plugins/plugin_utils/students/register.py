@@ -46,8 +46,8 @@ def with_taken(
     failed: Mapping[str, str] = MappingProxyType({}),
     gone: Iterable[str] = (),
 ) -> list[Place]:
-    """Give a room's places, and among them students without one, as failed: somebody else has the namespace, or the
-    API server has refused it.
+    """Give a room's places, and among them students without one, as failed: somebody else has the namespace, or none
+    could be made.
 
     Nothing can be noted there, so that `class.json` alone remembers them; each is looked at anew. Whose namespace was
     somebody else's and has become free is none of them any more, nor is who has one, or was removed.
