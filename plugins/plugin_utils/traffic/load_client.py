@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -11,35 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import PROXY
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import split
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_commands import Following
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.response_flags import explanations
 
 SELECTOR, CONTAINER = "app=load", "load"
-RUN_SECONDS = 300
-# Follows `python -m load` where it runs, a line of JSON for a command: its words in, [exit code, output, errors] out.
-FOLLOW = """\
-import contextlib, io, json, sys
-from load.__main__ import main
-
-class Errors(io.StringIO):
-    def write(self, text):
-        sys.__stderr__.write(text)
-        sys.__stderr__.flush()
-        return super().write(text)
-
-for line in sys.stdin:
-    said, errors = io.StringIO(), Errors()
-    try:
-        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(errors):
-            code = main(json.loads(line))
-    except SystemExit as end:
-        code = end.code
-    print(json.dumps([code, said.getvalue(), errors.getvalue()]), flush=True)
-"""
 # Envoy writes its access log once a second; the kubelet and a busy node take a moment more.
 LOG_PAUSES = (0.0, 0.5, 1.0, 1.0)
 SHOWN_FAILURES = 3
@@ -112,19 +90,13 @@ class LoadClient:
         self._namespace = namespace
         self._say = say
         self._sleep = sleep
-        self._dialogue: tuple[pod_exec.Container, pod_exec.Dialogue] | None = None
-        self._connections = 0
+        self._following = Following(api, say)
 
     @contextmanager
     def connected(self) -> Iterator[LoadClient]:
         """Keep one dialogue with its pod for all that is asked."""
-        self._connections += 1
-        try:
+        with self._following.connected():
             yield self
-        finally:
-            self._connections -= 1
-            if not self._connections:
-                self._hang_up()
 
     def measure(self, checks: Sequence[Check]) -> list[dict[str, Any]]:
         """Measure and judge splits.
@@ -164,14 +136,14 @@ class LoadClient:
             command = ["run", f"--requests={number}"]
             command += [f"--target={name}=http://{check.service}/name" for name, check in together.items()]
             command += [f"--header={name}: {value}" for name, value in headers]
-            counted |= self._asked(where, command)["targets"]
+            counted |= self._following.ask(where, command)["targets"]
         return [self._result(check, counted[name], where) for name, check in targets.items()]
 
     def mark(self) -> Mark:
         """Take the time, from the clock that the client's records go by."""
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
         while True:
-            told = self._asked(where, ["now"])
+            told = self._following.ask(where, ["now"])
             mark = Mark(float(told["now"]), str(told["run"]), float(told["begin"]), tuple(told["targets"]))
             if mark.idle or mark.now > mark.begin:
                 return mark
@@ -194,7 +166,7 @@ class LoadClient:
 
     def _reported(self, since: Mark, held: Mark | None) -> dict[str, Any] | None:
         where = pod_exec.ready_container(self._api, self._namespace, SELECTOR, CONTAINER)
-        told = self._asked(where, ["now"])
+        told = self._following.ask(where, ["now"])
         if str(told["run"]) != since.run:
             self._say("the load client began anew meanwhile: it cannot tell what became of its requests")
             return None
@@ -224,42 +196,7 @@ class LoadClient:
 
     def _records(self, where: pod_exec.Container, since: float, until: float | None = None) -> dict[str, Any]:
         times = {"since": since, **({} if until is None else {"until": until})}
-        return self._asked(where, ["report", *(f"--{name}={at:.6f}" for name, at in times.items())])
-
-    def _asked(self, where: pod_exec.Container, command: list[str]) -> dict[str, Any]:
-        """Have a command of `python -m load` carried out, and give its summary."""
-        doing = f"python -m load {command[0]} in pod {where.pod}"
-        with self.connected():
-            said = self._answer(where, doing, json.dumps(command))
-        try:
-            code, output, errors = json.loads(said)
-            summary: dict[str, Any] | None = None if code else dict(json.loads(output))
-        except (TypeError, ValueError) as error:
-            raise pod_exec.ExecError(f"{doing} gave no summary: {said!r}") from error
-        if summary is None:
-            last = (str(errors).strip().splitlines() or ["no word"])[-1]
-            raise pod_exec.ExecError(f"{doing} failed: {last} (exit code {code})")
-        return summary
-
-    def _answer(self, where: pod_exec.Container, doing: str, line: str) -> str:
-        try:
-            if self._dialogue and self._dialogue[0] == where:
-                try:
-                    return self._dialogue[1].ask(doing, line, RUN_SECONDS)
-                except pod_exec.CutOffError:
-                    pass  # the API server may have been away since the last time; what is asked may be asked again
-            self._hang_up()
-            program = ["python", "-c", FOLLOW]
-            self._dialogue = where, pod_exec.Dialogue(self._api, where, program, RUN_SECONDS, self._say)
-            return self._dialogue[1].ask(doing, line, RUN_SECONDS)
-        except WorkshopError:
-            self._hang_up()
-            raise
-
-    def _hang_up(self) -> None:
-        if self._dialogue:
-            self._dialogue[1].close()
-        self._dialogue = None
+        return self._following.ask(where, ["report", *(f"--{name}={at:.6f}" for name, at in times.items())])
 
     def _result(self, check: Check, counted: dict[str, Any], where: pod_exec.Container) -> dict[str, Any]:
         unnamed = counted["sent"] - counted["failed"] - sum(counted["versions"].values())

@@ -16,7 +16,6 @@ from tests.unit.plugins.k8s.sockets import free_port
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_client import (
-    FOLLOW,
     WORSE_BY_CHANCE,
     Check,
     LoadClient,
@@ -24,6 +23,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_
     is_worse,
     losses,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.load_commands import FOLLOW
 
 POD = "/api/v1/namespaces/staging/pods/load-1"
 CLUSTER = "outbound|80|v03|aleph.staging.svc.cluster.local"
@@ -210,12 +210,24 @@ def test_without_a_proxy_a_failure_stands_as_it_is(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize(
-    "output", ["", '{"targets": {"aleph', "Traceback", "7", "[0]", '[0, "no JSON", ""]', '[0, "7", ""]', "[0, null, 1]"]
+    "output",
+    [
+        "",
+        '{"targets": {"aleph',
+        "Traceback",
+        "7",
+        "[0]",
+        '[0, "no JSON", ""]',
+        '[0, "7", ""]',
+        "[0, null, 1]",
+        "[" * 100_000,
+    ],
 )
 def test_an_output_that_is_no_summary_is_said(cluster: Cluster, output: str) -> None:
     cluster.answers["aleph"], cluster.output = counted({}), output
-    with pytest.raises(pod_exec.ExecError, match="python -m load run in pod load-1 gave no summary"):
+    with pytest.raises(pod_exec.ExecError, match="python -m load run in pod load-1 gave no summary") as refused:
         cluster.client.measure([Check("aleph", "everybody", {"0.1": 100})])
+    assert len(str(refused.value)) < 300
 
 
 def test_a_command_that_is_refused_is_said_in_its_last_words(cluster: Cluster) -> None:
