@@ -209,20 +209,20 @@ def test_without_a_proxy_a_failure_stands_as_it_is(cluster: Cluster) -> None:
     assert result["sentence"].endswith("1 of 460 requests failed: status 503, no more is known")
 
 
-@pytest.mark.parametrize(
-    "output",
-    [
-        "",
-        '{"targets": {"aleph',
-        "Traceback",
-        "7",
-        "[0]",
-        '[0, "no JSON", ""]',
-        '[0, "7", ""]',
-        "[0, null, 1]",
-        "[" * 100_000,
-    ],
-)
+NO_SUMMARY = {
+    "": "nothing",
+    '{"targets": {"aleph': "cut off",
+    "Traceback": "words",
+    "7": "a number",
+    "[0]": "too little",
+    '[0, "no JSON", ""]': "words in it",
+    '[0, "7", ""]': "a number in it",
+    "[0, null, 1]": "null in it",
+    "[" * 100_000: "without end",
+}
+
+
+@pytest.mark.parametrize("output", NO_SUMMARY, ids=NO_SUMMARY.values())
 def test_an_output_that_is_no_summary_is_said(cluster: Cluster, output: str) -> None:
     cluster.answers["aleph"], cluster.output = counted({}), output
     with pytest.raises(pod_exec.ExecError, match="python -m load run in pod load-1 gave no summary") as refused:
