@@ -273,6 +273,34 @@ def test_a_pod_without_a_proxy_is_replaced(cluster: Cluster) -> None:
     assert f"{HOME}/pods/meshed" in cluster.api.objects
 
 
+@pytest.mark.parametrize(
+    ("path", "kind", "anew"),
+    [
+        (f"{ISTIO}/namespaces/anna/sidecars/narrow", "Sidecar", ["front"]),
+        (f"{ISTIO}/namespaces/anna/sidecars/default", "Sidecar", ["front"]),
+        ("/apis/networking.k8s.io/v1/namespaces/anna/networkpolicies/deny", "NetworkPolicy", []),
+    ],
+)
+def test_who_calls_through_a_proxy_whose_listeners_were_another_s_is_made_anew(
+    cluster: Cluster, path: str, kind: str, anew: list[str]
+) -> None:
+    """Envoy resets connections until it has drained the old ones: the stage that follows would lose them."""
+    for app, owner in {"front": "front-v03", "mongo": "mongo"}.items():
+        sets = f"/apis/apps/v1/namespaces/anna/replicasets/{app}-x"
+        deployment = {"kind": "Deployment", "name": owner, "uid": "u"}
+        cluster.put(sets, "apps/v1", "ReplicaSet", metadata={"ownerReferences": [deployment]})
+        metadata = {"labels": {"app": app}, "ownerReferences": [{"kind": "ReplicaSet", "name": f"{app}-x"}]}
+        meshed = {"containers": [], "initContainers": [{"name": "istio-proxy"}]}
+        cluster.put(f"{HOME}/pods/{app}", "v1", "Pod", metadata=metadata, spec=meshed)
+    cluster.mend()
+    assert [f"{HOME}/pods/{app}" in cluster.api.objects for app in ("front", "mongo")] == [True, True]
+    cluster.put(path, "networking.istio.io/v1", kind, spec={"egress": ["istio-system/*"]})
+    done = cluster.mend()
+    assert [app for app in ("front", "mongo") if f"{HOME}/pods/{app}" not in cluster.api.objects] == anew
+    told = [f"Pod {app}, which would lose requests until its proxy has drained" for app in anew]
+    assert [each for each in done.changed if each.startswith("Pod ")] == told
+
+
 def test_what_is_replaced_has_gone_before_its_deployment_is_looked_at(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
