@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods impo
 STDIN, STDOUT, STDERR, ERROR = 0, 1, 2, 3
 # A command that says nothing is waited for in words after so long.
 QUIET_SECONDS = 10.0
+# A kept connection may die without a word: so long nothing comes, while a program that works says something.
+KEPT_SECONDS = 30.0
 
 
 class ExecError(WorkshopError):
@@ -108,6 +111,7 @@ class Dialogue:
         self, api: Api, where: Container, program: Sequence[str], timeout: float, say: Callable[[str], None]
     ) -> None:
         self._running = _Running(api, where, program, timeout, say, answers=True)
+        self._kept = False
 
     def ask(self, doing: str, line: str, timeout: float) -> str:
         """Send a line and give the answer.
@@ -117,11 +121,14 @@ class Dialogue:
             timeout: seconds.
 
         Raises:
-            CutOffError: the program, or the connection to it, has ended.
+            CutOffError: the program, or the connection to it, has ended, or seems to: where something was asked before,
+                nothing came for long.
             ExecError: it did not answer in time, or says too much.
         """
         self._running.send(doing, line.encode() + b"\n")
-        self._running.hear(doing, timeout, lambda output: b"\n" in output)
+        quiet = KEPT_SECONDS if self._kept else timeout
+        self._running.hear(doing, timeout, lambda output: b"\n" in output, quiet)
+        self._kept = True
         if b"\n" not in self._running.output:
             raise CutOffError(f"{doing} failed: {self._running.failure()}")
         answer, _, self._running.output = self._running.output.partition(b"\n")
@@ -155,16 +162,25 @@ class _Running:
         except (WebSocketException, OSError) as error:
             raise CutOffError(_cut_off(doing, error)) from error
 
-    def hear(self, doing: str, timeout: float, enough: Callable[[bytearray], bool] = lambda _: False) -> None:
-        """Take in what it says until its output is enough, or it has ended."""
-        begun = heard = time.monotonic()
+    def hear(
+        self,
+        doing: str,
+        timeout: float,
+        enough: Callable[[bytearray], bool] = lambda _: False,
+        quiet: float = math.inf,
+    ) -> None:
+        """Take in what it says until its output is enough, or it has ended, or nothing came for `quiet` seconds."""
+        begun = heard = came = time.monotonic()
         left = MOST_BYTES
         while not enough(self.output):
             now = time.monotonic()
             if now - begun > timeout:
                 raise ExecError(f"{doing} was not done after {timeout:g} s.")
+            if now - came > quiet:
+                raise CutOffError(_cut_off(doing, f"nothing came for {quiet:g} s"))
             try:
-                received = self._channels.receive(min(begun + timeout - now, heard + QUIET_SECONDS - now))
+                until = min(begun + timeout, heard + QUIET_SECONDS, came + quiet)
+                received = self._channels.receive(until - now)
             except TimeoutError:
                 if time.monotonic() - heard > QUIET_SECONDS:
                     heard = time.monotonic()
@@ -174,7 +190,7 @@ class _Running:
                 raise CutOffError(_cut_off(doing, error)) from error
             if received is None:
                 return
-            heard = time.monotonic()
+            heard = came = time.monotonic()
             channel, data = received
             left -= len(data)
             if left < 0:
@@ -198,7 +214,7 @@ class _Running:
         self._channels.close()
 
 
-def _cut_off(doing: str, error: Exception) -> str:
+def _cut_off(doing: str, error: Exception | str) -> str:
     return f"{doing} was cut off ({error}): is the pod still there?"
 
 

@@ -274,6 +274,49 @@ def test_a_program_that_does_not_answer_is_said(
     assert re.fullmatch(rf"asking {message}", str(failed.value)), failed.value
 
 
+@pytest.mark.parametrize(
+    ("first", "kind", "message"),
+    [
+        (
+            [[(OUT, b"one\n")]],
+            pod_exec.CutOffError,
+            r"was cut off \(nothing came for 0\.2 s\): is the pod still there\?",
+        ),
+        ([], pod_exec.ExecError, r"was not done after 1 s\."),  # it has only just begun
+    ],
+)
+def test_a_connection_that_died_without_a_word_while_it_was_kept_is_not_waited_for_long(
+    converse: Callable[..., pod_exec.Dialogue],
+    monkeypatch: pytest.MonkeyPatch,
+    first: list[list[Frame]],
+    kind: type[pod_exec.ExecError],
+    message: str,
+) -> None:
+    monkeypatch.setattr(pod_exec, "KEPT_SECONDS", 0.2)
+    dialogue = converse(Answering(*first, then="hang"))
+    for _ in first:
+        dialogue.ask("asking", "question", 5)
+    with pytest.raises(kind) as failed:
+        dialogue.ask("asking", "question", 1)
+    assert type(failed.value) is kind
+    assert re.fullmatch(rf"asking {message}", str(failed.value)), failed.value
+
+
+def test_a_program_that_was_asked_before_may_take_long_while_it_says_something(
+    converse: Callable[..., pod_exec.Dialogue], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pod_exec, "KEPT_SECONDS", 1.5)
+
+    class Slow(Answering):
+        @staticmethod
+        def send(connection: socket.socket, channel: int, data: bytes) -> None:
+            time.sleep(0.4)
+            Pod.send(connection, channel, data)
+
+    dialogue = converse(Slow([(OUT, b"one\n")], [*[(ERR, b"at work\n")] * 4, (OUT, b"two\n")], then="hang"))
+    assert [dialogue.ask("asking", "question", 5) for _ in range(2)] == ["one", "two"]
+
+
 def test_a_program_that_talks_without_end_is_not_listened_to(
     converse: Callable[..., pod_exec.Dialogue], monkeypatch: pytest.MonkeyPatch
 ) -> None:
