@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 
@@ -92,7 +91,7 @@ class Following:
             begun = pod_exec.Dialogue(self._api, where, ["python", "-c", FOLLOW], RUN_SECONDS, self._say)
             self._dialogue = where, begun
             return begun.ask(doing, line, RUN_SECONDS)
-        except WorkshopError:
+        except BaseException:  # its answer must not be taken for the next question's
             self._hang_up()
             raise
 

@@ -61,7 +61,7 @@ class Cluster:
         # Dialogues that were begun, and those of them that are open.
         self.begun: list[pod_exec.Container] = []
         self.open = 0
-        self.failing: list[pod_exec.ExecError] = []
+        self.failing: list[Exception] = []
         self.code, self.errors = 0, ""
         self.slept: list[float] = []
         self.logged_after = 0
@@ -326,6 +326,19 @@ def test_a_dialogue_that_was_cut_off_meanwhile_is_begun_anew_once(
             assert cluster.client.mark() == SINCE
             assert cluster.open == 1
     assert (len(cluster.begun), cluster.open) == (begun, 0)
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError("nobody reads what is said"), ValueError("no JSON"), SILENT])
+def test_a_question_that_was_left_whatever_the_reason_ends_its_dialogue(cluster: Cluster, error: Exception) -> None:
+    cluster.told = NOW
+    with cluster.client.connected():
+        cluster.client.mark()
+        cluster.failing = [error]
+        with pytest.raises(type(error)):
+            cluster.client.mark()
+        assert cluster.open == 0, "its answer would be taken for the next question's"
+        assert cluster.client.mark() == SINCE
+    assert (len(cluster.begun), cluster.open) == (2, 0)
 
 
 NOW = {"now": 100.25, "run": "r1", "begin": 10.0, "targets": ["aleph", "beth"]}
