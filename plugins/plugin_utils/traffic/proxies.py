@@ -109,8 +109,9 @@ class Proxies:
 
     @contextmanager
     def connected(self) -> Iterator[Proxies]:
-        """Close all connections at the end, of the outermost of several."""
+        """Close all connections at the end, of the outermost of several; each of these asks anew who did not answer."""
         self._connections += 1
+        self._open = {name: proxy for name, proxy in self._open.items() if proxy.admin}
         try:
             yield self
         finally:

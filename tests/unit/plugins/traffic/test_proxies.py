@@ -128,6 +128,21 @@ def test_connections_are_kept_until_the_outermost_is_left(mesh: Mesh) -> None:
     assert mesh.connected == []
 
 
+def test_who_could_not_be_asked_is_asked_again_where_connections_are_kept(mesh: Mesh) -> None:
+    for name in ("front-1", "load-1"):
+        mesh.holds(name, ([SPLIT], BOTH))
+        path, fields = pod(name, name.removesuffix("-1"), ready=False)
+        mesh.api.put(path, **fields)
+    mesh.unreachable = {"front-1", "load-1"}
+    proxies = mesh.proxies
+    with proxies.connected():
+        with proxies.connected(), pytest.raises(ProxyError, match="No calling proxy can be asked"):
+            proxies.wait([WANTED], 10)
+        mesh.unreachable = set()
+        with proxies.connected():
+            assert sorted(proxies.wait([WANTED], 10)) == ["front-1", "load-1"]
+
+
 def test_a_proxy_that_takes_long_is_looked_at_ever_more_seldom(mesh: Mesh) -> None:
     mesh.holds("front-1", ([SPLIT], BOTH))
     mesh.holds("load-1", *[([STABLE], BOTH)] * 100)
