@@ -54,12 +54,14 @@ def with_taken(
 
     Args:
         there: as `read` gives them.
-        failed: who was to get one just now, and why that failed, besides those in the file.
+        failed: who was to get one just now, and why that failed, besides those in the file; or who is to be removed.
         gone: who was removed just now.
     """
     known = {place.name for place in there} | {*gone}
     result = [*there]
-    causes = {**_written(Path(state_dir) / places.CLASS_FILE, room), **failed}
+    causes = _written(Path(state_dir) / places.CLASS_FILE, room)
+    for name, cause in failed.items():
+        causes[name] = cause or causes.get(name, "")
     for name in sorted(causes.keys() - known):
         place = places.of_student(name, state_dir)
         found = api.find(f"/api/v1/namespaces/{place.namespace}")

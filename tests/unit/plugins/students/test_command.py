@@ -283,6 +283,18 @@ def test_who_was_refused_and_is_removed_is_told_no_more(refused: Any, tmp_path: 
     assert "student-02" not in states(tmp_path)
 
 
+def test_who_was_refused_and_whose_removal_fails_is_still_told(
+    refused: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def remove(*_: Any) -> Any:
+        raise WorkshopError("The API server is silent.")
+
+    monkeypatch.setattr(changing, "remove", remove)
+    (outcome,) = run(refused, tmp_path, "remove", ["student-02"]).outcomes
+    assert outcome.cause == "The API server is silent."
+    assert states(tmp_path)["student-02"] == ("failed", REFUSED)
+
+
 @pytest.mark.parametrize("refused_is", ["yes", 1, None, {"a": 1}])
 def test_a_class_file_that_says_something_else_invents_nobody(there: Any, tmp_path: Path, refused_is: Any) -> None:
     entry = {"name": "student-09", "cause": "x", "refused": refused_is}
