@@ -561,6 +561,32 @@ def test_run_ends_early_with_its_summary(tmp_path: Path, server: Server) -> None
         assert found["answered"] == found["sent"] == len(server.seen)
 
 
+ATTENDING = """\
+import os, signal, threading
+from load.__main__ import DONE, ENDINGS, attend
+
+signal.pthread_sigmask(signal.SIG_BLOCK, (*ENDINGS, DONE))
+stop = threading.Event()
+SENT
+attend(lambda: None, stop)
+attend(lambda: stop.wait(0.2), stop)
+print(stop.is_set())
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "stopped"),
+    [
+        ("", False),
+        # Pending, it swallows the one that the work sends at its end.
+        ("os.fork() or (os.kill(os.getppid(), DONE), os._exit(0)); os.wait()", False),
+        ("os.kill(os.getpid(), signal.SIGTERM)", True),
+    ],
+)
+def test_work_ends_when_it_is_done_whatever_signal_somebody_sends(tmp_path: Path, sent: str, stopped: bool) -> None:
+    assert ended(start_python(tmp_path, ["-c", ATTENDING.replace("SENT", sent)], {})) == (0, f"{stopped}\n", "")
+
+
 GOOD = "--target=aleph=http://aleph/name"
 
 

@@ -143,25 +143,25 @@ def parser() -> Parser:
 
 def attend(work: Callable[[], None], stop: threading.Event, progress: Callable[[], None] | None = None) -> None:
     """Work in a thread until it is done; a signal sets `stop`."""
+    done = threading.Event()
 
     def working() -> None:
         try:
             work()
         finally:
+            done.set()
             os.kill(os.getpid(), DONE)
 
     thread = threading.Thread(target=working)
     thread.start()
-    while True:
+    while not done.is_set():
         came = signal.sigtimedwait((*ENDINGS, DONE), PROGRESS_SECONDS)
         if came is None:
             if progress:
                 progress()
-        elif came.si_signo == DONE and came.si_pid == os.getpid():
-            thread.join()
-            return
-        else:
+        elif came.si_signo in ENDINGS:  # DONE only wakes: of two that wait, one is lost, and anybody may send one
             stop.set()
+    thread.join()
 
 
 def serve(environ: Mapping[str, str]) -> int:
