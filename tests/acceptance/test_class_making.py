@@ -118,7 +118,7 @@ WHILE_MADE = [
     ("Work on the places of students]", 0.5),
     ("student-02: aleph-v01", 0.0),
     ("its policies are in force", 0.2),
-    ("its page answers", 0.5),
+    ("its page answers", 0.0),
 ]
 WHILE_REMOVED = [("Work on the places of students]", 0.3), ("student-01: ", 0.5)]
 
