@@ -103,14 +103,11 @@ class Dialogue:
     input: when this is closed, or this process is gone.
 
     Args:
-        timeout: seconds for each step of connecting.
         say: shows a line of the program's standard error, as it comes, and that nothing comes.
     """
 
-    def __init__(
-        self, api: Api, where: Container, program: Sequence[str], timeout: float, say: Callable[[str], None]
-    ) -> None:
-        self._running = _Running(api, where, program, timeout, say, answers=True)
+    def __init__(self, api: Api, where: Container, program: Sequence[str], say: Callable[[str], None]) -> None:
+        self._running = _Running(api, where, program, OPEN_SECONDS, say, answers=True)
         self._kept = False
 
     def ask(self, doing: str, line: str, timeout: float) -> str:

@@ -65,10 +65,9 @@ def with_taken(
     for name in sorted(causes.keys() - known):
         place = places.of_student(name, state_dir)
         found = api.find(f"/api/v1/namespaces/{place.namespace}")
-        if said := not_its(found, place, room):
-            result.append(places.changed(place, state="failed", cause=said, taken=True))
-        elif found is None and causes[name]:
-            result.append(places.changed(place, state="failed", cause=causes[name], taken=True, refused=True))
+        said = not_its(found, place, room)
+        if cause := said or (causes[name] if found is None else ""):
+            result.append(places.changed(place, state="failed", cause=cause, taken=True, refused=not said))
     return sorted(result, key=lambda place: (not place.own, place.name))
 
 

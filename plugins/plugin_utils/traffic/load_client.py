@@ -95,7 +95,7 @@ class LoadClient:
     @contextmanager
     def connected(self) -> Iterator[LoadClient]:
         """Keep one dialogue with its pod for all that is asked."""
-        with self._following.connected():
+        with self._following.kept:
             yield self
 
     def measure(self, checks: Sequence[Check]) -> list[dict[str, Any]]:

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import pod_exec
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.outermost import Outermost
 
+# What a command may take.
 RUN_SECONDS = 300
 # Of an answer that makes no sense; a student's pod may say anything.
 SHOWN = 200
@@ -44,18 +46,8 @@ class Following:
         self._api = api
         self._say = say
         self._dialogue: tuple[pod_exec.Container, pod_exec.Dialogue] | None = None
-        self._connections = 0
-
-    @contextmanager
-    def connected(self) -> Iterator[None]:
-        """Keep the program for all that is asked meanwhile; of several of these, until the outermost is left."""
-        self._connections += 1
-        try:
-            yield
-        finally:
-            self._connections -= 1
-            if not self._connections:
-                self._hang_up()
+        # Within it the program is kept for all that is asked.
+        self.kept = Outermost(self._hang_up)
 
     def ask(self, where: pod_exec.Container, command: Sequence[str]) -> dict[str, Any]:
         """Have a command of `python -m load` carried out, and give its summary.
@@ -68,17 +60,16 @@ class Following:
             ExecError: it failed, or gave no summary.
         """
         doing = f"python -m load {command[0]} in pod {where.pod}"
-        with self.connected():
-            said = self._answer(where, doing, json.dumps(list(command)))
+        with self.kept:
+            said = self._answer(where, doing, json.dumps(command))
         try:
             code, output, errors = json.loads(said)
-            summary: dict[str, Any] | None = None if code else dict(json.loads(output))
+            if not code:
+                return dict(json.loads(output))
         except (TypeError, ValueError, RecursionError) as error:
             raise pod_exec.ExecError(f"{doing} gave no summary: {said[:SHOWN]!r}") from error
-        if summary is None:
-            last = (str(errors).strip().splitlines() or ["no word"])[-1]
-            raise pod_exec.ExecError(f"{doing} failed: {last} (exit code {code})")
-        return summary
+        last = (str(errors).strip().splitlines() or ["no word"])[-1]
+        raise pod_exec.ExecError(f"{doing} failed: {last} (exit code {code})")
 
     def _answer(self, where: pod_exec.Container, doing: str, line: str) -> str:
         """Ask in the dialogue that is open, or else in a new one."""
@@ -88,7 +79,7 @@ class Following:
                 with suppress(pod_exec.CutOffError):
                     return self._dialogue[1].ask(doing, line, RUN_SECONDS)
             self._hang_up()
-            begun = pod_exec.Dialogue(self._api, where, ["python", "-c", FOLLOW], RUN_SECONDS, self._say)
+            begun = pod_exec.Dialogue(self._api, where, ["python", "-c", FOLLOW], self._say)
             self._dialogue = where, begun
             return begun.ask(doing, line, RUN_SECONDS)
         except BaseException:  # its answer must not be taken for the next question's

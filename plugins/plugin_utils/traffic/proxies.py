@@ -22,6 +22,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.port_forw
     PodUnreachableError,
     PortForward,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.outermost import Outermost
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.expectation import (
     Expectation,
     View,
@@ -103,21 +104,16 @@ class Proxies:
         self._clock = clock
         self._connect = connect
         self._open: dict[str, Proxy] = {}
-        self._connections = 0
+        self._kept = Outermost(self._disconnect)
         # Callers that get no requests themselves and cannot be asked, with the reason: their node is down, say.
         self.silent: dict[str, str] = {}
 
     @contextmanager
     def connected(self) -> Iterator[Proxies]:
         """Close all connections at the end, of the outermost of several; each of these asks anew who did not answer."""
-        self._connections += 1
         self._open = {name: proxy for name, proxy in self._open.items() if proxy.admin}
-        try:
+        with self._kept:
             yield self
-        finally:
-            self._connections -= 1
-            if not self._connections:
-                self._disconnect()
 
     def _disconnect(self) -> None:
         for proxy in self._open.values():

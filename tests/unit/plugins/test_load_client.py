@@ -67,7 +67,7 @@ class Cluster:
         self.logged_after = 0
         self.client = LoadClient(api, "staging", list[str]().append, self.sleep)
 
-    def begin(self, _api: Any, where: pod_exec.Container, program: list[str], _timeout: float, _say: Any) -> Cluster:
+    def begin(self, _api: Any, where: pod_exec.Container, program: list[str], _say: Any) -> Cluster:
         assert program[:2] == ["python", "-c"]
         self.begun.append(where)
         self.open += 1

@@ -224,7 +224,7 @@ def converse(tmp_path: Path) -> Iterator[Callable[..., pod_exec.Dialogue]]:
             server = stack.enter_context(listening(talk))
             api = Api.connect(kubeconfig(tmp_path, f"http://127.0.0.1:{server.port}"), patience=1)
             say = list[str]().append if said is None else said.append
-            dialogue = pod_exec.Dialogue(api, WHERE, ["python", "-c", "program"], 10, say)
+            dialogue = pod_exec.Dialogue(api, WHERE, ["python", "-c", "program"], say)
             stack.callback(dialogue.close)
             return dialogue
 
