@@ -22,6 +22,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         cost = measuring.place_of(given["services"], given["cpu_request"], given["proxy_cpu_request"])
         rate = measuring.rate_of(given["rate"])
+        measuring.share_of(given["processor_share"])
         taken = [given["namespace"]]
         silent: list[str] = []
         is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()

@@ -24,7 +24,8 @@ class ActionModule(WorkshopAction):
         self._alone = len(meant) == 1
         done = side_by_side(meant, self._look, stages.Done.of, given["at_once"], say)
         if given["show"]:
-            show(stages.shown(done, lambda data: survey.shown(data["status"])) + passed_over + stages.over(meant))
+            told = stages.shown(done, lambda data: survey.shown(data["status"]))
+            show(told + passed_over + stages.over(meant) + stages.slow(meant))
             for each in done:
                 if each.data:
                     stages.write(f"{each.place.directory}/status.json", each.data["status"])

@@ -39,6 +39,10 @@ options:
     description: Requests a second that a place's load client sends to each backend.
     type: float
     default: 0.5
+  processor_share:
+    description: The part of a node's processors that a place may take for ever; it is judged, and changes no plan.
+    type: float
+    default: 0.125
   containers:
     description: Whether the room's nodes are containers on this machine, and share what it has.
     type: bool

@@ -86,6 +86,8 @@ BY_API: dict[str, Asked] = {
         "label namespace OWN pod-security.kubernetes.io/enforce=privileged --overwrite"
     ),
     "list nodes": kubectl("get nodes"),
+    "give a pod other limits": kubectl("patch pod LOAD --subresource=resize -p {}"),
+    "write that one is not throttled": kubectl("annotate namespace OWN workshop.istio-games/throttled-"),
     "ask a kubelet through the API": kubectl("get --raw /api/v1/nodes/NODE/proxy/pods"),
     "call another's service through the API": kubectl("get --raw /api/v1/namespaces/OTHER/services/front:80/proxy/"),
     "call one's own pod through the API": kubectl("get --raw /api/v1/namespaces/OWN/services/front:80/proxy/"),
@@ -201,6 +203,10 @@ BY_PODS: dict[str, Pod] = {
     "others' priority": Pod({"priorityClassName": "system-cluster-critical"}, refusal=POLICY + "|forbidden"),
     "an end that never comes": Pod({"terminationGracePeriodSeconds": 86400}, refusal=POLICY),
     "a finalizer": Pod(metadata={"finalizers": ["example.org/never"]}, refusal=POLICY),
+    "a mark of the room's own": Pod(
+        metadata={"annotations": {"workshop.istio-games/cpu-limits": "{}"}}, refusal=POLICY
+    ),
+    "all processors": Pod(container={"resources": {"limits": {"cpu": "0"}}}, refusal="minimum cpu usage"),
     "another's account": Pod({"serviceAccountName": "istiod"}, refusal="serviceaccount .* not found"),
     "a probe's end that never comes": Pod(
         container={"livenessProbe": {"exec": {"command": ["false"]}, "terminationGracePeriodSeconds": 86400}},

@@ -6,13 +6,13 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import yaml
 from tests.acceptance.attempts import BY_API, BY_NETWORK, BY_PODS, Asked, Pod
 from tests.acceptance.room import Room, wait_for
+from tests.acceptance.student import Student, class_of_two
 
 ATTACKER, OTHER = "student-01", "student-02"
 # From a pod without a proxy, which would accept each connection by itself.
@@ -28,46 +28,10 @@ else:
 """
 
 
-@dataclass(frozen=True)
-class Student:
-    """A student, with nothing but the kubeconfig that was handed out."""
-
-    room: Room
-    name: str
-
-    def kubectl(self, *words: str, given: str | None = None) -> tuple[int, str]:
-        """Exit code and all that kubectl says."""
-        kubeconfig = self.room.state / "students" / self.name / "kubeconfig"
-        done = subprocess.run(
-            [self.room.state / "bin/kubectl", "--kubeconfig", kubeconfig, *words],
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
-
-    def pod(self, app: str) -> str:
-        """A pod of theirs."""
-        code, said = self.kubectl("get", "pods", f"--selector=app={app}", "--output=jsonpath={.items[0].metadata.name}")
-        assert code == 0, said
-        return said
-
-    def within(self, app: str, *words: str) -> str:
-        """What a command in a pod of theirs prints."""
-        code, said = self.kubectl("exec", self.pod(app), f"--container={app}", "--", *words)
-        assert code == 0, said
-        return said.strip()
-
-
 @pytest.fixture(scope="module")
 def student(room: Room) -> Student:
     """One of two students of a class, which is made unless it is there."""
-    written = room.state / "class.json"
-    there = json.loads(written.read_text())["students"] if written.is_file() else []
-    if not {ATTACKER, OTHER} <= {each["name"] for each in there if each["state"] == "ready"}:
-        room.must("playbooks/class.yml", "-e", "students=2")
+    class_of_two(room, ATTACKER, OTHER)
     return Student(room, ATTACKER)
 
 

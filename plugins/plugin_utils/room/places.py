@@ -69,6 +69,7 @@ class Place:
         page: the URL of its page, as it was proved; empty where no door leads there.
         taken: whether it has no namespace of its own, so that there is no place, and nothing is written there.
         refused: whether that is because none could be made, and not because it is somebody else's.
+        throttled: since when its pods may take little of the processors (RFC 3339, UTC); empty if they may take all.
     """
 
     name: str
@@ -84,11 +85,22 @@ class Place:
     page: str = ""
     taken: bool = False
     refused: bool = False
+    throttled: str = ""
 
     @property
     def kubeconfig(self) -> str:
         """The file of the person's own credentials."""
         return f"{self.directory}/kubeconfig"
+
+    @property
+    def slow(self) -> str:
+        """A sentence that it is throttled, and how that ends; empty if it is not."""
+        if not self.throttled:
+            return ""
+        return (
+            f"{self.name} is throttled since {self.throttled}: its pods took the processors from the others. It ends "
+            f"by itself once they want little; kubectl --namespace={self.namespace} get pods shows them."
+        )
 
     @property
     def student(self) -> str:

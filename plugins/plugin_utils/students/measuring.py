@@ -34,8 +34,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
 
 MIB = 2**20
-# Kept back: memory for the kernel's caches and a build, pods of a node for builds, checks and rollouts.
-SPARE_MEMORY, SPARE_PODS = 1000, 5
+# Kept back: memory for the kernel's caches and a build, pods of a node for builds, checks, rollouts and what throttles.
+SPARE_MEMORY, SPARE_PODS = 1000, 6
 # What a room of two nodes takes by itself, before it is there: MB, thousandths of a core, pods of the first node.
 ROOM_MEMORY, ROOM_CPU, ROOM_PROCESSOR, ROOM_PODS = 1700, 1000, 300, 15
 # The addresses of a node's /24 without network, bridge and broadcast.
@@ -244,6 +244,20 @@ def rate_of(given: float) -> float:
         raise WorkshopError(
             f"student_load_rate is {given:g}, but must be a number from 0 to {MOST_REQUESTS} (requests a second): for "
             "example -e student_load_rate=0.5."
+        )
+    return given
+
+
+def share_of(given: float) -> float:
+    """Give the part of a node's processors that a place may take for ever.
+
+    Raises:
+        WorkshopError: it would be none, or more than there is.
+    """
+    if not 0 < given <= 1:
+        raise WorkshopError(
+            f"student_processor_share is {given:g}, but must be above 0 and at most 1 (a part of a node's processors; "
+            "1 throttles nobody): for example -e student_processor_share=0.25."
         )
     return given
 

@@ -24,6 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects i
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy, path_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.waiting import Look, Waiting
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.archive import OWN_KINDS
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import staged_services
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.versions import IMAGE
@@ -117,6 +118,8 @@ class Mending:
                 f"The namespace {self._namespace} is being deleted: make the place anew when it is gone."
             )
         silent_nodes.refuse_lost_volumes(self._api, self._namespace)
+        if home:
+            sleeping.note_mending(self._api, self._namespace)
         self._leave_silent_nodes()
         self._clear()
         deployments = [item for item in self._objects if item["kind"] == "Deployment"]

@@ -19,7 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping, throttling
 
 # The label that names the student, on each object of a place.
 STUDENT = sleeping.STUDENT
@@ -107,7 +107,8 @@ def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
     kept = {name: value for name, value in sleeping.noted(item).items() if name in _NOTED}
     if kept.get("state") not in places.STATES:
         kept.pop("state", None)
-    return places.changed(place, **kept)
+    throttled = (item["metadata"].get("annotations") or {}).get(throttling.THROTTLED, "").partition(" ")[0]
+    return places.changed(place, **kept, throttled=throttled)
 
 
 def note(api: Api, place: Place) -> None:

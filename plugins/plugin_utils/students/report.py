@@ -13,7 +13,7 @@ HEADINGS = ("student", "place", "took", "page", "kubeconfig until")
 
 
 def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> list[str]:
-    """Draw a class; under it, why each student without a place has none.
+    """Draw a class; under it, why each student without a place has none, and whose pods are slow.
 
     Args:
         outcomes: what this run did; its seconds and causes count.
@@ -28,4 +28,5 @@ def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> 
         page = "-" if place.taken else page
         rows.append((place.name, place.state, took, page, place.expires))
     causes = [f"{place.name}: {place.cause}" for place in students if place.state == "failed" and place.cause]
+    causes += [place.slow for place in students if place.slow]
     return ["", *aligned(rows), *([""] if causes else []), *causes, ""]

