@@ -52,7 +52,7 @@ class Pods:
         sleeping.hurry(self._cluster, place, pods)
         number = sum(1 for pod in pods for _ in throttling.containers(pod))
         for pod in pods:
-            path, text = _path(place, pod), annotations(pod).get(throttling.LIMITS)
+            path, text = _path(place, pod), annotations_of(pod).get(throttling.LIMITS)
             had = throttling.remembered(text or "")
             change = throttling.limited(pod, throttling.each_of(number, together), had)
             if pod["metadata"].get("deletionTimestamp"):
@@ -70,7 +70,7 @@ class Pods:
     def let_go(self, place: str) -> None:
         """Give the pods of a place the limits that they had; one that cannot have them keeps its small ones."""
         for pod in self.of(place):
-            path, text = _path(place, pod), annotations(pod).get(throttling.LIMITS)
+            path, text = _path(place, pod), annotations_of(pod).get(throttling.LIMITS)
             if text is None:
                 continue
             had = throttling.remembered(text)
@@ -92,7 +92,7 @@ class Pods:
 
     def noted(self, namespace: Mapping[str, Any]) -> bool:
         """Tell whether that stands there, of this node."""
-        return annotations(namespace).get(throttling.THROTTLED, "").partition(" ")[2] == self._node
+        return annotations_of(namespace).get(throttling.THROTTLED, "").partition(" ")[2] == self._node
 
     def _annotate(self, path: str, name: str, value: str | None) -> None:
         """Write an annotation, unless what bears it is gone."""
@@ -103,7 +103,7 @@ class Pods:
                 raise
 
 
-def annotations(item: Mapping[str, Any]) -> dict[str, str]:
+def annotations_of(item: Mapping[str, Any]) -> dict[str, str]:
     """Give an object's annotations."""
     return item["metadata"].get("annotations") or {}
 

@@ -32,7 +32,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.resi
     GONE,
     NAMESPACES,
     Pods,
-    annotations,
+    annotations_of,
     told,
 )
 
@@ -146,7 +146,7 @@ class Node:
                     if error.code not in (FORBIDDEN, GONE):  # one that an older version has made, or that is gone
                         raise
                     continue
-                if self._pods.noted(namespace) or any(throttling.LIMITS in annotations(pod) for pod in pods):
+                if self._pods.noted(namespace) or any(throttling.LIMITS in annotations_of(pod) for pod in pods):
                     self.throttled.setdefault(place, Throttled())
         except BaseException:
             self._pods.owners = {**before, **self._pods.owners}
@@ -189,7 +189,7 @@ class Node:
             self._let_go(place, home)
         else:
             throttled.limited = self._pods.limit(place, self._credits.share)
-            if not annotations(home).get(throttling.THROTTLED):
+            if not annotations_of(home).get(throttling.THROTTLED):
                 self._pods.note(place, _before())
 
     def _is_calm(self, place: str, groups: Mapping[str, Path]) -> bool:
@@ -232,7 +232,7 @@ class Node:
         """Tell whether the room itself works on a place: it is not throttled then."""
         noted, left = sleeping.noted(home), _before(hours=sleeping.LEFT_HOURS)
         is_made = noted.get("state") == sleeping.MAKING and noted.get(sleeping.SINCE, "") > left
-        is_mended = annotations(home).get(sleeping.MENDED, "") > _before(seconds=sleeping.MENDED_SECONDS)
+        is_mended = annotations_of(home).get(sleeping.MENDED, "") > _before(seconds=sleeping.MENDED_SECONDS)
         held = _before(seconds=sleeping.HELD_SECONDS)
         return is_made or is_mended or sleeping.stage_is_at_work(self._cluster, home["metadata"]["name"], held)
 
