@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from tests.acceptance.room import Room, wait_for
@@ -53,14 +54,23 @@ def loop(student: Student, pod: str) -> None:
     subprocess.run([student.room.state / "bin/kubectl", *words], capture_output=True, timeout=LOOPS + 60, check=False)
 
 
+@contextmanager
+def running_away(room: Room, student: Student) -> Iterator[None]:
+    """Throttled within it, for loops in each of its pods, which have ended after it."""
+    _, pods = student.kubectl("get", "pods", "--selector=app=aleph", "--output=name")
+    with ThreadPoolExecutor(PODS) as at_once:
+        loops = [at_once.submit(loop, student, pod) for pod in pods.split()]
+        wait_for(lambda: throttled(room, RUNAWAY), LOOPS - 10)
+        yield
+        for each in loops:
+            each.result()
+
+
 def test_who_runs_away_is_throttled_until_it_ends(room: Room, runaway: Student) -> None:
     others = limits(room, OTHER)
     before = limits(room, RUNAWAY)
     assert not throttled(room, RUNAWAY)
-    _, pods = runaway.kubectl("get", "pods", "--selector=app=aleph", "--output=name")
-    with ThreadPoolExecutor(PODS) as at_once:
-        loops = [at_once.submit(loop, runaway, pod) for pod in pods.split()]
-        wait_for(lambda: throttled(room, RUNAWAY), LOOPS - 10)
+    with running_away(room, runaway):
         wait_for(lambda: all(value.endswith("m") for value in limits(room, RUNAWAY).values()), 30)
         found = limits(room, RUNAWAY)
         assert max(int(value.removesuffix("m")) for value in found.values()) < 50
@@ -72,20 +82,14 @@ def test_who_runs_away_is_throttled_until_it_ends(room: Room, runaway: Student) 
         told = room.must("playbooks/status.yml", "-e", f"student={RUNAWAY},{OTHER}").output
         assert f"{RUNAWAY} is throttled since" in told
         assert f"{OTHER} is throttled" not in told
-        for each in loops:
-            each.result()
     wait_for(lambda: not throttled(room, RUNAWAY), 180)
     assert limits(room, RUNAWAY) == before
     assert "is throttled" not in room.must("playbooks/status.yml", "-e", f"student={RUNAWAY},{OTHER}").output
 
 
 def test_a_stage_in_a_place_that_is_throttled_is_taken(room: Room, runaway: Student) -> None:
-    _, pods = runaway.kubectl("get", "pods", "--selector=app=aleph", "--output=name")
-    with ThreadPoolExecutor(PODS) as at_once:
-        loops = [at_once.submit(loop, runaway, pod) for pod in pods.split()]
-        wait_for(lambda: throttled(room, RUNAWAY), LOOPS - 10)
-        for each in loops:
-            each.result()
+    with running_away(room, runaway):
+        pass
     room.must("playbooks/rollout.yml", "-e", f"student={RUNAWAY}", "-e", "weight=20")
     room.must("playbooks/goto.yml", "-e", f"student={RUNAWAY}", "-e", "stage=baseline")
     assert not throttled(room, RUNAWAY)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -107,13 +106,12 @@ def place_of(item: Mapping[str, Any], state_dir: str) -> Place:
     kept = {name: value for name, value in sleeping.noted(item).items() if name in _NOTED}
     if kept.get("state") not in places.STATES:
         kept.pop("state", None)
-    throttled = (item["metadata"].get("annotations") or {}).get(throttling.THROTTLED, "").partition(" ")[0]
-    return places.changed(place, **kept, throttled=throttled)
+    return places.changed(place, **kept, throttled=throttling.throttled(item)[0])
 
 
 def note(api: Api, place: Place) -> None:
     """Write a place's state on its namespace; of one that is on its way, since when."""
     fields = {name: str(getattr(place, name)) for name in _NOTED}
     if place.state == "making":
-        fields[sleeping.SINCE] = datetime.now(UTC).strftime(sleeping.TIME)
+        fields[sleeping.SINCE] = sleeping.ago()
     sleeping.note(api, place.namespace, fields)

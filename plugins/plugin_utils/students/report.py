@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import aligned
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import stages
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome
 
 HEADINGS = ("student", "place", "took", "page", "kubeconfig until")
@@ -28,5 +29,5 @@ def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> 
         page = "-" if place.taken else page
         rows.append((place.name, place.state, took, page, place.expires))
     causes = [f"{place.name}: {place.cause}" for place in students if place.state == "failed" and place.cause]
-    causes += [place.slow for place in students if place.slow]
+    causes += stages.slow(students)
     return ["", *aligned(rows), *([""] if causes else []), *causes, ""]

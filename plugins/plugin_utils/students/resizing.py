@@ -92,7 +92,7 @@ class Pods:
 
     def noted(self, namespace: Mapping[str, Any]) -> bool:
         """Tell whether that stands there, of this node."""
-        return annotations_of(namespace).get(throttling.THROTTLED, "").partition(" ")[2] == self._node
+        return throttling.throttled(namespace)[1] == self._node
 
     def _annotate(self, path: str, name: str, value: str | None) -> None:
         """Write an annotation, unless what bears it is gone."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, labelled
@@ -209,5 +209,9 @@ def note(cluster: Cluster, namespace: str, fields: Mapping[str, str], version: s
 
 def note_mending(cluster: Cluster, namespace: str) -> None:
     """Write that somebody begins to put a place right: its pods are not throttled meanwhile."""
-    now = datetime.now(UTC).strftime(TIME)
-    cluster.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"annotations": {MENDED: now}}})
+    cluster.merge(f"/api/v1/namespaces/{namespace}", {"metadata": {"annotations": {MENDED: ago()}}})
+
+
+def ago(**time: float) -> str:
+    """Give the time that it was some time ago (as `timedelta` takes it), or is now, as objects bear it."""
+    return (datetime.now(UTC) - timedelta(**time)).strftime(TIME)

@@ -52,10 +52,6 @@ class Credits:
             left = self._left.get(place, self._full) + self.share * seconds - used.get(place, 0.0)
             self._left[place] = min(max(left, 0.0), self._full)
 
-    def low(self) -> set[str]:
-        """Name those that have less than half."""
-        return {place for place, left in self._left.items() if left < self._full / 2}
-
     def spent(self) -> set[str]:
         """Name those that have none left."""
         return {place for place, left in self._left.items() if left <= 0}
@@ -63,6 +59,12 @@ class Credits:
     def fill(self, place: str) -> None:
         """Let a place begin anew."""
         self._left.pop(place, None)
+
+
+def throttled(namespace: Mapping[str, Any]) -> tuple[str, str]:
+    """Read on a place's namespace since when it is throttled, and on which node; both are empty if it is not."""
+    since, _, node = (namespace["metadata"].get("annotations") or {}).get(THROTTLED, "").partition(" ")
+    return since, node
 
 
 def each_of(number: int, together: float) -> int:
@@ -115,7 +117,7 @@ def limited(pod: Mapping[str, Any], amount: int, had: Mapping[str, str]) -> dict
     return resized(wanted) if differs else None
 
 
-def resized(limits: Mapping[tuple[str, str], str | None]) -> dict[str, Any]:
+def resized(limits: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """Give the change of a pod's resources, as the subresource `resize` takes it, by list and name of the container."""
     spec: dict[str, list[dict[str, Any]]] = {}
     for (part, name), amount in limits.items():

@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,24 +134,20 @@ class Node:
 
     def _walk(self, there: Iterable[str]) -> None:
         """Ask whose the pods are that are there, by their UIDs, and which places are throttled."""
-        self._walked, before = self._now, self._pods.owners
-        self._pods.owners = {}
-        try:
-            for namespace in self._namespaces():
-                place = namespace["metadata"]["name"]
-                try:
-                    pods = self._pods.of(place)
-                except RefusedError as error:
-                    if error.code not in (FORBIDDEN, GONE):  # one that an older version has made, or that is gone
-                        raise
-                    continue
-                if self._pods.noted(namespace) or any(throttling.LIMITS in annotations_of(pod) for pod in pods):
-                    self.throttled.setdefault(place, Throttled())
-        except BaseException:
-            self._pods.owners = {**before, **self._pods.owners}
-            raise
+        self._walked, owners = self._now, dict.fromkeys(there, "")
+        for namespace in self._namespaces():
+            place = namespace["metadata"]["name"]
+            try:
+                pods = self._pods.of(place)
+            except RefusedError as error:
+                if error.code not in (FORBIDDEN, GONE):  # one that an older version has made, or that is gone
+                    raise
+                continue
+            owners.update((pod["metadata"]["uid"], place) for pod in pods)
+            if self._pods.noted(namespace) or any(throttling.LIMITS in annotations_of(pod) for pod in pods):
+                self.throttled.setdefault(place, Throttled())
         # All the others are nobody's.
-        self._pods.owners = {**dict.fromkeys(there, ""), **self._pods.owners}
+        self._pods.owners = owners
 
     def _namespaces(self) -> list[dict[str, Any]]:
         selector = f"{ROOM}={self._room},{sleeping.STUDENT}"
@@ -171,7 +166,7 @@ class Node:
             f" take {self._credits.share:.2f} of them until they want less than half of that for"
             f" {CALM_SECONDS:.0f} s.",
         )  # fmt: skip
-        self._pods.note(place, _before())
+        self._pods.note(place, sleeping.ago())
 
     def _keep(self, place: str, groups: Mapping[str, Path], used: float, seconds: float) -> None:
         throttled = self.throttled[place]
@@ -189,8 +184,8 @@ class Node:
             self._let_go(place, home)
         else:
             throttled.limited = self._pods.limit(place, self._credits.share)
-            if not annotations_of(home).get(throttling.THROTTLED):
-                self._pods.note(place, _before())
+            if not any(throttling.throttled(home)):
+                self._pods.note(place, sleeping.ago())
 
     def _is_calm(self, place: str, groups: Mapping[str, Path]) -> bool:
         """Tell whether a throttled place has wanted little since it was last judged."""
@@ -230,16 +225,16 @@ class Node:
 
     def _is_worked_on(self, home: Mapping[str, Any]) -> bool:
         """Tell whether the room itself works on a place: it is not throttled then."""
-        noted, left = sleeping.noted(home), _before(hours=sleeping.LEFT_HOURS)
+        noted, left = sleeping.noted(home), sleeping.ago(hours=sleeping.LEFT_HOURS)
         is_made = noted.get("state") == sleeping.MAKING and noted.get(sleeping.SINCE, "") > left
-        is_mended = annotations_of(home).get(sleeping.MENDED, "") > _before(seconds=sleeping.MENDED_SECONDS)
-        held = _before(seconds=sleeping.HELD_SECONDS)
+        is_mended = annotations_of(home).get(sleeping.MENDED, "") > sleeping.ago(seconds=sleeping.MENDED_SECONDS)
+        held = sleeping.ago(seconds=sleeping.HELD_SECONDS)
         return is_made or is_mended or sleeping.stage_is_at_work(self._cluster, home["metadata"]["name"], held)
 
     def _tell(self, place: str, reason: str, message: str) -> None:
         """Tell it the place's student, as an event, and the log."""
         print(f"{place}: {reason}. {message}", flush=True)
-        now = _before()
+        now = sleeping.ago()
         event = {
             "apiVersion": "v1", "kind": "Event", "metadata": {"generateName": "throttle-", "namespace": place},
             "involvedObject": {"apiVersion": "v1", "kind": "ResourceQuota", "name": "student", "namespace": place},
@@ -251,11 +246,6 @@ class Node:
             self._cluster.create(f"{NAMESPACES}/{place}/events", event)
         except RefusedError as error:
             print(f"{place}: its student is not told: {error}", flush=True)
-
-
-def _before(**time: float) -> str:
-    """Give the time that it was some time ago, as objects bear it."""
-    return (datetime.now(UTC) - timedelta(**time)).strftime(sleeping.TIME)
 
 
 def main(root: Path, name: str, room: str, share: float) -> None:
