@@ -46,7 +46,8 @@ class Cluster:
         self._server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
         self._patience = patience
         self._sleep = sleep
-        self._context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+        context = ssl.create_default_context(cafile=str(ACCOUNT / "ca.crt"))
+        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
 
     def get(self, path: str, **query: str) -> dict[str, Any]:
         """Read an object or a list."""
@@ -95,7 +96,7 @@ class Cluster:
             request = urllib.request.Request(whole, data, headers, method=method)
             error: Exception
             try:
-                with urllib.request.urlopen(request, timeout=REQUEST_SECONDS, context=self._context) as answer:
+                with self._opener.open(request, timeout=REQUEST_SECONDS) as answer:
                     found: dict[str, Any] = json.load(answer)
                 return found
             except urllib.error.HTTPError as refused:

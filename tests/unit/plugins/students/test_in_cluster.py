@@ -53,8 +53,8 @@ def cluster(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "fd00::1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
     monkeypatch.setattr(in_cluster, "ACCOUNT", tmp_path)
-    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: cafile)
-    monkeypatch.setattr(urllib.request, "urlopen", server.open)
+    monkeypatch.setattr(ssl, "create_default_context", lambda cafile: None)
+    monkeypatch.setattr(urllib.request, "build_opener", lambda *_: server)
     return in_cluster.Cluster(server.sleep)
 
 
