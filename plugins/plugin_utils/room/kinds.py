@@ -6,13 +6,15 @@ Roles judge their options themselves, when it is their turn: that may be half an
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import settings
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds, settings
 
 # Short names that are typed with one command, and say yes or no.
 YES_OR_NO = ("measure", "purge", "takeover")
@@ -20,12 +22,12 @@ APPS, SERVICES = "workshop_apps", "app_services"
 # Settings that are more than text; settings.py judges the others.
 MAPPINGS = ("workshop_images", "workshop_node_ports")
 # What a kind is for people, and an example.
-_WORDS = {
+_WORDS: dict[str, tuple[str, Any]] = {
     "bool": ("true or false", "true"),
     "int": ("a whole number", "3"),
     "float": ("a number", "0.5"),
     "list": ("a list", "a,b"),
-    "dict": ("a mapping", '\'{"key": "value"}\''),
+    "dict": ("a mapping", {"key": "value"}),
     "str": ("text", "text"),
     "path": ("a path", "/srv/file"),
 }
@@ -48,31 +50,35 @@ def problems(given: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]])
     found = [
         sentence
         for name in sorted(given.keys() & known.keys())
-        if (sentence := _problem(name, _plain(given[name]), known[name]))
+        if (sentence := _problem(name, given[name], known[name]))
     ]
     if found or APPS not in given:
         return found
     return list(_apps(_plain(given[APPS]), options))
 
 
-def _problem(name: str, value: Any, option: Mapping[str, Any]) -> str:
+def _problem(name: str, given: Any, option: Mapping[str, Any]) -> str:
     """Judge one value; empty when it is good."""
-    faults = _faults(name, value, option)
+    value = _plain(given)
     if value is None:
-        return ""
-    if not faults:
+        return "" if given is not None else _out_of_bounds(name, None, option)
+    faults = _faults(name, value, option)
+    if not faults or name in bounds.CHECKS:
         return _out_of_bounds(name, value, option)
     kind = str(option.get("type", "str"))
     if "choices" in option:
         choices = ", ".join(map(str, option["choices"]))
         return _sentence(name, value, f"one of: {choices}", str(option["choices"][0]))
-    if isinstance(value, (list, Mapping)) and kind in ("list", "dict"):
+    # What else such a list may be has no short example.
+    if (isinstance(value, (list, Mapping)) and kind in ("list", "dict")) or option.get("elements", "str") != "str":
         return f"{name} cannot be used: {faults[0]}"
     return _sentence(name, value, *_WORDS.get(kind, (f"of the type {kind}", "...")))
 
 
 def _out_of_bounds(name: str, value: Any, option: Mapping[str, Any]) -> str:
-    """Judge a role's own option that stands for a setting as that setting is judged."""
+    """Judge a role's own option by its bounds; one that stands for a setting, as that is judged."""
+    if said := bounds.broken(name, value):
+        return _sentence(name, value, *said)
     setting = _SETTING.fullmatch(str(option.get("default", "")))
     if not setting or setting[1] not in settings.WHOLE:
         return ""
@@ -80,17 +86,36 @@ def _out_of_bounds(name: str, value: Any, option: Mapping[str, Any]) -> str:
     return _sentence(name, value, allowed, settings.WHOLE[setting[1]][-1]) if allowed else ""
 
 
-def _sentence(name: str, value: Any, allowed: str, example: str) -> str:
+def _sentence(name: str, value: Any, allowed: str, example: Any) -> str:
     text = repr(value)
     shown = text if len(text) <= 80 else text[:77] + "..."
-    return f"{name} is {shown}, but must be {allowed}: for example -e {name}={example}."
+    return f"{name} is {shown}, but must be {allowed}: for example -e {typed(name, example)}."
+
+
+def typed(name: str, value: Any) -> str:
+    """Write a value as somebody types it behind -e: NAME=VALUE gives text, and ends with a blank.
+
+    >>> print(typed("a", "1"), typed("a", "1 2"), typed("a", {"b": 1}))
+    a=1 "a='1 2'" '{"a": {"b": 1}}'
+    """
+    if isinstance(value, str):
+        return f"\"{name}='{value}'\"" if " " in value else f"{name}={value}"
+    return f"'{json.dumps({name: value})}'"
 
 
 def _faults(name: str, value: Any, option: Mapping[str, Any]) -> list[str]:
     """Say what is wrong with a value, by its argument spec."""
+    if _is_mistaken(value, str(option.get("type", "str"))):
+        return [f"{name} is of another kind."]
     spec = {name: {key: option[key] for key in ("type", "elements", "choices", "options") if key in option}}
     said = ArgumentSpecValidator(spec).validate({name: value}).error_messages
     return [" ".join(sentence.split()).rstrip(".") + "." for sentence in said]
+
+
+def _is_mistaken(value: Any, kind: str) -> bool:
+    """Tell whether Ansible takes a value for one of a kind that roles cannot use as such: they get it as it is."""
+    numbers = kind in ("int", "float") and (isinstance(value, bool) or (isinstance(value, float) and math.isinf(value)))
+    return numbers or (kind == "dict" and isinstance(value, str))
 
 
 def _plain(value: Any) -> Any:

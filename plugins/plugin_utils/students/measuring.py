@@ -24,6 +24,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.requests 
     millicores,
 )
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import (
     MEASURED,
     MOST_POLICIES,
@@ -42,8 +43,6 @@ ROOM_MEMORY, ROOM_CPU, ROOM_PROCESSOR, ROOM_PODS = 1700, 1000, 300, 15
 NODE_ADDRESSES = 253
 # What a pod costs beside its containers, in MB: its shim, and what kernel, kubelet, API server and istiod keep of it.
 SHIM_MEMORY = 14
-# What the load client takes (services/README.md, LOAD_RATE).
-MOST_REQUESTS = 500
 INOTIFY = "/proc/sys/fs/inotify/max_user_instances"
 
 
@@ -240,11 +239,7 @@ def rate_of(given: float) -> float:
     Raises:
         WorkshopError: it would not.
     """
-    if not 0 <= given <= MOST_REQUESTS:
-        raise WorkshopError(
-            f"student_load_rate is {given:g}, but must be a number from 0 to {MOST_REQUESTS} (requests a second): for "
-            "example -e student_load_rate=0.5."
-        )
+    _refuse_out_of_bounds("student_load_rate", given)
     return given
 
 
@@ -254,12 +249,13 @@ def share_of(given: float) -> float:
     Raises:
         WorkshopError: it would be none, or more than there is.
     """
-    if not 0 < given <= 1:
-        raise WorkshopError(
-            f"student_processor_share is {given:g}, but must be above 0 and at most 1 (a part of a node's processors; "
-            "1 throttles nobody): for example -e student_processor_share=0.25."
-        )
+    _refuse_out_of_bounds("student_processor_share", given)
     return given
+
+
+def _refuse_out_of_bounds(option: str, given: float) -> None:
+    if said := bounds.broken(option, given):
+        raise WorkshopError(f"{option} is {given:g}, but must be {said[0]}: for example -e {option}={said[1]}.")
 
 
 def most_of_place(quota: Mapping[str, Any], pod_threads: int) -> tuple[float, float]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.kinds import problems
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import role_options
@@ -76,6 +80,13 @@ def test_defaults_are_of_their_kind(path: Path) -> None:
         ("workshop_images", [], "workshop_images cannot be used: "),
         ("workshop_node_ports", 5, "workshop_node_ports is 5, but must be a mapping"),
         ("measure", "", "measure is '', but must be true or false"),
+        # Ansible takes it for a mapping, and the role gets text.
+        ("student_quota", '{"pods":"20"}', "must be a mapping of quantities, that of pods among them (it replaces"),
+        ("app_versions", "aleph=0.1", "app_versions is 'aleph=0.1', but must be a mapping"),
+        # Ansible takes it for 1, or ends with OverflowError.
+        ("image_build_parallel", True, "image_build_parallel is True, but must be a whole number"),
+        ("image_build_parallel", float("inf"), "image_build_parallel is inf, but must be a whole number"),
+        ("student_load_rate", True, "student_load_rate is True, but must be a number"),
     ],
 )
 def test_anything_else_is_one_sentence(name: str, value: Any, said: str) -> None:
@@ -137,3 +148,82 @@ def test_an_option_that_stands_for_a_setting_is_judged_as_that(name: str, value:
     said = f"{name} is {value!r}, but must be a whole number from {bounds.format(name)}"
     assert problems({name: value}, OPTIONS) == [said]
     assert problems({name: 5}, OPTIONS) == problems({name: "5"}, OPTIONS) == problems({name: "{{ x }}"}, OPTIONS) == []
+
+
+PROXY = {"requests": {"cpu": "1m", "memory": "40Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
+
+
+def proxy(part: str, **kinds: Any) -> dict[str, Any]:
+    return {**PROXY, part: {**PROXY[part], **kinds}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("student_load_rate", value) for value in (-0.1, "500.5", "1e400", "nan", float("nan"), None)],
+        *[("student_processor_share", value) for value in (0, "0", -1, 1.01, "7", "nan", float("inf"), None)],
+        *[
+            ("student_cpu_request", value)
+            for value in ("0", "0.5m", "501m", "1", "-1m", "1 m", "", "all", "\u0661m", [], None)
+        ],
+        *[("student_quota", value) for value in ({}, {"cpu": "1"}, {"pods": "-1"}, {"pods": "20", "x": "much"}, None)],
+        *[("student_quota", {"pods": value}) for value in ("", True, [], {}, "NaN", "20 ", "1e400")],
+        *[
+            ("student_proxy_resources", value)
+            for value in ({}, {"requests": {"cpu": "1m"}}, {**PROXY, "limits": 5}, None)
+        ],
+        ("student_proxy_resources", proxy("requests", cpu="0")),
+        ("student_proxy_resources", proxy("requests", memory="257Mi")),
+        ("student_proxy_resources", proxy("limits", cpu="2")),
+        ("student_proxy_resources", proxy("limits", memory="1Gi")),
+        ("student_proxy_resources", proxy("limits", cpu="much")),
+        *[("student_images", value) for value in ("a,b", [""], [5], None)],
+        *[
+            ("student_expiry_schedule", value)
+            for value in ("", "every day", "* * * *", "* * * * * *", "@often", 5, None)
+        ],
+        *[(name, value) for name in OPTIONS if name.endswith("_timeout") for value in (0, "-1", 10**6, None)],
+        *[(name, None) for name in ("student_hours", "student_at_once", "traffic_at_once")],
+    ],
+)
+def test_what_a_cluster_would_refuse_later_is_refused_at_once(name: str, value: Any) -> None:
+    (sentence,) = problems({name: value}, OPTIONS)
+    assert sentence.startswith(f"{name} is ")
+    assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[("student_load_rate", value) for value in (0, "0.5", 500)],
+        *[("student_processor_share", value) for value in (0.125, "1", "0.01")],
+        *[("student_cpu_request", value) for value in ("1m", "0.001", "500m", ".5", "2000u", "{{ later }}")],
+        ("student_quota", {"pods": 20, "requests.memory": "3Gi", "limits.cpu": "4e1", "services": "{{ later }}"}),
+        ("student_proxy_resources", proxy("requests", cpu="{{ later }}")),
+        ("student_proxy_resources", proxy("limits", cpu=1, memory="512Mi")),
+        ("student_images", []),
+        *[("student_expiry_schedule", value) for value in ("*/5 8-18 * * MON-FRI", "@hourly")],
+        *[("student_timeout", value) for value in (1, "600")],
+    ],
+)
+def test_what_is_within_its_bounds(name: str, value: Any) -> None:
+    assert problems({name: value}, OPTIONS) == []
+
+
+BAD = ["maybe", {"a": object()}, [object()], None, 0, ""]
+
+
+def typed(text: str) -> dict[str, Any]:
+    """What Ansible has of what a shell gives it behind -e."""
+    (word,) = shlex.split(text)
+    found: dict[str, Any] = json.loads(word) if word.startswith("{") else parse_kv(word)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+def test_what_a_sentence_tells_to_type_works_as_it_stands(name: str) -> None:
+    for value in BAD:
+        for sentence in problems({name: value}, OPTIONS):
+            if example := re.search(r": for example -e (.*)\.$", sentence):
+                assert typed(example[1]).keys() == {name}
+                assert problems(typed(example[1]), OPTIONS) == []
