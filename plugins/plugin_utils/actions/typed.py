@@ -112,9 +112,15 @@ class Typed:
         return found
 
     @cached_property
+    def _lasting(self) -> set[str]:
+        """Name what a room remembers: no argument of one run, whichever name it was given by."""
+        passing = names.of_one_run(self.options).keys() | names.OF_PLAYBOOKS
+        return changes.remembered_names(self.defaults, self.options) - passing
+
+    @cached_property
     def remembered(self) -> tuple[dict[str, Any], list[str]]:
         """What a room is to remember of what was given, and what it is not, because it is a secret."""
-        wanted = changes.remembered_names(self.defaults, self.options)
+        wanted = self._lasting
         paths = {name for name, option in self.options.items() if option.get("type") == "path"}
         return changes.to_remember(plain(self.given), wanted, paths)
 
@@ -127,6 +133,7 @@ class Typed:
         variables = {host: self.variables(host).keys() - self.given.keys() for host in self.task_vars["hostvars"]}
         found = names.unknown_in_inventory(variables, self.defaults)
         found += names.unread(self.given, self.playbooks) + names.without_value(self.given)
+        found += names.spelled_out(self.given, self.playbooks, self.options)
         known = {*self.defaults, *self.options}
         if not names.unknown_given(self.given, known, ()):
             return found
@@ -157,7 +164,7 @@ class Typed:
         """Give settings in the inventory, as far as they are values: these, or else all that a room could remember."""
         controller = self._inventory.get_host(self.task_vars["groups"]["controller"][0])
         own = own_variables(self._inventory, self.loader, controller)
-        wanted = set(settings or changes.remembered_names(self.defaults, self.options))
+        wanted = set(settings or self._lasting)
         return {name: plain(own[name]) for name in wanted & own.keys() if "{{" not in str(own[name])}
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,10 @@ READ_BY = {
 }
 # Playbooks that make or change something, and remember nothing of what they were given; reset.yml for students.
 FORGETTING = {"export_kit", "host_check", "plan", "remove", "resume", "suspend"}
+# What playbooks say themselves, each another thing: with -e it would hold for all that a playbook does.
+OF_PLAYBOOKS = {"student_work", "student_restored", "traffic_anew"}
+# An option that is an argument of one run, unless an inventory or a playbook of the user's own says something else.
+_ARGUMENT = re.compile(r"\{\{ lookup\('istio_games\.workshop\.argument', '(\w+)'")
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
 FOREIGN = ("ansible_", *OTHER_PROGRAMS)
@@ -105,6 +110,37 @@ def without_value(given: Mapping[str, Any]) -> list[str]:
         f"{name} was given without a value (null): type -e {name}=VALUE, or leave it out."
         for name in ARGUMENTS
         if name in given and given[name] is None
+    ]
+
+
+def of_one_run(options: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Give the options of roles that an argument of one run is for, each with that argument."""
+    found = {name: _ARGUMENT.match(str(option.get("default", ""))) for name, option in options.items()}
+    return {name: argument[1] for name, argument in found.items() if argument}
+
+
+def spelled_out(
+    given: Collection[str], playbooks: Collection[str], options: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    """Give a sentence for each option of a role that was given to a playbook of ours in the place of its argument.
+
+    A playbook reads its arguments in several roles: what one of them is told alone would hold for a part of it, and
+    what was meant for one student be done to the whole room.
+
+    >>> option = {"default": "{{ lookup('istio_games.workshop.argument', 'student', default=none) }}"}
+    >>> spelled_out(["student_named"], ["rollout"], {"student_named": option})
+    ['student_named is what a role is told: type -e student=VALUE instead.']
+    """
+    if not playbooks:
+        return []
+    arguments = of_one_run(options)
+    return [
+        f"{name} is what a role is told: type -e {arguments[name]}=VALUE instead."
+        for name in sorted(arguments.keys() & given)
+    ] + [
+        f"{name} is what a playbook says itself: leave it out, and name the playbook that does what you mean "
+        "(docs/playbooks.md has them)."
+        for name in sorted(OF_PLAYBOOKS.intersection(given))
     ]
 
 

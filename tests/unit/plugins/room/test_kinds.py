@@ -153,6 +153,17 @@ def test_an_option_that_stands_for_a_setting_is_judged_as_that(name: str, value:
 PROXY = {"requests": {"cpu": "1m", "memory": "40Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
 
 
+NO_QUOTAS: list[Any] = [
+    {},
+    {"cpu": "1"},
+    {"pods": "-1"},
+    {"pods": "20", "x": "much"},
+    None,
+    *({"pods": each} for each in ("", True, [], {}, "NaN", "20 ", "1e400")),
+]
+NO_RESOURCES: list[Any] = [{}, {"requests": {"cpu": "1m"}}, {**PROXY, "limits": 5}, None]
+
+
 def proxy(part: str, **kinds: Any) -> dict[str, Any]:
     return {**PROXY, part: {**PROXY[part], **kinds}}
 
@@ -166,12 +177,8 @@ def proxy(part: str, **kinds: Any) -> dict[str, Any]:
             ("student_cpu_request", value)
             for value in ("0", "0.5m", "501m", "1", "-1m", "1 m", "", "all", "\u0661m", [], None)
         ],
-        *[("student_quota", value) for value in ({}, {"cpu": "1"}, {"pods": "-1"}, {"pods": "20", "x": "much"}, None)],
-        *[("student_quota", {"pods": value}) for value in ("", True, [], {}, "NaN", "20 ", "1e400")],
-        *[
-            ("student_proxy_resources", value)
-            for value in ({}, {"requests": {"cpu": "1m"}}, {**PROXY, "limits": 5}, None)
-        ],
+        *[("student_quota", value) for value in NO_QUOTAS],
+        *[("student_proxy_resources", value) for value in NO_RESOURCES],
         ("student_proxy_resources", proxy("requests", cpu="0")),
         ("student_proxy_resources", proxy("requests", memory="257Mi")),
         ("student_proxy_resources", proxy("limits", cpu="2")),

@@ -8,12 +8,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import (
     ARGUMENTS,
     FORGETTING,
+    OF_PLAYBOOKS,
     READ_BY,
+    of_one_run,
     role_options,
+    spelled_out,
     unknown_given,
     unknown_in_inventory,
     unread,
@@ -24,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[4]
 DEFAULTS = {
     name for path in (ROOT / "roles/room/defaults/main").glob("*.yml") for name in yaml.safe_load(path.read_text())
 }
-KNOWN = {*DEFAULTS, *role_options(ROOT / "roles")}
+OPTIONS = role_options(ROOT / "roles")
+KNOWN = {*DEFAULTS, *OPTIONS}
 
 
 @pytest.mark.parametrize(
@@ -109,6 +115,25 @@ def test_a_playbook_for_the_whole_room_is_not_played_for_a_part_of_it(playbook: 
         assert (
             said == [] if playbook in readers else said[0].startswith(f"{playbook}.yml takes no {name}: leave it out")
         )
+
+
+@pytest.mark.parametrize("name", [*of_one_run(OPTIONS), *OF_PLAYBOOKS])
+def test_what_is_of_one_run_is_typed_by_its_short_name_and_kept_by_no_room(name: str) -> None:
+    """A room that kept `student_named` would do to one student whatever is done from then on."""
+    assert name in OPTIONS
+    (sentence,) = spelled_out([name], ["reset"], OPTIONS)
+    assert sentence.startswith(f"{name} is what a ")
+    if named := re.search(r"type -e (\w+)=", sentence):
+        assert named[1] in ARGUMENTS
+    assert spelled_out([name], [], OPTIONS) == [], "a playbook of the user's own may hand it to a role"
+    assert name not in Typed(DataLoader(), {})._lasting
+
+
+def test_every_option_that_an_argument_is_for_is_known() -> None:
+    text = "\n".join(path.read_text() for path in (ROOT / "roles").glob("*/defaults/**/*.yml"))
+    read = re.findall(r"^(\w+): \"\{\{ lookup\('istio_games\.workshop\.argument'", text, re.MULTILINE)
+    assert {"student_named", "traffic_student"} <= {*read}
+    assert {*read} == of_one_run(OPTIONS).keys()
 
 
 def reached(playbook: str) -> Iterator[str]:
