@@ -153,14 +153,10 @@ def test_an_option_that_stands_for_a_setting_is_judged_as_that(name: str, value:
 PROXY = {"requests": {"cpu": "1m", "memory": "40Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
 
 
-NO_QUOTAS: list[Any] = [
-    {},
-    {"cpu": "1"},
-    {"pods": "-1"},
-    {"pods": "20", "x": "much"},
-    None,
-    *({"pods": each} for each in ("", True, [], {}, "NaN", "20 ", "1e400")),
-]
+NO_AMOUNTS: list[Any] = ["", True, [], {}, "NaN", "20 ", "1e400"]
+NO_QUOTAS: list[Any] = [{}, {"cpu": "1"}, {"pods": "-1"}, {"pods": "20", "x": "much"}, None]
+NO_REQUESTS: list[Any] = ["0", "0.5m", "501m", "1", "-1m", "1 m", "", "all", "\u0661m", [], None]
+NO_IMAGES: list[Any] = ["a,b", [""], [5], None]
 NO_RESOURCES: list[Any] = [{}, {"requests": {"cpu": "1m"}}, {**PROXY, "limits": 5}, None]
 
 
@@ -173,10 +169,8 @@ def proxy(part: str, **kinds: Any) -> dict[str, Any]:
     [
         *[("student_load_rate", value) for value in (-0.1, "500.5", "1e400", "nan", float("nan"), None)],
         *[("student_processor_share", value) for value in (0, "0", -1, 1.01, "7", "nan", float("inf"), None)],
-        *[
-            ("student_cpu_request", value)
-            for value in ("0", "0.5m", "501m", "1", "-1m", "1 m", "", "all", "\u0661m", [], None)
-        ],
+        *[("student_cpu_request", value) for value in NO_REQUESTS],
+        *[("student_quota", {"pods": value}) for value in NO_AMOUNTS],
         *[("student_quota", value) for value in NO_QUOTAS],
         *[("student_proxy_resources", value) for value in NO_RESOURCES],
         ("student_proxy_resources", proxy("requests", cpu="0")),
@@ -184,7 +178,7 @@ def proxy(part: str, **kinds: Any) -> dict[str, Any]:
         ("student_proxy_resources", proxy("limits", cpu="2")),
         ("student_proxy_resources", proxy("limits", memory="1Gi")),
         ("student_proxy_resources", proxy("limits", cpu="much")),
-        *[("student_images", value) for value in ("a,b", [""], [5], None)],
+        *[("student_images", value) for value in NO_IMAGES],
         *[
             ("student_expiry_schedule", value)
             for value in ("", "every day", "* * * *", "* * * * * *", "@often", 5, None)
