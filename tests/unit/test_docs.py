@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,3 +84,26 @@ def test_a_settings_default_is_as_the_table_says(row: list[str]) -> None:
         default = str(there[name]).lower() if isinstance(there[name], bool) else str(there[name])
         if "{{" not in default:
             assert default == value, name
+
+
+def test_every_field_of_a_class_is_described() -> None:
+    page = said("status.md").partition("## A class\n")[2].partition("\n## ")[0]
+    fields = [
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)`", line.split("|")[1])
+    ]
+    assert sorted(fields) == sorted(places.of_student("anna", "/s").as_data())
+
+
+def test_the_options_of_a_class_are_as_the_table_says() -> None:
+    rows = re.findall(r"^\| `(student_\w+)` \| (.*?) \| (.*?) \|$", said("class.md"), re.MULTILINE)
+    there = defaults()
+    assert {*bounds.CHECKS, "student_timeout"} == {name for name, _, _ in rows}
+    for name, default, meaning in rows:
+        if default.startswith("`"):
+            assert default == f"`{there[name]}`", name
+        least, most = [*re.findall(r"\(([0-9]\S*) to ([0-9]\w*)\)", meaning), ("", "")][0]
+        for value in filter(None, (least, most)):
+            assert bounds.broken(name, value) is None, (name, value)

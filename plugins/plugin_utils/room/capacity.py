@@ -40,7 +40,9 @@ class Resource:
 WORKER = "add a worker to the inventory (docs/nodes.md)"
 RESOURCES: dict[str, Resource] = {
     "memory": Resource("memory", "MB", "take fewer students, or a machine with more memory"),
-    "cpu": Resource("CPU requests", "m", f"lower student_cpu_request and student_proxy_resources, or {WORKER}"),
+    "cpu": Resource(
+        "CPU requests", "m", f"lower student_cpu_request and student_proxy_resources (1m is the least), or {WORKER}"
+    ),
     "pods": Resource("pods", "", f"raise workshop_max_pods (at most 250), or {WORKER}"),
     "nodes": Resource(
         "places for pods (no node takes any)", "", f"start a node, or uncordon one (kubectl get nodes), or {WORKER}"
@@ -49,7 +51,7 @@ RESOURCES: dict[str, Resource] = {
     "inotify": Resource(
         "inotify instances of one user",
         "",
-        'raise it: -e \'{"node_containers_sysctls": {"fs.inotify.max_user_instances": 4096}}\'',
+        "raise it on the machine (sysctl fs.inotify.max_user_instances=4096)",
     ),
     "threads": Resource(
         "threads",

@@ -41,7 +41,7 @@ NO_NAME = re.compile(r"\s*|\s*[-+.]*[0-9][-+.0-9eE\s]*")
 # A student's number, also as it stands in the name.
 OF_STUDENT = re.compile(r"0?[1-9]|[1-9][0-9]{1,2}")
 # Words, namespaces of the cluster and of the workshop, and paths of the door.
-RESERVED = {*TAKEN_NAMESPACES, ALL, EXPIRED, "door", "local-path-storage", "none", "staging"}
+RESERVED = {*TAKEN_NAMESPACES, ALL, EXPIRED, "door", "none", "staging"}
 RESERVED_PREFIXES = ("istio-", "kube-", "openshift-")
 _ALLOWED = f"1 to {LONGEST_NAME} lower-case letters, digits and hyphens that begin with a letter and end with no hyphen"
 _EXAMPLES = "for example -e students=30, or -e students=anna,ben"

@@ -38,6 +38,7 @@ TAKEN_NAMESPACES = {
         "kube-node-lease",
         "kube-public",
         "kube-system",
+        "local-path-storage",
         "registry",
         "workshop-door",
     )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
+import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.capacity import Cost, Means, Pool
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import role_options
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.measuring import Machine, without_room
+
+ROOT = Path(__file__).resolve().parents[4]
+CLASS = (ROOT / "docs/class.md").read_text()
+SETTINGS = [yaml.safe_load(path.read_text()) for path in (ROOT / "roles/room/defaults/main").glob("*.yml")]
+KNOWN = {*role_options(ROOT / "roles"), *(name for each in SETTINGS for name in each)}
 
 PLACE = Cost(pods=5, at_work=7, memory=50, cpu=4, inotify=3, threads=100, disk=10)
 # What ten places take of each, at work.
@@ -158,3 +168,24 @@ def test_who_has_a_place_is_never_refused() -> None:
     full = Means({"pods": [Pool(100, 100)]}, people(22), 44)
     assert capacity.refusal(capacity.plan(people(22), PLACE, full)) == ""
     assert capacity.plan(people(22), PLACE, full)["fits"] == 22
+
+
+@pytest.mark.parametrize("resource", capacity.RESOURCES)
+def test_what_is_told_to_be_changed_can_be(resource: str) -> None:
+    """A mapping that is given replaces the default as a whole, what else it has with it."""
+    cure = capacity.RESOURCES[resource].cure
+    assert "{" not in cure
+    for name in re.findall(r"\b[a-z]+_[a-z_]+\b", re.sub(r"sysctl [^),]*", "", cure)):
+        assert name in KNOWN, name
+    for setting in re.findall(r"[a-z]+(?:[.][a-z_-]+)+(?==[0-9])", cure):
+        assert (Path("/proc/sys") / setting.replace(".", "/")).is_file(), setting
+
+
+def test_how_many_students_a_kubelet_takes_that_was_told_nothing() -> None:
+    """docs/class.md has the number."""
+    free = Pool(1e9)
+    machine = Machine(free, free, free, free, 1000)
+    planned = capacity.plan(people(1), Cost(), without_room(machine, 1, 110))
+    assert planned["limit"] == "pods"
+    numbers = {12: "twelve"}
+    assert f"110 pods unless it is told otherwise, which are {numbers[planned['fits']]} students at work" in CLASS

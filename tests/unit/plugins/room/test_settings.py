@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import IMAGES, problems
 
+ROOT = Path(__file__).resolve().parents[4]
 APPS = ["alephbeth", "dockercoins"]
 GOOD: dict[str, Any] = {
     "workshop_name": "workshop",
@@ -36,6 +39,25 @@ GOOD: dict[str, Any] = {
 def judge(**changed: Any) -> list[str]:
     ports = {name: changed.pop(name) for name in [*changed] if name.endswith("_node_port")}
     return problems({**GOOD, **changed, "workshop_node_ports": GOOD["workshop_node_ports"] | ports}, APPS)
+
+
+def namespaces() -> set[str]:
+    """The namespaces that the roles make, or use, whatever a room is given."""
+    templates = "\n".join(path.read_text() for path in (ROOT / "roles").glob("*/templates/*.j2"))
+    made = re.findall(r"kind: Namespace\nmetadata:\n  name: ([a-z][-a-z]+)$", templates, re.MULTILINE)
+    defaults = [yaml.safe_load(path.read_text()) for path in (ROOT / "roles").glob("*/defaults/main.yml")]
+    named = [value for each in defaults for name, value in each.items() if name.endswith("_namespace")]
+    return {*made, *(value for value in named if "{" not in value)}
+
+
+@pytest.mark.parametrize("name", sorted(namespaces()))
+def test_the_application_is_in_no_namespace_of_the_rooms_own(name: str) -> None:
+    (sentence,) = judge(workshop_namespace=name)
+    assert f"{name}," in sentence or f"{name} have" in sentence
+
+
+def test_namespaces_of_the_rooms_own_are_found() -> None:
+    assert namespaces() >= {"build", "istio-system", "local-path-storage", "registry", "workshop-door"}
 
 
 def test_the_defaults_are_good() -> None:
