@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import silent_nodes
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded, is_file
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import capacity, files, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import measuring, register
@@ -25,7 +26,7 @@ class ActionModule(WorkshopAction):
         measuring.share_of(given["processor_share"])
         taken = [given["namespace"]]
         silent: list[str] = []
-        is_there = bool(given["kubeconfig"]) and Path(given["kubeconfig"]).expanduser().is_file()
+        is_there = bool(given["kubeconfig"]) and is_file(expanded(given["kubeconfig"]))
         # Whoever makes a room is root; who plays in one need not be.
         raised = (given["inotify"], 0 if is_there and os.geteuid() else given["pid_max"])
         machine = measuring.Machine.this(given["storage"], *raised) if given["containers"] else None

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates
 
 
@@ -18,9 +18,9 @@ class ActionModule(WorkshopAction):
         if sentence := certificates.fault(given["certificate"], given["key"], given["host"]):
             raise certificates.CertificateError(sentence)
         if given["certificate"]:
-            files = {name: str(Path(given[name]).expanduser()) for name in ("certificate", "key")}
+            files = {name: str(expanded(given[name])) for name in ("certificate", "key")}
             return {"made": [], "certificate_file": files["certificate"], "key_file": files["key"], "ca_file": ""}
-        own = certificates.OwnCertificates(Path(given["directory"]).expanduser(), self.room)
+        own = certificates.OwnCertificates(expanded(given["directory"]), self.room)
         made = own.ensure([given["host"], *given["further_hosts"]], dry_run=self.check_mode)
         certificate, key = own.door
         return {

@@ -25,6 +25,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 KIND, SCHEMA = "istio-workshop-kit", 2
@@ -234,7 +235,7 @@ def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> Non
 def path_of(given: str) -> Path:
     """The path that a user means, with "~"; that of nobody's home is no file."""
     try:
-        return Path(given).expanduser()
+        return expanded(given)
     except RuntimeError:
         return Path(given)
 

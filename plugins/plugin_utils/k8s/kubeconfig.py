@@ -21,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.errors im
     Target,
     first_line,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded, is_file
 
 # A program that a kubeconfig names for its credentials may ask a cloud, or wait for a person who isn't there.
 CREDENTIAL_SECONDS = 30.0
@@ -44,8 +45,8 @@ def load(kubeconfig: str, seconds: float = CREDENTIAL_SECONDS) -> tuple[client.C
     Args:
         seconds: for the kubeconfig's own program, if it has one.
     """
-    path = Path(kubeconfig).expanduser()
-    if not path.is_file():
+    path = expanded(kubeconfig)
+    if not is_file(path):
         raise KubernetesError(
             f"There is no kubeconfig at {kubeconfig}: make the cluster first (ansible-playbook site.yml), or name "
             "an existing cluster's with -e workshop_kubeconfig=FILE."

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import MANAGER
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 
 # Seconds that one command may take; all of them take about two.
 PATIENCE = 120
@@ -31,7 +32,7 @@ class Istioctl:
 
     def __init__(self, directory: str, kubeconfig: str) -> None:
         self._directory = Path(directory)
-        self._kubeconfig = str(Path(kubeconfig).expanduser())
+        self._kubeconfig = str(expanded(kubeconfig))
 
     def differences(self, values: str) -> list[str]:
         """Name the objects of an installation that are not as istioctl would make them.

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.types import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 
 # Browsers take no certificate of more than 398 days. One that has less left than this is made anew.
@@ -115,7 +116,7 @@ def fault(certificate: str, key: str, host: str) -> str:
         return ""
     remedy = "correct workshop_door_certificate and workshop_door_key, or leave both out for one of the room's own."
     try:
-        pair = read(Path(certificate).expanduser(), Path(key).expanduser())
+        pair = read(expanded(certificate), expanded(key))
     except CertificateError as error:
         return f"{str(error).rstrip('.')}: {remedy}"
     now = datetime.datetime.now(datetime.UTC)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose, Record
 
 # A cluster is made with these once and for all.
@@ -82,7 +83,7 @@ def _holds_secret(name: str, value: Any) -> bool:
 
 
 def _absolute(path: Any) -> Any:
-    return str(Path(path).expanduser().absolute()) if isinstance(path, str) and path and "{{" not in path else path
+    return str(expanded(path).absolute()) if isinstance(path, str) and path and "{{" not in path else path
 
 
 def kept(record: Record, inventory: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import yaml
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 
 # The ServiceAccount in each place that its student acts as (roles/student/templates/access.yml.j2).
 ACCOUNT = "student"
@@ -28,7 +29,7 @@ def account_of(kubeconfig: str) -> tuple[str, str]:
     An account that was made anew has another uid, and the API server takes no token of the old one.
     """
     try:
-        found = yaml.safe_load(Path(kubeconfig).expanduser().read_text())
+        found = yaml.safe_load(expanded(kubeconfig).read_text())
         context = _named(found["contexts"], found["current-context"])["context"]
         token = _named(found["users"], context["user"])["user"]["token"]
         payload = str(token).split(".")[1]

@@ -19,6 +19,7 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.container_images import PREFIX
 from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded, is_file
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import certificates, origins
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Purpose
 
@@ -165,24 +166,19 @@ def _subnet(value: Any) -> str | None:
 
 
 def _kubeconfig(value: Any) -> str | None:
-    if value == "" or (isinstance(value, str) and _file(value).is_file()):
+    if value == "" or (isinstance(value, str) and is_file(expanded(value))):
         return None
     return "a kubeconfig file that exists, or empty to make a cluster of its own"
-
-
-def _file(value: Any) -> Path:
-    try:
-        return Path(str(value)).expanduser()
-    except RuntimeError:  # ~NAME of nobody
-        return Path(str(value))
 
 
 def _ca_bundle(value: Any) -> str | None:
     if value == "":
         return None
-    path = _file(value)
-    if path.is_file() and b"-----BEGIN CERTIFICATE-----" in path.read_bytes():
-        return None
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in expanded(str(value)).read_bytes():
+            return None
+    except (OSError, ValueError):
+        pass
     return "a file of CA certificates in PEM form, or empty for this machine's own trust store"
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import is_file
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import Record, read_record
 
@@ -173,7 +174,7 @@ def is_device(device: Any) -> bool:
 
 
 def _unpacked(path: Path) -> dict[str, bytes]:
-    if not path.is_file():
+    if not is_file(path):
         raise ArchiveError(f"There is no file {path}: name one that archive.yml has made with -e archive=FILE.")
     try:
         with gzip.open(path) as file:

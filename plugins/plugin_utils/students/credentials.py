@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.handed_out import ACCOUNT, account_of
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
@@ -66,7 +67,7 @@ def hand_out(api: Api, place: Place, admin: Mapping[str, Any], hours: int) -> st
 
 def administrator(kubeconfig: str) -> dict[str, Any]:
     """Read the room's own kubeconfig; a certificate's file that it names is where it says, seen from itself."""
-    path = Path(kubeconfig).expanduser()
+    path = expanded(kubeconfig)
     found: dict[str, Any] = yaml.safe_load(path.read_text())
     for each in found.get("clusters") or []:
         if file := each["cluster"].get("certificate-authority"):
