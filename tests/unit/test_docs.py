@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds, places, settings
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import ARGUMENTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,6 +84,12 @@ def test_a_settings_default_is_as_the_table_says(row: list[str]) -> None:
         default = str(there[name]).lower() if isinstance(there[name], bool) else str(there[name])
         if "{{" not in default:
             assert default == value, name
+
+
+@pytest.mark.parametrize("name", settings.WHOLE)
+def test_a_settings_bounds_are_as_the_table_says(name: str) -> None:
+    (meaning,) = [row[-1] for row in rows("settings.md") if row[0] == f"`{name}`"]
+    assert "({} to {})".format(*settings.WHOLE[name]) in meaning
 
 
 def test_every_field_of_a_class_is_described() -> None:

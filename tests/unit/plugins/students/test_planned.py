@@ -85,6 +85,23 @@ def test_the_machine_is_raised_to_what_the_plan_counts_with_after_it_was_judged(
     assert plan["options"]["pid_max"]["default"] == defaults["node_containers_sysctls"]["kernel.pid_max"]
 
 
+# What only looks; the rest changes something.
+LOOKING = [("preflight", "cluster"), ("student", "look"), ("student", "plan"), ("preflight", "ownership")]
+
+
+@pytest.mark.parametrize("playbook", sorted(WORKS))
+def test_all_is_judged_before_anything_is_changed(playbook: str) -> None:
+    roles = [
+        (each["name"].rpartition(".")[2], each.get("tasks_from", "main"))
+        for task in tasks_of(playbook)
+        for key in ("ansible.builtin.include_role", "ansible.builtin.import_role")
+        if (each := task.get(key))
+    ]
+    changing = [index for index, role in enumerate(roles) if role not in LOOKING]
+    assert changing
+    assert not [role for role in roles[changing[0] :] if role in LOOKING]
+
+
 @pytest.mark.parametrize(("silent", "asked"), [([], True), (["worker-2"], True), (["worker-1"], False)])
 def test_a_node_that_does_not_answer_is_asked_nothing(silent: list[str], asked: bool) -> None:
     """Ansible ends a play whose host cannot be reached: one node would keep everybody from getting a place."""
