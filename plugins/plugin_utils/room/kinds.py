@@ -33,6 +33,8 @@ _WORDS: dict[str, tuple[str, Any]] = {
 }
 # The default of an option that stands for a setting.
 _SETTING = re.compile(r"\{\{ (workshop_[a-z_]+) \}\}")
+# Options that stand for one, and have no default in their argument specs.
+_STAND_FOR = {"cluster_max_pods": "workshop_max_pods", "cluster_pod_pids_limit": "workshop_pod_threads"}
 # A version is a tag of a registry's (distribution specification), and a service's name a part of DNS names.
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 NAME = re.compile(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?")
@@ -79,11 +81,10 @@ def _out_of_bounds(name: str, value: Any, option: Mapping[str, Any]) -> str:
     """Judge a role's own option by its bounds; one that stands for a setting, as that is judged."""
     if said := bounds.broken(name, value):
         return _sentence(name, value, *said)
-    setting = _SETTING.fullmatch(str(option.get("default", "")))
-    if not setting or setting[1] not in settings.WHOLE:
-        return ""
-    allowed = settings.whole(setting[1], value)
-    return _sentence(name, value, allowed, settings.WHOLE[setting[1]][-1]) if allowed else ""
+    found = _SETTING.fullmatch(str(option.get("default", "")))
+    setting = found[1] if found else _STAND_FOR.get(name, "")
+    allowed = settings.whole(setting, value) if setting in settings.WHOLE else None
+    return _sentence(name, value, allowed, settings.WHOLE[setting][-1]) if allowed else ""
 
 
 def _sentence(name: str, value: Any, allowed: str, example: Any) -> str:

@@ -14,6 +14,7 @@ from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.kinds import problems
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import role_options
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import WHOLE
 
 ROOT = Path(__file__).resolve().parents[4]
 OPTIONS = role_options(ROOT / "roles")
@@ -142,12 +143,27 @@ def test_an_application_that_contradicts_itself(apps: Any, said: str) -> None:
             for name in ("student_hours", "traffic_student_hours")
             for value in (0, "-1", 10**8)
         ),
+        *(("cluster_max_pods", value, "20 to 250 (pods a node): for example -e {}=250.") for value in (0, 251, "19")),
+        *(
+            ("cluster_pod_pids_limit", value, "256 to 16384 (threads a pod): for example -e {}=512.")
+            for value in (0, "-1", 10**8)
+        ),
     ],
 )
 def test_an_option_that_stands_for_a_setting_is_judged_as_that(name: str, value: Any, bounds: str) -> None:
     said = f"{name} is {value!r}, but must be a whole number from {bounds.format(name)}"
     assert problems({name: value}, OPTIONS) == [said]
-    assert problems({name: 5}, OPTIONS) == problems({name: "5"}, OPTIONS) == problems({name: "{{ x }}"}, OPTIONS) == []
+    good = bounds.rpartition("=")[2].rstrip(".")
+    assert problems({name: int(good)}, OPTIONS) == problems({name: good}, OPTIONS) == []
+    assert problems({name: "{{ x }}"}, OPTIONS) == []
+
+
+def test_every_option_that_stands_for_a_setting_is_known() -> None:
+    """By its role's defaults, whatever its argument spec says."""
+    text = "\n".join(path.read_text() for path in (ROOT / "roles").glob("*/defaults/main.yml"))
+    for name, setting in re.findall(r'^(\w+): "\{\{ (workshop_\w+) \}\}"$', text, re.MULTILINE):
+        if setting in WHOLE:
+            assert problems({name: -1}, OPTIONS), name
 
 
 PROXY = {"requests": {"cpu": "1m", "memory": "40Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
