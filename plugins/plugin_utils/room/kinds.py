@@ -65,7 +65,7 @@ def _problem(name: str, given: Any, option: Mapping[str, Any]) -> str:
     if value is None:
         return "" if given is not None else _out_of_bounds(name, None, option)
     faults = _faults(name, value, option)
-    if not faults or name in bounds.CHECKS:
+    if not faults or name in bounds.CHECKS or _setting(name, option):
         return _out_of_bounds(name, value, option)
     kind = str(option.get("type", "str"))
     if "choices" in option:
@@ -81,10 +81,16 @@ def _out_of_bounds(name: str, value: Any, option: Mapping[str, Any]) -> str:
     """Judge a role's own option by its bounds; one that stands for a setting, as that is judged."""
     if said := bounds.broken(name, value):
         return _sentence(name, value, *said)
+    setting = _setting(name, option)
+    allowed = settings.whole(setting, value) if setting else None
+    return _sentence(name, value, allowed, settings.WHOLE[setting][-1]) if allowed else ""
+
+
+def _setting(name: str, option: Mapping[str, Any]) -> str:
+    """Name the setting of settings.WHOLE that a role's own option stands for; empty if it is none."""
     found = _SETTING.fullmatch(str(option.get("default", "")))
     setting = found[1] if found else _STAND_FOR.get(name, "")
-    allowed = settings.whole(setting, value) if setting in settings.WHOLE else None
-    return _sentence(name, value, allowed, settings.WHOLE[setting][-1]) if allowed else ""
+    return setting if setting in settings.WHOLE else ""
 
 
 def _sentence(name: str, value: Any, allowed: str, example: Any) -> str:
