@@ -92,6 +92,17 @@ def test_a_settings_bounds_are_as_the_table_says(name: str) -> None:
     assert "({} to {})".format(*settings.WHOLE[name]) in meaning
 
 
+def test_a_second_room_of_a_machine_has_every_port_of_its_own() -> None:
+    (block,) = re.findall(r"```yaml\n(workshop_name: .*?)```", said("instructor.md"), re.DOTALL)
+    given, there = yaml.safe_load(block), defaults()
+    ports = {
+        name for name, value in there.items() if re.fullmatch(r"workshop_\w+_port", name) and isinstance(value, int)
+    }
+    assert "workshop_door_node_port" in ports
+    assert {name for name in given if name.endswith("_port")} == ports
+    assert not [name for name in given if given[name] == there[name]]
+
+
 def test_every_field_of_a_class_is_described() -> None:
     page = said("status.md").partition("## A class\n")[2].partition("\n## ")[0]
     fields = [
