@@ -7,7 +7,6 @@ Roles judge their options themselves, when it is their turn: that may be half an
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -64,9 +63,9 @@ def _problem(name: str, given: Any, option: Mapping[str, Any]) -> str:
     value = _plain(given)
     if value is None:
         return "" if given is not None else _out_of_bounds(name, None, option)
-    faults = _faults(name, value, option)
-    if not faults or name in bounds.CHECKS or _setting(name, option):
-        return _out_of_bounds(name, value, option)
+    faults, beyond = _faults(name, value, option), _out_of_bounds(name, value, option)
+    if beyond or not faults:
+        return beyond
     kind = str(option.get("type", "str"))
     if "choices" in option:
         choices = ", ".join(map(str, option["choices"]))
@@ -115,14 +114,16 @@ def _faults(name: str, value: Any, option: Mapping[str, Any]) -> list[str]:
     if _is_mistaken(value, str(option.get("type", "str"))):
         return [f"{name} is of another kind."]
     spec = {name: {key: option[key] for key in ("type", "elements", "choices", "options") if key in option}}
-    said = ArgumentSpecValidator(spec).validate({name: value}).error_messages
+    try:
+        said = ArgumentSpecValidator(spec).validate({name: value}).error_messages
+    except OverflowError:  # Ansible makes a whole number of what is infinite
+        return [f"{name} is no number."]
     return [" ".join(sentence.split()).rstrip(".") + "." for sentence in said]
 
 
 def _is_mistaken(value: Any, kind: str) -> bool:
     """Tell whether Ansible takes a value for one of a kind that roles cannot use as such: they get it as it is."""
-    numbers = kind in ("int", "float") and (isinstance(value, bool) or (isinstance(value, float) and math.isinf(value)))
-    return numbers or (kind == "dict" and isinstance(value, str))
+    return (kind in ("int", "float") and isinstance(value, bool)) or (kind == "dict" and isinstance(value, str))
 
 
 def _plain(value: Any) -> Any:

@@ -87,6 +87,8 @@ def test_defaults_are_of_their_kind(path: Path) -> None:
         # Ansible takes it for 1, or ends with OverflowError.
         ("image_build_parallel", True, "image_build_parallel is True, but must be a whole number"),
         ("image_build_parallel", float("inf"), "image_build_parallel is inf, but must be a whole number"),
+        ("image_build_parallel", "-Infinity", "image_build_parallel is '-Infinity', but must be a whole number"),
+        ("student_timeout", "inf", "student_timeout is 'inf', but must be a whole number from 1 to 86400"),
         ("student_load_rate", True, "student_load_rate is True, but must be a number"),
     ],
 )
@@ -199,7 +201,12 @@ def proxy(part: str, **kinds: Any) -> dict[str, Any]:
             ("student_expiry_schedule", value)
             for value in ("", "every day", "* * * *", "* * * * * *", "@often", 5, None)
         ],
-        *[(name, value) for name in OPTIONS if name.endswith("_timeout") for value in (0, "-1", 10**6, None)],
+        *[
+            (name, value)
+            for name in OPTIONS
+            if name.endswith("_timeout")
+            for value in (0, "-1", 10**6, "inf", "nan", None)
+        ],
         *[(name, None) for name in ("student_hours", "student_at_once", "traffic_at_once")],
     ],
 )
