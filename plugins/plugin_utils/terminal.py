@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def printable(text: str, kept: str = "\n\t") -> str:
     r"""Give a text that moves no cursor and hides nothing, whatever others have written in it.
@@ -18,3 +20,13 @@ def printable(text: str, kept: str = "\n\t") -> str:
     return "".join(
         each if each.isprintable() or each in kept else each.encode("unicode_escape").decode() for each in text
     )
+
+
+def short(value: Any) -> str:
+    """Give what somebody has typed as a sentence names it: what is long is cut.
+
+    >>> short("50"), short(50), len(short("x" * 5000))
+    ("'50'", '50', 80)
+    """
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -14,6 +14,7 @@ from typing import Any
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import bounds, settings
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import short
 
 # Short names that are typed with one command, and say yes or no.
 YES_OR_NO = ("measure", "purge", "takeover")
@@ -93,9 +94,7 @@ def _setting(name: str, option: Mapping[str, Any]) -> str:
 
 
 def _sentence(name: str, value: Any, allowed: str, example: Any) -> str:
-    text = repr(value)
-    shown = text if len(text) <= 80 else text[:77] + "..."
-    return f"{name} is {shown}, but must be {allowed}: for example -e {typed(name, example)}."
+    return f"{name} is {short(value)}, but must be {allowed}: for example -e {typed(name, example)}."
 
 
 def typed(name: str, value: Any) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.settings import TAKEN_NAMESPACES
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import short
 
 STATES = ("making", "ready", "suspended", "failed")
 
@@ -144,7 +145,7 @@ def names(students: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) -
     ['anna', 'ben', 'student-07']
     """
     if isinstance(students, bool) or not isinstance(students, (int, str, list, tuple)):
-        raise PlaceError(f"students is {_text(students)}, but must be a number, or names: {_EXAMPLES}.")
+        raise PlaceError(f"students is {short(students)}, but must be a number, or names: {_EXAMPLES}.")
     if not isinstance(students, (list, tuple)) and NO_NAME.fullmatch(str(students)):
         return [NUMBERED.format(number + 1) for number in range(_count(str(students)))]
     return _new(students, "students", {*taken}, {*there})
@@ -160,7 +161,7 @@ def joiners(student: Any, taken: Iterable[str] = (), there: Iterable[str] = ()) 
     ['student-07']
     """
     if isinstance(student, bool) or not isinstance(student, (int, str, list, tuple)):
-        raise PlaceError(f"student is {_text(student)}, but must be a name, or several with commas between.")
+        raise PlaceError(f"student is {short(student)}, but must be a name, or several with commas between.")
     if everybody := [name for name in _listed(student) if name in (ALL, EXPIRED)]:
         raise PlaceError(
             f"student is {everybody[0]}, which means students who have places, but class.yml makes some: {_EXAMPLES}, "
@@ -195,7 +196,7 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
         PlaceError: one is not there.
     """
     if isinstance(wanted, bool) or not isinstance(wanted, (int, str, list, tuple)):
-        raise PlaceError(f"student is {_text(wanted)}, but must be a name, several with commas between, or {ALL}.")
+        raise PlaceError(f"student is {short(wanted)}, but must be a name, several with commas between, or {ALL}.")
     typed = _listed(wanted)
     known = {place.name: place for place in there}
     students = [place for place in there if not place.own]
@@ -203,7 +204,7 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
         raise PlaceError(f"student is empty, but must be a name, several with commas between, or {ALL}: {_are(there)}.")
     if ALL in typed:
         if typed != [ALL]:
-            raise PlaceError(f"student is {_text(wanted)}, but {ALL} stands alone: leave the names, or {ALL}, out.")
+            raise PlaceError(f"student is {short(wanted)}, but {ALL} stands alone: leave the names, or {ALL}, out.")
         if not students:
             raise PlaceError(
                 "There are no students in this room: make some with ansible-playbook playbooks/class.yml "
@@ -212,12 +213,12 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
         return students
     if EXPIRED in typed:
         if typed != [EXPIRED]:
-            raise PlaceError(f"student is {_text(wanted)}, but {EXPIRED} stands alone: leave the names, or it, out.")
+            raise PlaceError(f"student is {short(wanted)}, but {EXPIRED} stands alone: leave the names, or it, out.")
         return [place for place in students if has_expired(place, now)]
     if missing := [name for name in typed if name not in known]:
         near = [each for name in missing if (each := _usual(name)) in known]
         meant = f" (is {_some(near)} meant?)" if near else ""
-        raise PlaceError(f"There is no student {_some(map(_text, missing))} in this room{meant}: {_are(there)}.")
+        raise PlaceError(f"There is no student {_some(map(short, missing))} in this room{meant}: {_are(there)}.")
     _refuse_twice(typed, "student")
     return [known[name] for name in typed]
 
@@ -327,7 +328,7 @@ def _usual(name: str) -> str:
 def _judge(name: str, taken: set[str]) -> None:
     """Refuse a name that no student can have."""
     if not NAME.fullmatch(name):
-        raise PlaceError(f"A student is named {_text(name)}, but a name must be {_ALLOWED}: {_EXAMPLES}.")
+        raise PlaceError(f"A student is named {short(name)}, but a name must be {_ALLOWED}: {_EXAMPLES}.")
     if _usual(name) != name:
         raise PlaceError(f"A student is named {name!r}, which looks like {_usual(name)!r}: name that one, or another.")
     if name in RESERVED | taken or name.startswith(RESERVED_PREFIXES):
@@ -351,8 +352,3 @@ def _some(names: Iterable[str]) -> str:
     """Name some of them, and how many others there are."""
     found = [*names]
     return ", ".join(found if len(found) <= 6 else [*found[:5], f"{len(found) - 5} more"])
-
-
-def _text(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

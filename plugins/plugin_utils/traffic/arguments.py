@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import short
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.records import STAGES
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import built_tags, staged_services
 
@@ -33,23 +34,23 @@ def problems(
         ]
     found = []
     if stage not in STAGES:
-        found.append(f"stage is {stage!r}, but must be one of: {', '.join(STAGES)}: for example -e stage=mirror.")
+        found.append(f"stage is {short(stage)}, but must be one of: {', '.join(STAGES)}: for example -e stage=mirror.")
     named = named_services(service)
     # Empty is a shell's variable that is not set, and not a wish for all of them.
     if set(named) - staged.keys() or (service is not None and not named):
         found.append(
-            f"service is {','.join(named)!r}, but must be one or more of: {', '.join(staged)}: for example "
+            f"service is {short(','.join(named))}, but must be one or more of: {', '.join(staged)}: for example "
             f"-e service={next(iter(staged))} or -e service={','.join(staged)}; without it, all of them are meant."
         )
     if stage == "rollout":
         found += _weight_problems(weight)
-    elif weight is not None:
+    elif weight is not None and stage in STAGES:
         found.append(
-            f"weight is {weight!r}, but the stage {stage} takes none: leave it out, "
+            f"weight is {short(weight)}, but the stage {stage} takes none: leave it out, "
             f"or type ansible-playbook rollout.yml -e weight={50 if _weight_problems(weight) else weight}."
         )
     if str(takeover).lower() not in ("true", "false"):
-        found.append(f"takeover is {str(takeover)!r}, but must be true or false: for example -e takeover=true.")
+        found.append(f"takeover is {short(str(takeover))}, but must be true or false: for example -e takeover=true.")
     if version is not None and set(named) <= staged.keys():
         for name in named or staged:
             found += _version_problems(version, staged[name])
@@ -75,7 +76,8 @@ def _weight_problems(weight: Any) -> list[str]:
         return ["weight is missing: type -e weight=50 to send half of the requests to the new version (0 to 100)."]
     if isinstance(weight, bool) or not re.fullmatch(r"0|[1-9][0-9]{0,2}", str(weight)) or int(weight) > 100:
         return [
-            f"weight is {str(weight)!r}, but must be a whole number from 0 to 100 (percent): for example -e weight=50."
+            f"weight is {short(str(weight))}, but must be a whole number from 0 to 100 (percent): for example "
+            "-e weight=50."
         ]
     return []
 
@@ -92,7 +94,7 @@ def _version_problems(version: Any, service: Mapping[str, Any]) -> list[str]:
     if str(version) in tags:
         return []
     return [
-        f"version is {str(version)!r}, but for {service['name']} must be one of: {', '.join(tags)}: "
+        f"version is {short(str(version))}, but for {service['name']} must be one of: {', '.join(tags)}: "
         f"for example -e service={service['name']} -e version={tags[-1]}."
     ]
 

@@ -97,6 +97,19 @@ def test_a_number_that_may_be_several_versions_is_none(version: Any, said: str |
     assert [sentence[: len(said or "")] for sentence in found] == ([said] if said else [])
 
 
+@pytest.mark.parametrize("name", ["stage", "service", "weight", "version", "takeover"])
+@pytest.mark.parametrize("value", ["x" * 5000, 10**300, ["x" * 50] * 50], ids=["text", "number", "list"])
+def test_what_is_long_is_cut(services: list[dict[str, Any]], name: str, value: Any) -> None:
+    for sentence in problems(services, **{name: value}):
+        assert sentence.startswith(f"{name} is ")
+        assert len(sentence) < 300
+
+
+def test_a_stage_that_is_none_says_nothing_of_the_weight(services: list[dict[str, Any]]) -> None:
+    (sentence,) = problems(services, stage="roll_out", weight=20)
+    assert sentence.startswith("stage is 'roll_out', but must be one of")
+
+
 def test_an_application_without_candidates_has_no_stages() -> None:
     (sentence,) = problems([{"name": "web"}])
     assert "no stages" in sentence
