@@ -51,6 +51,15 @@ def route(where: str = "OWN", refusal: str = POLICY, **spec: Any) -> Asked:
     return make("VirtualService", ISTIO, {**right, **spec}, refusal, where)
 
 
+def rule(policy: dict[str, Any]) -> Asked:
+    """Make a DestinationRule that is right but for how its host is called."""
+    return make("DestinationRule", ISTIO, {"host": "front", "trafficPolicy": policy}, POLICY)
+
+
+def hashed(**by: Any) -> dict[str, Any]:
+    return {"consistentHash": {"useSourceIp": True, **by}}
+
+
 def to(host: str, **more: Any) -> list[dict[str, Any]]:
     return [{"route": [{"destination": {"host": host}}], **more}]
 
@@ -151,6 +160,30 @@ BY_API: dict[str, Asked] = {
     "fill the door's proxy": make(
         "DestinationRule", ISTIO, {"host": "front", "subsets": [{"name": f"v{number}"} for number in range(50)]}, POLICY
     ),
+    "fill the memory of everybody's proxies": rule({"loadBalancer": hashed(ringHash={"minimumRingSize": 8388608})}),
+    "fill it for a port of a subset": make(
+        "DestinationRule",
+        ISTIO,
+        {
+            "host": "front",
+            "subsets": [
+                {
+                    "name": "v01",
+                    "trafficPolicy": {
+                        "portLevelSettings": [
+                            {"port": {"number": 80}, "loadBalancer": hashed(maglev={"tableSize": 5000011})}
+                        ]
+                    },
+                }
+            ],
+        },
+        POLICY,
+    ),
+    "have everybody's proxies refuse their routes": rule(
+        {"loadBalancer": {"consistentHash": {"httpHeaderName": "no\nname"}}}
+    ),
+    "have everybody's proxies wait for a file": rule({"tls": {"mode": "SIMPLE", "caCertificates": "/none"}}),
+    "show the door's certificate": rule({"tls": {"mode": "MUTUAL", "credentialName": "workshop-door-certificate"}}),
     "fill what the cluster keeps its objects in": route(
         http=[rule for number in range(1000, 2000) for rule in to("aleph", name=f"{number}" * 60)]
     ),
@@ -173,7 +206,7 @@ class Pod:
     """A Deployment of the student's whose pods are not made.
 
     Attributes:
-        spec: of the pod, over one that is right.
+        spec: of the pod, over one that is right; IMAGE stands for an image of the room.
         container: of its container, over one that is right.
         metadata: of the pod, beside its labels.
         refusal: what keeps its pods from being made.
@@ -189,6 +222,20 @@ def secured(**more: Any) -> dict[str, Any]:
     right = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
     return {"securityContext": {**right, **more}}
 
+
+def near(kind: str, **term: Any) -> Pod:
+    """Be near to, or far from, pods of others."""
+    found = {
+        "topologyKey": "kubernetes.io/hostname",
+        "labelSelector": {"matchLabels": {"app": "student-expiry"}},
+        **term,
+    }
+    return Pod(
+        {"affinity": {kind: {"requiredDuringSchedulingIgnoredDuringExecution": [found]}}}, refusal=f"{POLICY}.*affinity"
+    )
+
+
+TOKEN = {"serviceAccountToken": {"path": "token", "expirationSeconds": 31536000}}
 
 BY_PODS: dict[str, Pod] = {
     "a privileged container": Pod(container=secured(privileged=True, allowPrivilegeEscalation=True)),
@@ -217,6 +264,24 @@ BY_PODS: dict[str, Pod] = {
     "a volume of its own": Pod(
         {"volumes": [{"name": "own", "ephemeral": {"volumeClaimTemplate": CLAIM}}]}, refusal=POLICY
     ),
+    "a volume of an image from elsewhere": Pod(
+        {"volumes": [{"name": "own", "image": {"reference": "docker.io/library/busybox"}}]}, refusal=f"{POLICY}.*volume"
+    ),
+    "every node for itself, of all namespaces": near("podAntiAffinity", namespaceSelector={}),
+    "every node for itself, of another's": near("podAntiAffinity", namespaces=["default"]),
+    "a place beside another's pods": near("podAffinity", namespaceSelector={}),
+    "a container that is not throttled": Pod(
+        {"initContainers": [{"name": "first", "image": "IMAGE", "command": ["sleep", "600"], **secured()}]},
+        refusal=f"{POLICY}.*restartPolicy",
+    ),
+    "resources that are not throttled": Pod(
+        {"resources": {"limits": {"cpu": "2", "memory": "512Mi"}}}, refusal=f"{POLICY}.*spec.resources"
+    ),
+    "a token that lasts": Pod(
+        {"serviceAccountName": "student", "volumes": [{"name": "own", "projected": {"sources": [TOKEN]}}]},
+        refusal=f"{POLICY}.*account",
+    ),
+    "a probe of the node itself": Pod(container={"livenessProbe": {"httpGet": {"host": "127.0.0.1", "port": 10248}}}),
     "too much of the disk": Pod(container={"resources": {"limits": {"ephemeral-storage": "50Gi"}}}, refusal=LIMIT),
     "too much memory": Pod(container={"resources": {"limits": {"memory": "8Gi"}}}, refusal=LIMIT),
     "too much of the processor": Pod(container={"resources": {"limits": {"cpu": "8"}}}, refusal=LIMIT),

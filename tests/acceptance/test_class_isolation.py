@@ -93,7 +93,7 @@ def deployment(pod: Pod, image: str, name: str = "attempt", labels: Mapping[str,
         **pod.container,
     }
     security = {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
-    return {
+    item = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": ATTACKER},
@@ -110,6 +110,8 @@ def deployment(pod: Pod, image: str, name: str = "attempt", labels: Mapping[str,
             },
         },
     }
+    filled_in: dict[str, Any] = json.loads(json.dumps(item).replace('"IMAGE"', json.dumps(image)))
+    return filled_in
 
 
 def image_of(student: Student) -> str:
