@@ -100,8 +100,13 @@ def refuse_used(api: Api, place: Place, services: Services, deployments: Collect
         would refuse to go over.
 
     Raises:
-        WorkshopError: somebody has.
+        WorkshopError: somebody has, or the work would write over the application.
     """
+    if theirs := sorted(name for kind, name in map(_key, work.own) if kind == "Deployment" and name in deployments):
+        raise WorkshopError(
+            f"The archive of {work.student} has {', '.join(theirs)} as the student's own, but that is the "
+            "application's: it was changed, or is of a room with another application. Nothing was changed."
+        )
     there = work_of(api, place, services, deployments, "", "")
     specs = {_key(item): item["spec"] for item in work.own}
     found = [f"it has its own {kind} {name}" for kind, name in _others(there.own, specs)]

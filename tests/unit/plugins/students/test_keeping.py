@@ -153,6 +153,19 @@ def test_nothing_of_somebody_s_own_is_written_over(api: Any, backend: type[Backe
         keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work)
 
 
+@pytest.mark.parametrize(("name", "said"), [("aleph-v01", "aleph-v01 as the student's own"), ("mine", "")])
+def test_a_work_that_would_write_over_the_application_is_refused(
+    api: Any, backend: type[Backend], name: str, said: str
+) -> None:
+    for path in (f"{ROUTES}/aleph", f"{ROUTES.replace('virtualservices', 'destinationrules')}/aleph"):
+        api.put(path, metadata={"labels": OWNER_LABELS}, spec={"of": "a stage"})
+    api.put(f"{DEPLOYMENTS}/aleph-v01", spec={"replicas": 1})
+    own = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": {"replicas": 3}}
+    work = Work("ben", "blue", "", {}, [own], {"aleph": [LAMP]})
+    with pytest.raises(WorkshopError, match=said) if said else contextlib.nullcontext():
+        keeping.refuse_used(api, ANNA, [ALEPH], {"aleph-v01"}, work)
+
+
 LED = Record("rollout", "0.1", "0.3", weight=20)
 STANDS: dict[str, tuple[Record | None, bool, bool]] = {
     "nothing is restored": (None, False, False),
