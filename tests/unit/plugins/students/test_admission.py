@@ -18,7 +18,7 @@ TEMPLATE = Path(__file__).parents[4] / "roles" / "student" / "templates" / "admi
 JUDGED = {
     "routes": (
         *("hosts", "exportTo", "gateways", "destinations", "delegate", "subsets"),
-        *("trafficPolicy", "portLevelSettings", "tls", "maglev", "minimumRingSize", "httpHeaderName", "httpCookie"),
+        *("trafficPolicy", "portLevelSettings", "tls", "tableSize", "minimumRingSize", "httpHeaderName", "httpCookie"),
         "httpQueryParameterName",
     ),
     "pods": (
