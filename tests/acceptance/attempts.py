@@ -60,6 +60,13 @@ def hashed(**by: Any) -> dict[str, Any]:
     return {"consistentHash": {"useSourceIp": True, **by}}
 
 
+def managed(number: int) -> dict[str, Any]:
+    """Say that somebody manages a hundred fields with long names."""
+    fields: dict[str, Any] = {"f:spec": {f"f:{field}-{'x' * 60}": {} for field in range(100)}}
+    of = {"apiVersion": ISTIO, "fieldsType": "FieldsV1", "fieldsV1": fields, "time": "2026-01-01T00:00:00Z"}
+    return {"manager": f"manager-{number}", "operation": "Apply", **of}
+
+
 def to(host: str, **more: Any) -> list[dict[str, Any]]:
     return [{"route": [{"destination": {"host": host}}], **more}]
 
@@ -186,6 +193,13 @@ BY_API: dict[str, Asked] = {
     "show the door's certificate": rule({"tls": {"mode": "MUTUAL", "credentialName": "workshop-door-certificate"}}),
     "fill what the cluster keeps its objects in": route(
         http=[rule for number in range(1000, 2000) for rule in to("aleph", name=f"{number}" * 60)]
+    ),
+    "fill it with who manages an object": make(
+        "VirtualService",
+        ISTIO,
+        {"hosts": ["aleph"], "http": to("aleph")},
+        f"{POLICY}.*managers",
+        metadata={"managedFields": [managed(number) for number in range(20)]},
     ),
     "judge what others write": kubectl("get validatingwebhookconfigurations"),
     "keep an object for ever": make(

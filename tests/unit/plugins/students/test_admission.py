@@ -27,7 +27,7 @@ JUDGED = {
         *("spec.resources", "serviceAccountName"),
     ),
     "room": ("images", "tolerations", "initContainers", "istio-iptables"),
-    "writes": ("finalizers", "ownerReferences", "annotations"),
+    "writes": ("finalizers", "ownerReferences", "annotations", "managedFields"),
 }
 
 
