@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,14 @@ def _spoilt_record(hands: Hands) -> None:
 def _hog(hands: Hands) -> None:
     hands.copy("front-v03", "hog", 19, app="hog")
     hands.kubectl("delete", "pod", hands.pod("aleph"), hands.pod("mongo"), "--grace-period=1")
+
+
+def _history(hands: Hands) -> None:
+    """As many ReplicaSets as may be there, of a rollout that never ends."""
+    hands.kubectl("set", "image", "deployment/aleph-v01", "aleph=127.0.0.1:1/none:1")
+    while len(hands.get("replicasets")["items"]) < 300:
+        hands.kubectl("set", "env", "deployment/aleph-v01", f"TRY={time.time()}")
+    hands.kubectl("delete", "pod", hands.pod("mongo"), "--grace-period=1")
 
 
 def _no_database(hands: Hands) -> None:
@@ -153,6 +162,7 @@ BROKEN: dict[str, Callable[[Hands], Any]] = {
     "a pod with another version's label": _relabelled,
     "a Deployment that answers for aleph": _impostor,
     "the quota eaten": _hog,
+    "a history that has eaten the quota": _history,
     "the database's volume deleted": _no_database,
     "the load client deleted": lambda hands: hands.kubectl("delete", "deployment", "load"),
     "network policies that close it": _closed,

@@ -220,6 +220,53 @@ finally:
     assert 256 < int(number) <= 512
 
 
+@pytest.fixture(scope="module")
+def gateway(student: Student) -> Iterator[Student]:
+    """The student, with a proxy that is a gateway's: no Sidecar counts for it."""
+    pod = Pod(
+        container={"name": "istio-proxy", "command": None},
+        metadata={"annotations": {"inject.istio.io/templates": "gateway"}},
+    )
+    item = deployment(pod, "auto", name="gateway")
+    code, said = student.kubectl("create", "--filename=-", given=json.dumps(item))
+    assert code == 0, said
+    code, said = student.kubectl("rollout", "status", "deployment/gateway", "--timeout=90s")
+    assert code == 0, said
+    yield student
+    student.kubectl("delete", "deployment", "gateway")
+
+
+@pytest.mark.parametrize("workload", ["load", "gateway"])
+def test_a_proxy_hears_of_no_other_place(workload: str, gateway: Student) -> None:
+    """By istiod, of services and the addresses of their pods."""
+    ask = ("exec", f"deployment/{workload}", "--container=istio-proxy", "--", "pilot-agent", "request", "GET")
+    code, heard = gateway.kubectl(*ask, "config_dump?include_eds")
+    assert code == 0, heard
+    assert f".{ATTACKER}.svc.cluster.local" in heard
+    assert f".{OTHER}." not in heard
+
+
+def test_a_student_s_rule_is_none_of_the_door_s(room: Room, attempt: Student) -> None:
+    """What a DestinationRule says of one's own page."""
+    rule = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "attempt", "namespace": ATTACKER},
+        "spec": {"host": "front", "trafficPolicy": {"connectionPool": {"tcp": {"maxConnections": 7777}}}},
+    }
+    code, said = attempt.kubectl("create", "--filename=-", given=json.dumps(rule))
+    assert code == 0, said
+    request = ("pilot-agent", "request", "GET", "config_dump")
+    try:
+        own = ("exec", "deployment/load", "--container=istio-proxy", "--", *request)
+        wait_for(lambda: "7777" in attempt.kubectl(*own)[1], 30)
+        door = room.kubectl("exec", "--namespace=workshop-door", "deployment/workshop-door", "--", *request)
+    finally:
+        attempt.kubectl("delete", "destinationrule", "attempt")
+    assert f"front.{ATTACKER}.svc.cluster.local" in door
+    assert "7777" not in door
+
+
 def test_a_zone_s_names_are_not_listed(bare: Student, known: dict[str, str]) -> None:
     """A transfer of the whole zone (AXFR), over TCP."""
     code = """

@@ -27,6 +27,8 @@ LOG_LINES = 15
 # so often.
 RETRY_SECONDS = 5.0
 TRIED = f"{PREFIX}tried"
+# What a Deployment ran before, as many as Kubernetes keeps by itself (revisionHistoryLimit).
+HISTORY = 10
 SCALED_TO_0 = "it is scaled to 0, so that no pod of it runs"
 
 
@@ -170,6 +172,22 @@ class Rollouts:
             except KubernetesError:
                 continue  # no such log (any more)
         return ""
+
+
+def forget_history(api: Api, namespace: str) -> None:
+    """Delete ReplicaSets of before, but for the last HISTORY of a Deployment.
+
+    Their controller does it only for a Deployment that is complete: until then they may use up a quota.
+    """
+    path = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
+    by_owner: dict[str, list[dict[str, Any]]] = {}
+    for item in api.items(path):
+        if owner := _owner(item):
+            by_owner.setdefault(owner, []).append(item)
+    for sets in by_owner.values():
+        for item in sorted(sets, key=_revision)[: -HISTORY - 1]:
+            if not item["spec"].get("replicas", 1) and not (item.get("status") or {}).get("replicas", 0):
+                api.delete(f"{path}/{item['metadata']['name']}")
 
 
 def _refusal(item: Mapping[str, Any]) -> str | None:

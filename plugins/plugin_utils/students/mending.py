@@ -19,7 +19,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import contents, silent_nodes
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api, KubernetesError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.appliance import Paths, once_judged
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import Rollouts, forget_history
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import label, merged
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import is_managed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.pods import has_proxy, path_of
@@ -122,6 +122,7 @@ class Mending:
             sleeping.note_mending(self._api, self._namespace)
         self._leave_silent_nodes()
         self._clear()
+        forget_history(self._api, self._namespace)
         deployments = [item for item in self._objects if item["kind"] == "Deployment"]
         for item in self._objects:
             if item["kind"] == "PersistentVolumeClaim":

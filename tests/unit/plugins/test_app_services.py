@@ -122,9 +122,10 @@ def test_callers_and_intruders_try() -> None:
     assert app_services.connection_checks([built("webui", port=80, callers=["outside"])], "a", "b") == []
 
 
-def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+def render(services: list[dict[str, Any]], name: str, **given: Any) -> list[dict[str, Any]]:
     role = ROOT / "roles/app"
     variables = {
+        "app_exported_to": [],
         "app_namespace": "staging",
         "app_pod_security": "restricted",
         "__app_namespace_labels": {"istio-injection": "enabled"},
@@ -135,6 +136,7 @@ def render(services: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         "__app_metrics_ports": [8081],
         "__app_labels": {"app.kubernetes.io/part-of": "trial"},
         "__app_deployments": app_services.deployments(services, {}, REGISTRY, {}),
+        **given,
     }
     text = (role / "templates" / name).read_text()
     rendered = Templar(DataLoader(), variables).template(trust_as_template(text))
@@ -228,6 +230,15 @@ def test_services_are_exposed_as_the_data_says() -> None:
     assert specs["front"]["ports"] == [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30080}]
     assert specs["aleph"]["type"] == "ClusterIP"
     assert {item["metadata"]["name"] for item in render(COINS, "service.yml.j2")} == {"redis", "rng", "webui"}
+
+
+@pytest.mark.parametrize(
+    ("exported_to", "annotations"),
+    [([], None), ([".", "workshop-door"], {"networking.istio.io/exportTo": ".,workshop-door"})],
+)
+def test_proxies_hear_of_services_where_they_are_exported_to(exported_to: list[str], annotations: Any) -> None:
+    made = render(alephbeth(), "service.yml.j2", app_exported_to=exported_to)
+    assert [item["metadata"].get("annotations") for item in made] == [annotations] * len(made)
 
 
 def test_everything_is_refused_but_the_callers() -> None:

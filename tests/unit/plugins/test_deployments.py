@@ -10,6 +10,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.deployments import (
     RolloutError,
     Rollouts,
+    forget_history,
     progress,
 )
 
@@ -262,3 +263,30 @@ def test_a_silent_api_server_does_not_end_a_rollout(room: Room, monkeypatch: pyt
     monkeypatch.setattr(room.api, "items", silent)
     room.wait(180)
     assert room.now == 70
+
+
+def test_of_what_deployments_ran_before_the_last_are_kept(api: Any) -> None:
+    """But for those that still run pods, and those of nobody's."""
+
+    def put(name: str, owner: str, revision: int, **counts: int) -> None:
+        owners = [{"uid": owner, "controller": True}] if owner else []
+        metadata = {"annotations": {"deployment.kubernetes.io/revision": str(revision)}, "ownerReferences": owners}
+        replicas = counts.get("status", 0)
+        api.put(
+            f"{APPS}/replicasets/{name}",
+            metadata=metadata,
+            spec={"replicas": counts.get("spec", 0)},
+            status={"replicas": replicas},
+        )
+
+    for revision in range(1, 21):
+        put(f"aleph-{revision}", "a", revision)
+    for revision in range(1, 12):
+        put(f"beth-{revision}", "b", revision)
+    put("aleph-4", "a", 4, spec=1)
+    put("aleph-5", "a", 5, status=1)
+    for number in range(20):
+        put(f"own-{number}", "", 0)
+    forget_history(api, "staging")
+    gone = [path.rpartition("/")[2] for verb, path in api.requests if verb == "delete"]
+    assert gone == [f"aleph-{revision}" for revision in (1, 2, 3, 6, 7, 8, 9)]
