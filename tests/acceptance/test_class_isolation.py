@@ -224,7 +224,7 @@ finally:
 def gateway(student: Student) -> Iterator[Student]:
     """The student, with a proxy that is a gateway's: no Sidecar counts for it."""
     pod = Pod(
-        container={"name": "istio-proxy", "command": None},
+        container={"name": "istio-proxy", "command": None, "imagePullPolicy": "IfNotPresent"},
         metadata={"annotations": {"inject.istio.io/templates": "gateway"}},
     )
     item = deployment(pod, "auto", name="gateway")

@@ -117,7 +117,7 @@ def test_a_playbook_for_the_whole_room_is_not_played_for_a_part_of_it(playbook: 
         )
 
 
-@pytest.mark.parametrize("name", [*of_one_run(OPTIONS), *OF_PLAYBOOKS])
+@pytest.mark.parametrize("name", [*of_one_run(OPTIONS), *sorted(OF_PLAYBOOKS)])
 def test_what_is_of_one_run_is_typed_by_its_short_name_and_kept_by_no_room(name: str) -> None:
     """A room that kept `student_named` would do to one student whatever is done from then on."""
     assert name in OPTIONS
