@@ -220,6 +220,61 @@ finally:
     assert 256 < int(number) <= 512
 
 
+# For half a minute, as often as it can.
+FLOOD = """
+import socket, struct, time
+address = next(line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver"))
+asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asking.setblocking(False)
+asking.connect((address, 53))
+end, number = time.monotonic() + 30, 0
+while time.monotonic() < end:
+    number += 1
+    label = b"x%d" % number
+    name = bytes([len(label)]) + label + b"\\7example\\3org\\0"
+    try:
+        asking.send(struct.pack(">HHHHHH", number & 65535, 0x100, 1, 0, 0, 0) + name + struct.pack(">HH", 1, 1))
+        asking.recv(4096)
+    except OSError:
+        pass
+time.sleep(600)
+"""
+LOOK_UP = """
+import socket, time
+end, found, failed = time.monotonic() + 30, 0, 0
+while time.monotonic() < end:
+    try:
+        socket.getaddrinfo("aleph", 80)
+        found += 1
+    except OSError:
+        failed += 1
+    time.sleep(0.05)
+print(found, failed)
+"""
+
+
+def test_questions_without_end_leave_others_their_names(room: Room, attempt: Student) -> None:
+    def restarts() -> str:
+        path = "{.items[*].status.containerStatuses[*].restartCount}"
+        selector = ("--namespace=kube-system", "--selector=k8s-app=kube-dns")
+        return room.kubectl("get", "pods", *selector, f"--output=jsonpath={path}")
+
+    before = restarts()
+    item = deployment(
+        Pod(container={"command": ["python", "-c", FLOOD]}),
+        image_of(attempt),
+        labels={"sidecar.istio.io/inject": "false"},
+    )
+    item["spec"]["replicas"] = 10
+    code, said = attempt.kubectl("create", "--filename=-", given=json.dumps(item))
+    assert code == 0, said
+    wait_for(lambda: attempt.kubectl("get", "pods", "--selector=app=attempt")[1].count("Running") >= 8, 60)
+    found, failed = Student(room, OTHER).within("load", "python", "-c", LOOK_UP).split()
+    assert int(found) > 50
+    assert failed == "0"
+    assert restarts() == before
+
+
 @pytest.fixture(scope="module")
 def gateway(student: Student) -> Iterator[Student]:
     """The student, with a proxy that is a gateway's: no Sidecar counts for it."""
