@@ -17,6 +17,8 @@ class ActionModule(WorkshopAction):
 
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         try:
+            if not self.check_mode:
+                self.registry.wait(given["timeout"])
             found = self.registry.damages()
         except UnansweredError:
             if not self.check_mode:

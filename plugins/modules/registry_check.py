@@ -18,6 +18,10 @@ options:
     description: Where the registry runs.
     type: str
     required: true
+  timeout:
+    description: Seconds that it may take until it answers at all; not waited for in check mode.
+    type: float
+    default: 30
 extends_documentation_fragment:
   - istio_games.workshop.cluster
 attributes:
