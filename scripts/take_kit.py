@@ -82,10 +82,10 @@ def in_lines(text: str) -> Iterator[tuple[str, str]]:
 
 def cache_of(given: Mapping[str, str]) -> Path:
     """The bundle's cache, as the settings name it; raises ValueError unless they name a directory as they must."""
-    from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import path_of
+    from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 
     # As roles/room has it.
-    caches = os.environ.get("XDG_CACHE_HOME") or path_of("~/.cache")
+    caches = os.environ.get("XDG_CACHE_HOME") or expanded("~/.cache")
     named = given.get("workshop_cache_dir") or f"{caches}/istio-workshop"
     if not DIRECTORY.fullmatch(named) or ".." in named:
         raise ValueError(

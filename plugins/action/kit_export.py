@@ -10,12 +10,13 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import unusable
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, path_of
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_export import Request, export
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_push import check_push, push
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_reader import read_manifest
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_writer import one_writer
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store import locked
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say
 
 
@@ -25,7 +26,7 @@ class ActionModule(WorkshopAction):
     def act(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if not given["file"]:
             raise KitError("kit_file must name the file to write: for example -e kit_file=/media/stick/workshop.kit.")
-        file, cache = path_of(given["file"]).absolute(), Path(given["cache_dir"]).absolute()
+        file, cache = expanded(given["file"]).absolute(), Path(given["cache_dir"]).absolute()
         suites = tuple(dict.fromkeys(suite.strip() for suite in given["suites"] if suite.strip()))
         request = Request(file, suites, given["debian_mirror"], given["sign_key"])
         try:

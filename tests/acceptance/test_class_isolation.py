@@ -172,16 +172,23 @@ def test_a_quota_ends_runaway_replicas(student: Student) -> None:
         student.kubectl("rollout", "status", "deployment/aleph-v01", "--timeout=120s")
 
 
+def deployed(student: Student, item: Mapping[str, Any]) -> Iterator[Student]:
+    """The student, while a Deployment of theirs is there, whose pods are ready first."""
+    name = item["metadata"]["name"]
+    code, said = student.kubectl("create", "--filename=-", given=json.dumps(item))
+    assert code == 0, said
+    code, said = student.kubectl("rollout", "status", f"deployment/{name}", "--timeout=90s")
+    assert code == 0, said
+    yield student
+    student.kubectl("delete", "deployment", name)
+
+
 @pytest.fixture(scope="module")
 def bare(student: Student) -> Iterator[Student]:
     """The student, with a pod that has no proxy, as anybody can make one."""
-    item = deployment(Pod(), image_of(student), name="bare", labels={"sidecar.istio.io/inject": "false"})
-    code, said = student.kubectl("create", "--filename=-", given=json.dumps(item))
-    assert code == 0, said
-    code, said = student.kubectl("rollout", "status", "deployment/bare", "--timeout=90s")
-    assert code == 0, said
-    yield student
-    student.kubectl("delete", "deployment", "bare")
+    yield from deployed(
+        student, deployment(Pod(), image_of(student), name="bare", labels={"sidecar.istio.io/inject": "false"})
+    )
 
 
 def test_a_pod_reaches_names_and_its_mesh(bare: Student, known: dict[str, str]) -> None:
@@ -282,13 +289,7 @@ def gateway(student: Student) -> Iterator[Student]:
         container={"name": "istio-proxy", "command": None, "imagePullPolicy": "IfNotPresent"},
         metadata={"annotations": {"inject.istio.io/templates": "gateway"}},
     )
-    item = deployment(pod, "auto", name="gateway")
-    code, said = student.kubectl("create", "--filename=-", given=json.dumps(item))
-    assert code == 0, said
-    code, said = student.kubectl("rollout", "status", "deployment/gateway", "--timeout=90s")
-    assert code == 0, said
-    yield student
-    student.kubectl("delete", "deployment", "gateway")
+    yield from deployed(student, deployment(pod, "auto", name="gateway"))
 
 
 @pytest.mark.parametrize("workload", ["load", "gateway"])

@@ -25,7 +25,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 KIND, SCHEMA = "istio-workshop-kit", 2
@@ -230,14 +229,6 @@ def _check_piece(piece: Piece, member: Member, earlier: Sequence[Member]) -> Non
         holder = earlier[piece.holder]
         if holder.top != member.top or holder.link or piece.offset + piece.size > holder.size:
             raise ValueError(f"{member.name} from what {holder.name} has not")
-
-
-def path_of(given: str) -> Path:
-    """The path that a user means, with "~"; that of nobody's home is no file."""
-    try:
-        return expanded(given)
-    except RuntimeError:
-        return Path(given)
 
 
 def check_fits(manifest: Manifest, name: str, version: str, pins_here: str, bundle: str = "") -> None:

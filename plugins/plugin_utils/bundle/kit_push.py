@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Manifest, path_of
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, Manifest
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_contents import TEMPORARY
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_pull import (
     ARTIFACT_TYPE,
@@ -22,6 +22,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_pu
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_registry import read_logins, tls
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit_signature import SUFFIX
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.process import run
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 
 _TARGET = re.compile(r"(?P<repository>[\w.-]+(:\d+)?/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?P<tag>[\w][\w.-]{0,127}))?")
 # What a registry that breaks off has to send again at most.
@@ -70,10 +71,10 @@ def push(
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=workplace) as temporary:
         layout, certificates = Path(temporary) / "layout", Path(temporary) / "certificates"
         digest = _write_layout(layout, kit, manifest)
-        options = ["--dest-authfile", str(path_of(login))] if login else []
+        options = ["--dest-authfile", str(expanded(login))] if login else []
         if ca:
             certificates.mkdir()
-            shutil.copyfile(path_of(ca), certificates / "ca.crt")
+            shutil.copyfile(expanded(ca), certificates / "ca.crt")
             options += ["--dest-cert-dir", str(certificates)]
         say(f"pushing {kit.stat().st_size / 1e6:.0f} MB to {repository}:{tag}")
         run(

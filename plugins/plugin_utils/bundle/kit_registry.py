@@ -15,7 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError, path_of
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit import KitError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.tls import trusting
 
 _REGISTRY = r"(?P<host>[\w.-]+(:\d+)?)/(?P<name>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -65,7 +66,7 @@ def reference(text: str) -> Reference | None:
 
 def _is_there(text: str) -> bool:
     try:
-        return path_of(text).exists()
+        return expanded(text).exists()
     except (OSError, ValueError):  # such as a name that is too long, or a directory that may not be read
         return "@" not in text
 
@@ -198,7 +199,7 @@ def tls(ca: str) -> ssl.SSLContext:
         KitError: the file holds none.
     """
     try:
-        file = path_of(ca)
+        file = expanded(ca)
         if ca and file.exists() and not file.is_file():
             raise ValueError("it is no file")
         return trusting(str(file) if ca else "")
@@ -218,7 +219,7 @@ def read_logins(file: str) -> dict[str, str]:
     if not file:
         return {}
     try:
-        path = path_of(file)
+        path = expanded(file)
         if path.exists() and not path.is_file():
             raise ValueError("it is no file")
         entries = json.loads(path.read_text())["auths"].items()

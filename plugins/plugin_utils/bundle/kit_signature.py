@@ -16,8 +16,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     COPY,
     DamagedError,
     KitError,
-    path_of,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
 
 SUFFIX = ".minisig"
 _P = 2**255 - 19
@@ -68,7 +68,7 @@ def _read_key(key: str) -> tuple[bytes, bytes]:
     """The key's number and the key."""
     text = key
     try:
-        file = path_of(key)
+        file = expanded(key)
         if file.is_file():
             text = file.read_text()
         raw = base64.b64decode(text.strip().splitlines()[-1], validate=True)

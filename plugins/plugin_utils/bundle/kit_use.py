@@ -30,7 +30,6 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.kit im
     KitError,
     Manifest,
     check_fits,
-    path_of,
     pins,
     version_of,
 )
@@ -47,7 +46,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.store 
     readable,
     shared_directory,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import nearest
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded, nearest
 
 # Of a kit, what is unpacked beside the project; the rest that is not the bundle (the collection) is for people.
 EXTRAS = ("wheels", "debian")
@@ -122,7 +121,7 @@ class Use:
         try:
             wanted = reference(source.kit)
             if not wanted:
-                return self._take_file(path_of(source.kit), source.key, check_mode)
+                return self._take_file(expanded(source.kit), source.key, check_mode)
             pulled = self._pulled(wanted, source)
             try:
                 return self._take_file(pulled, source.key, check_mode)
