@@ -21,10 +21,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed
     ROOM_INVENTORY,
     room_defaults,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import in_rooms
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places, rooms
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.rooms import Rooms, state_directory
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import assigning, playing, register, stages
 
@@ -52,13 +53,7 @@ class ActionModule(WorkshopAction):
         if playbook in assigning.ASSIGNING and not self.check_mode:
             lock.hold("several rooms", say)
         there = self._there()
-        orders = assigning.orders(
-            playbook,
-            given["student"],
-            given["students"],
-            there,
-            most,
-        )
+        orders = self._orders(playbook, there, most)
         if playbook == "class":
             self._refuse_too_many(assigning.awake(orders, there))
         since = max((path.stat().st_mtime_ns for path in self._written(playbook, orders) if path.exists()), default=0)
@@ -78,6 +73,18 @@ class ActionModule(WorkshopAction):
             "rooms": assigning.as_data(there)["rooms"],
         }
         return result | (_failure(failed, len(played)) if failed else {})
+
+    def _told_room(self) -> str:
+        return ""
+
+    def _orders(
+        self, playbook: str, there: Mapping[str, Sequence[Place]], most: Mapping[str, int]
+    ) -> dict[str, list[str]]:
+        try:
+            return assigning.orders(playbook, self._given["student"], self._given["students"], there, most)
+        except PlaceError as error:
+            typed = " -i ".join(context.CLIARGS.get("inventory") or ["inventory/rooms.yml"])
+            raise PlaceError(in_rooms(str(error), typed)) from error
 
     def _there(self) -> dict[str, list[Place]]:
         """Ask every room's cluster who has a place there.

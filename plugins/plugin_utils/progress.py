@@ -7,6 +7,7 @@ import time
 
 from ansible.utils.display import Display
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import printable
 
 _display = Display()
@@ -14,10 +15,10 @@ _display = Display()
 
 def say(text: str) -> None:
     """Show a line with the time of day."""
-    _display.display(f"{time.strftime('%H:%M:%S')} {printable(text)}")
+    _display.display(f"{time.strftime('%H:%M:%S')} {printable(with_room(text))}")
 
 
 def show(lines: list[str]) -> None:
     """Show lines as they are."""
     for line in lines:
-        _display.display(printable(line))
+        _display.display(printable(with_room(line)))

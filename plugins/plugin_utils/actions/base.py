@@ -34,6 +34,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.module_utils.registry.api import RESTART_SECONDS, Registry
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.arguments import documented_spec, plain
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import to_be_named
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import about, with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images import Images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.records import Records
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
@@ -97,6 +99,10 @@ class WorkshopAction(ActionBase):
         named = self._given.get("room")
         return str(named or self._templar.template(self.task_vars.get("workshop_name", "")))
 
+    def _told_room(self) -> str:
+        """The room's name where a command has to have it, or another room would be meant."""
+        return to_be_named(self.room)
+
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check the options, act, and turn every end into a result."""
         end_with_parent()
@@ -108,17 +114,20 @@ class WorkshopAction(ActionBase):
         self._given: dict[str, Any] = plain(checked.validated_parameters)
         if self.check_mode and self.skipped_in_check_mode:
             return self.result | {"skipped": True, "msg": self.skipped_in_check_mode}
+        about(self._told_room)
         try:
             self.result |= self.act(self._given)
         except WorkshopError as error:
             self.result |= {**error.result, "failed": True, "msg": str(error)}
         except AnsibleError:
+            about()
             raise  # Ansible says it in its own way
         except Exception as error:
             self._display.vvv(traceback.format_exc())
             self.result |= {"failed": True, "msg": unexpected(self.plugin, error)}
         if isinstance(self.result.get("msg"), str):
-            self.result["msg"] = printable(self.result["msg"])
+            self.result["msg"] = printable(with_room(self.result["msg"]))
+        about()
         return self.result
 
 

@@ -37,6 +37,11 @@ def room_defaults(loader: DataLoader) -> dict[str, Any]:
     return found
 
 
+def to_be_named(room: str) -> str:
+    """Give a room's name where a command has to have it; empty where that room is meant without it."""
+    return Rooms(state_directory(os.environ), str(room_defaults(DataLoader())["workshop_name"])).to_be_named(room)
+
+
 class Typed:
     """One run of a playbook, as it was typed.
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
+from ansible_collections.istio_games.workshop.plugins.module_utils.nodes.podman_room import ROOM_NAME
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files
 
 # What a playbook does with its room: makes it, changes what runs in it, uses it as it is, or removes it.
@@ -156,6 +157,13 @@ class Rooms:
         if name not in self.names() and purpose in ("change", "use"):
             raise RoomError(self.missing(name))
         return name
+
+    def to_be_named(self, name: str) -> str:
+        """Give a room's name where it has to be typed; empty where that room is meant without it."""
+        try:
+            return name if ROOM_NAME.fullmatch(name) and name != self._unnamed() else ""
+        except RoomError:
+            return name
 
     def _unnamed(self) -> str:
         """Name the room that is meant where none is: the only one, or the default; never one that is for tests."""

@@ -1,11 +1,13 @@
 # GNU General Public License v3.0+ (see https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a stage says to type, said for the student's place that it is about: one rule for every sentence."""
+"""What is said to type, said for the student's place and the room that it is about: one rule for every sentence."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
 
 # The playbooks that work on one place; any other is the room's.
 _OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|reset|rollback|rollout|stage|status|verify"
@@ -14,7 +16,7 @@ _DEPLOY, _PUT_RIGHT = (
     re.compile(r"ansible-playbook (?:playbooks/)?deploy\.yml"),
     "ansible-playbook playbooks/goto.yml -e stage=baseline",
 )
-_COMMAND = re.compile(rf"(ansible-playbook (?:playbooks/)?(?:{_OF_A_PLACE})\.yml)(?! -e student=)")
+_COMMAND = re.compile(rf"(ansible-playbook (?:playbooks/)?(?:{_OF_A_PLACE})\.yml)(?!(?: -e [^ =]+=\S+)*? -e student=)")
 
 
 def addressed(said: Any, student: str) -> Any:
@@ -27,12 +29,14 @@ def addressed(said: Any, student: str) -> Any:
     >>> addressed("ansible-playbook playbooks/deploy.yml brings the application up.", "anna")
     'ansible-playbook playbooks/goto.yml -e student=anna -e stage=baseline brings the application up.'
     """
-    if not student:
-        return said
     if isinstance(said, str):
-        return _COMMAND.sub(rf"\1 -e student={student}", _DEPLOY.sub(_PUT_RIGHT, said))
+        return with_room(_of_place(said, student) if student else said)
     if isinstance(said, Mapping):
         return {key: addressed(value, student) for key, value in said.items()}
     if isinstance(said, (list, tuple)):
         return [addressed(each, student) for each in said]
     return said
+
+
+def _of_place(text: str, student: str) -> str:
+    return _COMMAND.sub(lambda found: f"{found[1]} -e student={student}", _DEPLOY.sub(_PUT_RIGHT, text))
