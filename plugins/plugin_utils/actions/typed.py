@@ -137,7 +137,7 @@ class Typed:
         """Give a sentence for each name that nothing reads, in -e and in the inventory."""
         variables = {host: self.variables(host).keys() - self.given.keys() for host in self.task_vars["hostvars"]}
         found = names.unknown_in_inventory(variables, self.defaults)
-        found += names.unread(self.given, self.playbooks) + names.without_value(self.given)
+        found += names.astray(self.given) + names.unread(self.given, self.playbooks) + names.without_value(self.given)
         found += names.spelled_out(self.given, self.playbooks, self.options)
         known = {*self.defaults, *self.options}
         if not names.unknown_given(self.given, known, ()):

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import short
+
 # What a user says of one run: it is no setting of the room.
 ARGUMENTS = {
     "archive": "the file that restore.yml restores",
@@ -65,6 +67,8 @@ _ARGUMENT = re.compile(r"\{\{ lookup\('istio_games\.workshop\.argument', '(\w+)'
 # What AWX and molecule hand to every play; besides, Ansible's own.
 OTHER_PROGRAMS = ("awx_", "molecule_", "tower_")
 FOREIGN = ("ansible_", *OTHER_PROGRAMS)
+# Where Ansible puts what stands in a -e and is no NAME=VALUE.
+ASTRAY = "_raw_params"
 # What an inventory says of one host.
 OF_ONE_HOST = ("ansible_become", "ansible_connection", "ansible_host")
 SETTING = "workshop_"
@@ -91,12 +95,26 @@ def unknown_given(given: Collection[str], known: Collection[str], own: Collectio
     unread = [
         f"{name} is not a setting of this playbook: {_meant(name, allowed)}"
         for name in sorted(given)
-        if name not in allowed and name not in own and not name.startswith(FOREIGN)
+        if name not in allowed and name not in own and not name.startswith((*FOREIGN, ASTRAY))
     ]
     return unread + [
         f"{name}, given with -e, would hold for this machine and for every node alike: set it in the inventory."
         for name in OF_ONE_HOST
         if name in given
+    ]
+
+
+def astray(given: Mapping[str, Any]) -> list[str]:
+    """Give a sentence if something that was given with -e is no NAME=VALUE: a blank ends a value.
+
+    >>> astray({"student": "anna,", "_raw_params": "ben"})[0].partition(":")[0]
+    "'ben', given with -e, is no NAME=VALUE"
+    """
+    if ASTRAY not in given:
+        return []
+    return [
+        f"{short(str(given[ASTRAY]))}, given with -e, is no NAME=VALUE: a blank ends a value. Type names without "
+        "blanks (-e student=anna,ben), and a value that has some in quotes of its own (-e \"NAME='...'\")."
     ]
 
 

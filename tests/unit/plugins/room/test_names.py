@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.parsing.dataloader import DataLoader
+from ansible.parsing.splitter import parse_kv
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import Typed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names import (
@@ -16,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.names im
     FORGETTING,
     OF_PLAYBOOKS,
     READ_BY,
+    astray,
     of_one_run,
     role_options,
     spelled_out,
@@ -196,3 +198,19 @@ def test_what_does_not_remember_says_so() -> None:
     playbooks = {name for name, text in paths.items() if makers.search(text)}
     assert {name for name in playbooks if "remember" not in imported(name)} == FORGETTING
     assert "remember" in imported("reset"), "but for students"
+
+
+@pytest.mark.parametrize(
+    ("typed", "lost"),
+    [("student=anna, ben", "ben"), ("students=anna ,ben", ",ben"), ("anna", "anna"), ("a=b c d", "c d")],
+)
+def test_what_stands_behind_a_blank_is_told(typed: str, lost: str) -> None:
+    given = parse_kv(typed)
+    (said,) = astray(given)
+    assert said.startswith(f"'{lost}', given with -e, is no NAME=VALUE")
+    assert unknown_given(given.keys() - {"a"}, KNOWN, ()) == []
+
+
+@pytest.mark.parametrize("typed", ["student=anna,ben", "student='anna, ben'", ""])
+def test_what_is_quoted_or_has_no_blank_is_whole(typed: str) -> None:
+    assert astray(parse_kv(typed)) == []
