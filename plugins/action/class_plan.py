@@ -47,7 +47,7 @@ class ActionModule(WorkshopAction):
         # One who takes all that a place can get is not to take the others'.
         runaway = cost.runaway(*measuring.most_of_place(given["quota"], given["pod_threads"]))
         means = capacity.keeping_back(means, runaway)
-        planned = capacity.plan(students, cost, means, rate * cost.staged)
+        planned = capacity.plan(students, cost, means, rate * cost.staged, brought=not given["max_pods"])
         refused = capacity.refusal(planned) if given["refuse"] else ""
         if silent:
             show([f"{', '.join(silent)}: no place is made on a node that does not answer."])

@@ -96,8 +96,7 @@ class Cause:
 
 
 IS_IT_RUNNING = (
-    "is it running? ansible-playbook playbooks/cluster.yml brings the workshop's own one up; another one is named with "
-    "-e workshop_kubeconfig=FILE."
+    "is it running? `make up` brings the workshop's own one up; another one is named with -e workshop_kubeconfig=FILE."
 )
 FRESH_KUBECONFIG = "take a fresh kubeconfig from it."
 

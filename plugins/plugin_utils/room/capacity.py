@@ -66,6 +66,17 @@ RESOURCES: dict[str, Resource] = {
     ),
 }
 
+NODE = "add a node to the cluster"
+# What to change in a cluster that somebody brought, to which a room adds no node, and which it tells nothing.
+OF_BROUGHT: dict[str, str] = {
+    "cpu": f"lower student_cpu_request and student_proxy_resources (1m is the least), or {NODE}",
+    "pods": f"raise maxPods of its nodes' kubelets, or {NODE}",
+    "nodes": f"start a node, or uncordon one (kubectl get nodes), or {NODE}",
+    "addresses": f"a node has no more of the cluster's network: {NODE}",
+    "inotify": "raise it on the nodes (sysctl fs.inotify.max_user_instances=4096)",
+    "threads": "raise it on the nodes (sysctl kernel.pid_max=262144 kernel.threads-max=262144)",
+}
+
 
 # A place has these at once: they do not grow with its pods.
 OF_PLACES = ("policies", "processor")
@@ -158,12 +169,15 @@ def keeping_back(means: Means, amounts: Mapping[str, float]) -> Means:
     return dataclasses.replace(means, pools=pools)
 
 
-def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.0) -> dict[str, Any]:
+def plan(
+    students: Sequence[str], cost: Cost, means: Means, requests: float = 0.0, brought: bool = False
+) -> dict[str, Any]:
     """Say what fits.
 
     Args:
         students: the names of all who are to have places.
         requests: those of one place's load client in a second, to all services together.
+        brought: whether the cluster is somebody's own, not the room's.
 
     Returns:
         The plan as data (docs/status.md).
@@ -171,6 +185,7 @@ def plan(students: Sequence[str], cost: Cost, means: Means, requests: float = 0.
     more = len({*students} - {*means.there})
     rows = [
         _row(name, pools, cost, means, more, requests)
+        | ({"cure": OF_BROUGHT.get(name, RESOURCES[name].cure)} if brought else {})
         for name, pools in means.pools.items()
         if pools and cost.of_pod(name, requests)  # what costs nothing limits nobody
     ]

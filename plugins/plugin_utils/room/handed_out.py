@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.paths import expanded
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import names
 
 # The ServiceAccount in each place that its student acts as (roles/student/templates/access.yml.j2).
 ACCOUNT = "student"
@@ -46,10 +47,15 @@ def refusal(kubeconfig: str, playbook: str = "") -> str:
     student = student_of(kubeconfig)
     if not student:
         return ""
-    return (
+    said = (
         f"{kubeconfig} is the kubeconfig of {student}, which is for kubectl in that place: playbooks look at the whole "
-        f"room, which it may not. Ask whoever has made the room to type ansible-playbook playbooks/"
-        f"{playbook or 'rollout'}.yml -e student={student} with the rest of what you typed."
+        "room, which it may not."
+    )
+    if playbook and playbook not in names.READ_BY["student"]:
+        return f"{said} {playbook}.yml is for the whole room, and for whoever has made it."
+    return (
+        f"{said} Ask whoever has made the room to type ansible-playbook playbooks/{playbook or 'rollout'}.yml "
+        f"-e student={student} with the rest of what you typed."
     )
 
 

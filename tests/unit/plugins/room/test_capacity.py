@@ -170,6 +170,14 @@ def test_who_has_a_place_is_never_refused() -> None:
     assert capacity.plan(people(22), PLACE, full)["fits"] == 22
 
 
+@pytest.mark.parametrize("resource", TEN)
+def test_a_cluster_that_was_brought_is_told_what_changes_it(resource: str) -> None:
+    """A room tells its kubelets nothing, and has no inventory for its workers."""
+    there = roomy(**{resource: [Pool(TEN[resource] * 0.99)]})
+    (problem,) = capacity.plan(people(10), PLACE, there, brought=True)["problems"]
+    assert not re.search("workshop_|inventory", problem)
+
+
 @pytest.mark.parametrize("resource", capacity.RESOURCES)
 def test_what_is_told_to_be_changed_can_be(resource: str) -> None:
     """A mapping that is given replaces the default as a whole, what else it has with it."""

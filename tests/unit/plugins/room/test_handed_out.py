@@ -56,6 +56,14 @@ def test_any_other_file_is_nobody_s(tmp_path: Path, text: str) -> None:
     assert handed_out.refusal(str(tmp_path / "none")) == ""
 
 
+@pytest.mark.parametrize("playbook", ["teardown", "deploy", "plan", "mirror", "class", ""])
+def test_what_is_to_be_asked_for_is_taken_with_a_student(tmp_path: Path, playbook: str) -> None:
+    said = handed_out.refusal(write(tmp_path / "kubeconfig", token("system:serviceaccount:anna:student")), playbook)
+    asked = "ansible-playbook playbooks/" in said
+    assert asked is (playbook in {"mirror", "class", ""})
+    assert asked or said.endswith(f"{playbook}.yml is for the whole room, and for whoever has made it.")
+
+
 @pytest.mark.parametrize("by", ["setting", "environment"])
 def test_who_plays_a_stage_with_it_is_told_what_to_ask_for(tmp_path: Path, by: str) -> None:
     file = write(tmp_path / "kubeconfig", token("system:serviceaccount:anna:student"))
