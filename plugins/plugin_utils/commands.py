@@ -2,6 +2,7 @@
 """Commands in what people are told: each names the room that it is about where another one would be meant without.
 
 An action's process tells once which room that is (`about`); whatever ends in a sentence, a table or a file asks here.
+Who plays the collection's playbooks by name is in no directory that has their files: commands are such then, too.
 """
 
 from __future__ import annotations
@@ -10,10 +11,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ansible import constants, context
+
 # A playbook of ours, but that of several rooms, and make's two that take a room.
 _PLAYBOOK = re.compile(r"ansible-playbook (?:-i \S+ )?(?:playbooks/)?(?!rooms\.)[a-z_]+\.yml(?! -e workshop_name=)")
 _MAKE = re.compile(r"make (?:up|down)(?!\w)(?! ARGS=(?:'[^']*|\"[^\"]*)workshop_name=)")
 _IN_ROOMS = re.compile(r"ansible-playbook playbooks/([a-z_]+)\.yml(?! -e workshop_name=)")
+NAME = "istio_games.workshop."
+_FILE = re.compile(r"ansible-playbook ((?:-i \S+ )*)(?:playbooks/)?([a-z_]+)\.yml")
+_MADE = re.compile(r"`?make (up|down)(?!\w)(?: ARGS=([\"'])(.*?)\2)?`?")
+_OF_MAKE = {"up": "site", "down": "teardown"}
 # What follows a playbook in its command: options with their values.
 _NAMED = re.compile(r"(?: -\S+ \S+)*? -e workshop_name=")
 
@@ -45,7 +52,7 @@ def with_room(said: Any, room: str | None = None) -> Any:
     ['Type make up ARGS="-e workshop_name=blue", which makes it again.']
     """
     if isinstance(said, str):
-        return _with_room(said, room)
+        return _by_name(_with_room(said, room))
     if isinstance(said, Mapping):
         return {key: with_room(value, room) for key, value in said.items()}
     if isinstance(said, (list, tuple)):
@@ -80,3 +87,20 @@ def _with_room(text: str, room: str | None) -> str:
 
 def _made(found: re.Match[str], option: str) -> str:
     return f"{found[1]}{found[2]}{option} " if found[2] else f'{found[1]} ARGS="{option}"'
+
+
+def _by_name(text: str) -> str:
+    """Give a sentence with playbooks by name, and the inventory, in its commands, if that is how one was typed."""
+    if not any(str(each).startswith(NAME) for each in context.CLIARGS.get("args") or ()):
+        return text
+    sources = [str(each) for each in context.CLIARGS.get("inventory") or ()]
+    typed = "" if sources == constants.DEFAULT_HOST_LIST else "".join(f"-i {each} " for each in sources)
+
+    def played(found: re.Match[str]) -> str:
+        return f"ansible-playbook {found[1] or typed}{NAME}{found[2]}"
+
+    def made(found: re.Match[str]) -> str:
+        options = f" {found[3]}" if found[3] else ""
+        return f"ansible-playbook {'' if ' -i ' in options else typed}{NAME}{_OF_MAKE[found[1]]}{options}"
+
+    return _MADE.sub(made, _FILE.sub(played, text))

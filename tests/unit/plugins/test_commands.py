@@ -9,13 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible import constants, context
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.istio_games.workshop.plugins.filter.room import typed_for
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils import progress
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions import base
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import about, with_room
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import NAME, about, with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 
 BLUE = "-e workshop_name=blue"
@@ -138,3 +139,35 @@ def test_what_is_judged_before_anybody_is_looked_at_names_who_was_typed(home: Pa
 
 def test_whatever_was_typed_for_a_student_is_said_as_it_is() -> None:
     assert addressed("ansible-playbook rollout.yml", r"\1") == r"ansible-playbook rollout.yml -e student=\1"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [
+        (
+            "ansible-playbook rollout.yml -e weight=5.",
+            "ansible-playbook -i h.yml istio_games.workshop.rollout -e a -e weight=5.",
+        ),
+        ("(ansible-playbook playbooks/mesh.yml), or", "(ansible-playbook -i h.yml istio_games.workshop.mesh -e a), or"),
+        ("run `make up`, then", "run ansible-playbook -i h.yml istio_games.workshop.site -e a, then"),
+        (
+            'make down ARGS="-e purge=true" again',
+            "ansible-playbook -i h.yml istio_games.workshop.teardown -e a -e purge=true again",
+        ),
+        (
+            "ansible-playbook -i r.yml playbooks/rooms.yml -e playbook=class",
+            "ansible-playbook -i r.yml istio_games.workshop.rooms -e playbook=class",
+        ),
+        ("playbooks/status.yml says it", "playbooks/status.yml says it"),
+    ],
+)
+def test_who_plays_by_name_is_told_names(monkeypatch: pytest.MonkeyPatch, said: str, wanted: str) -> None:
+    given = {"args": ("istio_games.workshop.mirror",), "inventory": ["h.yml"]}
+    monkeypatch.setattr(context, "CLIARGS", given)
+    wanted = wanted.replace("-e a", BLUE)
+    assert with_room(said, "blue") == wanted
+    assert with_room(wanted, "blue") == wanted
+    monkeypatch.setattr(constants, "DEFAULT_HOST_LIST", ["h.yml"])  # nothing was typed
+    assert with_room(said, "blue") == wanted.replace("-i h.yml ", "")
+    monkeypatch.setattr(context, "CLIARGS", {**given, "args": ("playbooks/mirror.yml",)})
+    assert NAME not in with_room(said, "blue")

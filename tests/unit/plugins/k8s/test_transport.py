@@ -113,7 +113,9 @@ def test_the_true_cause_is_said_in_time(cluster: Cluster, talk: Talk, sentence: 
 
 def test_a_refused_connection_is_said(cluster: Cluster) -> None:
     failed = failure(lambda: cluster.connect(f"http://127.0.0.1:{free_port()}", HASTY).get("/version"))
-    assert re.search(r"http://127\.0\.0\.1:\d+ cannot be reached: connection refused .*is it running\? `make up` brings", str(failed))
+    assert re.search(
+        r"http://127\.0\.0\.1:\d+ cannot be reached: connection refused .*is it running\? `make up` brings", str(failed)
+    )
     assert failed.transient
 
 
