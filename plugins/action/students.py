@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.base import WorkshopAction
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.command import Asked, Command
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.report import table
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.report import rehearsed, table
 
 
 class ActionModule(WorkshopAction):
@@ -26,6 +26,7 @@ class ActionModule(WorkshopAction):
             say,
         )
         if self.check_mode:
+            show([rehearsed(given["work"], command.todo)])
             return {"changed": bool(command.todo), "outcomes": [], "students": []}
         command.run()
         show(table(command.students, command.outcomes, given["door"]))

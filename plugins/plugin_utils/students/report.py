@@ -31,3 +31,13 @@ def table(students: Sequence[Place], outcomes: Sequence[Outcome], door: str) -> 
     causes = [f"{place.name}: {place.cause}" for place in students if place.state == "failed" and place.cause]
     causes += stages.slow(students)
     return ["", *aligned(rows), *([""] if causes else []), *causes, ""]
+
+
+def rehearsed(work: str, todo: Sequence[Place]) -> str:
+    """Say in check mode with which places something would be done.
+
+    >>> rehearsed("suspend", [])
+    'Nothing is done in check mode; suspend would be for nobody: all are so already.'
+    """
+    names = ", ".join(place.name for place in todo)
+    return f"Nothing is done in check mode; {work} would be for {names or 'nobody: all are so already'}."
