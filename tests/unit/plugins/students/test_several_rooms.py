@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ansible import context
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.istio_games.workshop.plugins.action import several_rooms
@@ -147,7 +148,7 @@ def test_who_sleeps_is_not_asked_for(rooms: Rooms, monkeypatch: pytest.MonkeyPat
 
 def test_what_one_room_would_say_is_said_for_all_of_them(rooms: Rooms, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ActionModule, "_there", lambda _: {"blue": [], "green": []})
-    monkeypatch.setattr(several_rooms.context, "CLIARGS", {"inventory": ("mine.yml",)})
+    monkeypatch.setattr(context, "CLIARGS", {"inventory": ("mine.yml",)})
     assert rooms.run(playbook="status", student="all")["msg"] == (
         "There are no students in these rooms: make some with ansible-playbook -i mine.yml playbooks/rooms.yml "
         "-e playbook=class -e students=2, for example."
