@@ -21,7 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed
     ROOM_INVENTORY,
     room_defaults,
 )
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import in_rooms
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import in_rooms, with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, lock, places, rooms
@@ -105,7 +105,8 @@ class ActionModule(WorkshopAction):
             return [place for place in there if not place.own]
         except WorkshopError as error:
             raise WorkshopError(
-                f"The room {room} cannot be asked who has a place there, so nothing was changed in any: {error}"
+                f"The room {room} cannot be asked who has a place there, so nothing was changed in any: "
+                f"{with_room(str(error), room)}"
             ) from error
 
     def _refuse_too_many(self, orders: Mapping[str, Sequence[str]]) -> None:

@@ -14,8 +14,10 @@ from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.istio_games.workshop.plugins.action import several_rooms
 from ansible_collections.istio_games.workshop.plugins.action.several_rooms import ActionModule
+from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions import base
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import lock, places
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import rooms as rooms_of_user
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import playing
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.playing import Order, Played
 
@@ -153,3 +155,10 @@ def test_what_one_room_would_say_is_said_for_all_of_them(rooms: Rooms, monkeypat
         "There are no students in these rooms: make some with ansible-playbook -i mine.yml playbooks/rooms.yml "
         "-e playbook=class -e students=2, for example."
     )
+
+
+def test_what_to_type_for_a_room_that_cannot_be_asked_names_it(tmp_path: Path) -> None:
+    action = object.__new__(ActionModule)
+    action._rooms = rooms_of_user.Rooms(tmp_path, "workshop")
+    with pytest.raises(WorkshopError, match=r"ansible-playbook site.yml -e workshop_name=blue\)"):
+        action._students("blue")
