@@ -93,3 +93,19 @@ def test_a_stage_in_a_place_that_is_throttled_is_taken(room: Room, runaway: Stud
     room.must("playbooks/rollout.yml", "-e", f"student={RUNAWAY}", "-e", "weight=20")
     room.must("playbooks/goto.yml", "-e", f"student={RUNAWAY}", "-e", "stage=baseline")
     assert not throttled(room, RUNAWAY)
+
+
+def test_whose_pods_come_and_go_gets_no_more_until_it_is_put_right(room: Room, runaway: Student) -> None:
+    def is_held() -> bool:
+        runaway.kubectl("delete", "pods", "--selector=app=aleph", "--grace-period=0", "--force", "--wait=false")
+        return runaway.kubectl("get", "resourcequota", "throttled")[0] == 0
+
+    with running_away(room, runaway):
+        wait_for(is_held, LOOPS)
+    code, events = runaway.kubectl("get", "events", "--field-selector=reason=Held")
+    assert code == 0
+    assert "Its pods came and went" in events
+    assert not throttled(room, OTHER)
+    room.must("playbooks/goto.yml", "-e", f"student={RUNAWAY}", "-e", "stage=baseline")
+    assert runaway.kubectl("get", "resourcequota", "throttled")[0] != 0
+    assert not throttled(room, RUNAWAY)

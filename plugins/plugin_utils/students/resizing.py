@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -28,17 +29,21 @@ class Pods:
 
     Attributes:
         owners: whose a pod is, by its UID; of nobody's it is empty.
+        begun: how many pods of a place were not known before.
     """
 
     def __init__(self, cluster: Any, node: str) -> None:
         self._cluster, self._node = cluster, node
         self.owners: dict[str, str] = {}
+        self.begun: Counter[str] = Counter()
 
     def of(self, place: str) -> list[dict[str, Any]]:
         """Give those of one place."""
         here = f"spec.nodeName={self._node}"
         pods: list[dict[str, Any]] = self._cluster.items(f"{NAMESPACES}/{place}/pods", fieldSelector=here)
-        self.owners.update((pod["metadata"]["uid"], place) for pod in pods)
+        uids = {pod["metadata"]["uid"] for pod in pods}
+        self.begun[place] += len(uids - self.owners.keys())
+        self.owners |= dict.fromkeys(uids, place)
         return pods
 
     def limit(self, place: str, together: float) -> set[str]:
@@ -67,8 +72,21 @@ class Pods:
                     done.add(pod["metadata"]["uid"])
         return done
 
+    def hold(self, place: str) -> None:
+        """Let no pod of a place begin any more."""
+        quota = {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": throttling.HELD, "namespace": place},
+            "spec": {"hard": {"pods": "0"}},
+        }
+        with _unless_old(place):
+            self._cluster.apply(_quota(place), quota)
+
     def let_go(self, place: str) -> None:
-        """Give the pods of a place the limits that they had; one that cannot have them keeps its small ones."""
+        """Let pods of a place begin, and have the limits that they had; one that cannot keeps its small ones."""
+        with _unless_old(place):
+            self._cluster.delete(_quota(place))
         for pod in self.of(place):
             path, text = _path(place, pod), annotations_of(pod).get(throttling.LIMITS)
             if text is None:
@@ -110,6 +128,21 @@ def annotations_of(item: Mapping[str, Any]) -> dict[str, str]:
 
 def _path(place: str, pod: Mapping[str, Any]) -> str:
     return f"{NAMESPACES}/{place}/pods/{pod['metadata']['name']}"
+
+
+def _quota(place: str) -> str:
+    return f"{NAMESPACES}/{place}/resourcequotas/{throttling.HELD}"
+
+
+@contextmanager
+def _unless_old(place: str) -> Iterator[None]:
+    """Go on where an older version has made the place, which gives no right to it."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.code not in (FORBIDDEN, GONE):
+            raise
+        print(f"{place}: its pods can begin as they like: {error}", flush=True)
 
 
 @contextmanager

@@ -23,6 +23,11 @@ LIMITS = f"{PREFIX}cpu-limits"
 THROTTLED = f"{PREFIX}throttled"
 # A full credit is so many seconds of the whole node.
 FULL_SECONDS = 5.0
+# What a node itself does for a pod that comes and goes, which is in no cgroup of it, in processor-seconds
+# (docs/decisions/throttling.md); and the full credit of that.
+START_USES, STARTS_FULL_SECONDS = 4.0, 60.0
+# The quota of no pods of a place that has used that up.
+HELD = "throttled"
 # The least that a container is given, in thousandths of a processor, which is the least that kubelets know: its probes
 # are answered with it.
 LEAST = 10
@@ -39,11 +44,12 @@ class Credits:
     Args:
         processors: what the node has.
         share: the part of it that a place may take for ever.
+        seconds: of the whole node, which a full credit is.
     """
 
-    def __init__(self, processors: float, share: float) -> None:
+    def __init__(self, processors: float, share: float, seconds: float = FULL_SECONDS) -> None:
         self.share = processors * share
-        self._full = processors * FULL_SECONDS
+        self._full = processors * seconds
         self._left: dict[str, float] = {}
 
     def charge(self, used: Mapping[str, float], seconds: float) -> None:
@@ -55,6 +61,15 @@ class Credits:
     def spent(self) -> set[str]:
         """Name those that have none left."""
         return {place for place, left in self._left.items() if left <= 0}
+
+    def is_half_full(self, place: str) -> bool:
+        """Tell whether a place has half of it again."""
+        return self._left.get(place, self._full) >= self._full / 2
+
+    @property
+    def half_seconds(self) -> float:
+        """How long it takes to have half of it again."""
+        return self._full / 2 / self.share
 
     def fill(self, place: str) -> None:
         """Let a place begin anew."""

@@ -45,6 +45,8 @@ WAITING = 0.5
 CALM_SECONDS, KEEP_SECONDS = 30.0, 6.0
 # What a pod uses before it is asked whose it is, in processor-seconds; how seldom and how often that is asked.
 UNKNOWN_USES, ASK_SECONDS, WALK_SECONDS = 0.5, 4.0, 60.0
+# So many pods that have come are asked about, too.
+UNKNOWN_PODS = 5
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Throttled:
         used: what its pods have used, in processor-seconds.
         waited: how long each container had to wait for its limit, in seconds.
         left: for how long it was not looked after.
+        held: whether no pod of it can begin.
     """
 
     limited: set[str] = field(default_factory=set)
@@ -64,6 +67,7 @@ class Throttled:
     used: float = 0.0
     waited: Since = field(default_factory=Since)
     left: float = 0.0
+    held: bool = False
 
 
 class Node:
@@ -83,6 +87,7 @@ class Node:
     ) -> None:
         self._cluster, self._cgroups, self._name, self._room = cluster, cgroups, name, room
         self._credits, self._processors = credits, processors
+        self._starts = throttling.Credits(processors, credits.share / processors, throttling.STARTS_FULL_SECONDS)
         self._pods = Pods(cluster, name)
         self._since, self._busy = Since(), deque[float](maxlen=LOOKS)
         self._unknown: dict[str, float] = {}
@@ -94,6 +99,7 @@ class Node:
         groups = self._cgroups.pods()
         self._since.grown(readings(self._cgroups.used, groups))
         self._walk(groups)
+        self._pods.begun.clear()
 
     def look(self, seconds: float, busy: float) -> None:
         """Count what was used in these seconds, and throttle or let go.
@@ -107,10 +113,14 @@ class Node:
         used = self._since.grown(readings(self._cgroups.used, groups), begin=0.0, listed=groups)
         by_place = self._by_place(used)
         self._credits.charge(by_place, seconds)
+        begun = {place: number * throttling.START_USES for place, number in self._pods.begun.items()}
+        self._starts.charge(begun, seconds)
+        self._pods.begun.clear()
         for place in list(self.throttled):
             with told(place):
                 self._keep(place, groups, by_place.get(place, 0.0), seconds)
-        for place in self._credits.spent() - self.throttled.keys() if self._all_is_taken() else ():
+        spent = self._credits.spent() | self._starts.spent()
+        for place in spent - self.throttled.keys() if self._all_is_taken() else ():
             with told(place):
                 self._throttle(place, by_place.get(place, 0.0) / seconds)
 
@@ -122,7 +132,8 @@ class Node:
         owners = self._pods.owners
         unknown = {uid: self._unknown.get(uid, 0.0) + amount for uid, amount in used.items() if uid not in owners}
         waited = self._now - self._walked
-        if (max(unknown.values(), default=0.0) > UNKNOWN_USES and waited >= ASK_SECONDS) or waited >= WALK_SECONDS:
+        is_asked = len(unknown) >= UNKNOWN_PODS or max(unknown.values(), default=0.0) > UNKNOWN_USES
+        if (is_asked and waited >= ASK_SECONDS) or waited >= WALK_SECONDS:
             with told(self._room):
                 self._walk(used)
         owners, found = self._pods.owners, dict[str, float]()
@@ -157,7 +168,7 @@ class Node:
     def _throttle(self, place: str, used: float) -> None:
         home = self._home(place)
         if home is None or self._is_worked_on(home):
-            self._credits.fill(place)
+            self._fill(place)
             return
         self.throttled[place] = Throttled(self._pods.limit(place, self._credits.share))
         self._tell(
@@ -166,7 +177,21 @@ class Node:
             f" take {self._credits.share:.2f} of them until they want less than half of that for"
             f" {CALM_SECONDS:.0f} s.",
         )  # fmt: skip
+        self._hold(place)
         self._pods.note(place, sleeping.ago())
+
+    def _hold(self, place: str) -> None:
+        """Let no pod begin of a place whose pods come and go too often."""
+        throttled = self.throttled[place]
+        if throttled.held or place not in self._starts.spent():
+            return
+        self._pods.hold(place)
+        throttled.held = True
+        self._tell(
+            place, "Held",
+            "Its pods came and went, which takes the node's processors, while others had to wait: none begins for"
+            f" {self._starts.half_seconds / 60:.0f} minutes.",
+        )  # fmt: skip
 
     def _keep(self, place: str, groups: Mapping[str, Path], used: float, seconds: float) -> None:
         throttled = self.throttled[place]
@@ -180,10 +205,14 @@ class Node:
         home = self._home(place)
         if home is None:
             del self.throttled[place]
-        elif self._is_worked_on(home) or (throttled.seconds >= CALM_SECONDS and self._is_calm(place, groups)):
+        elif self._is_worked_on(home):
+            self._let_go(place, home)
+            self._fill(place)
+        elif throttled.seconds >= CALM_SECONDS and self._is_calm(place, groups):
             self._let_go(place, home)
         else:
             throttled.limited = self._pods.limit(place, self._credits.share)
+            self._hold(place)
             if not any(throttling.throttled(home)):
                 self._pods.note(place, sleeping.ago())
 
@@ -193,7 +222,12 @@ class Node:
         most, longest = self._credits.share / 2 * throttled.seconds, WAITING * throttled.seconds
         calm = throttled.used < most and self._waited(place, groups) < longest
         throttled.seconds = throttled.used = 0.0
-        return calm
+        return calm and (not throttled.held or self._starts.is_half_full(place))
+
+    def _fill(self, place: str) -> None:
+        """Let a place begin anew."""
+        self._credits.fill(place)
+        self._starts.fill(place)
 
     def _uids(self, place: str, groups: Mapping[str, Path]) -> list[str]:
         return [uid for uid in groups if self._pods.owners.get(uid) == place]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +41,14 @@ class Api(FakeApi):
         self._refuse(path)
         return super().create(path, body)
 
+    def apply(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        self._refuse(path)
+        return super().apply(path, body)
+
+    def delete(self, path: str, grace_seconds: int | None = None) -> None:
+        self._refuse(path)
+        super().delete(path, grace_seconds)
+
     def merge_containers(self, path: str, body: Mapping[str, Any]) -> None:
         self._refuse(path)
         self.requests.append(("patch", path))
@@ -67,6 +77,7 @@ class Machine:
     def __init__(self, throttle: Any, root: Path) -> None:
         self.throttle, self.root, self.api = throttle, root, Api()
         self.uses: dict[str, dict[str, float]] = {}
+        self._numbers = itertools.count(1)
         self._used: dict[Path, float] = {}
         self._waited: dict[Path, float] = {}
         (root / "kubepods").mkdir()
@@ -111,6 +122,27 @@ class Machine:
             for uid, uses in self.uses.items():
                 self._run(uid, uses)
             self.node.look(LOOK, busy)
+
+    def churns(self, looks: int, busy: float = 1.0) -> None:
+        """Let anna's pods come and go, twelve with each look, as long as some may begin."""
+        for _ in range(looks):
+            for uid in [uid for uid in self.uses if uid.startswith("9")]:
+                self.end(uid)
+            for number in range(0 if self.held("anna") else 12):
+                uid = f"9a1b2c3d-1111-2222-3333-{next(self._numbers):012d}"
+                self.pod("anna", f"more-{number}", uid)
+                self.uses[uid] = {"app": 0.01}
+            self.looks(1, busy)
+
+    def end(self, uid: str) -> None:
+        """Let a pod go."""
+        (path,) = (path for path, item in self.api.objects.items() if item["metadata"].get("uid") == uid)
+        del self.api.objects[path], self.uses[uid]
+        shutil.rmtree(self.root / "kubepods" / "burstable" / f"pod{uid}", ignore_errors=True)
+
+    def held(self, place: str) -> bool:
+        quota = self.api.objects.get(f"{NAMESPACES}/{place}/resourcequotas/{throttling.HELD}")
+        return quota is not None and quota["spec"] == {"hard": {"pods": "0"}}
 
     def limits(self, place: str, name: str = "web") -> dict[str, str]:
         spec = self.api.objects[f"{NAMESPACES}/{place}/pods/{name}"]["spec"]
@@ -423,3 +455,76 @@ def test_a_namespace_that_could_not_be_written_is_written_later(machine: Machine
     machine.looks(8)
     assert machine.since("anna")
     assert machine.annotation("anna")
+
+
+# Half of the credit is back after so many looks.
+HALF_LOOKS = int(throttling.Credits(PROCESSORS, SHARE, throttling.STARTS_FULL_SECONDS).half_seconds / LOOK)
+
+
+def test_whose_pods_come_and_go_gets_no_more_for_some_minutes(machine: Machine) -> None:
+    machine.churns(12)
+    assert machine.held("anna")
+    assert machine.events("anna") == ["Throttled", "Held"]
+    assert machine.since("anna")
+    machine.looks(HALF_LOOKS - 20)
+    assert machine.held("anna")
+    machine.looks(40)
+    assert not machine.held("anna")
+    assert machine.since("anna") is None
+    assert machine.events("anna") == ["Throttled", "Held", "Unthrottled"]
+    assert [machine.events(other) for other in ("ben", "carl")] == [[], []]
+
+
+def test_who_goes_on_letting_pods_come_and_go_has_half_as_many(machine: Machine) -> None:
+    machine.churns(12)
+    machine.churns(HALF_LOOKS + 40)
+    assert machine.held("anna")
+    assert machine.events("anna") == ["Throttled", "Held", "Unthrottled", "Throttled", "Held"]
+
+
+def test_who_is_throttled_already_is_held_too(machine: Machine) -> None:
+    machine.uses[UIDS["anna"]] = RUNAWAY
+    machine.looks(20)
+    assert not machine.held("anna")
+    machine.churns(6)
+    assert machine.held("anna")
+    assert machine.events("anna") == ["Throttled", "Held"]
+
+
+def test_pods_come_and_go_while_nobody_has_to_wait(machine: Machine) -> None:
+    machine.churns(40, busy=0.8)
+    assert not machine.held("anna")
+    assert machine.events("anna") == []
+
+
+def test_a_whole_place_that_begins_anew_is_not_held(machine: Machine) -> None:
+    machine.churns(2)
+    machine.looks(20)
+    assert not machine.held("anna")
+    assert machine.events("anna") == []
+
+
+@pytest.mark.parametrize("case", ["the room makes it", "the room puts it right", "a stage is at work in it"])
+def test_who_is_held_is_let_go_when_the_room_works_on_it(machine: Machine, case: str) -> None:
+    machine.churns(12)
+    _change(machine, SPARED[case][1])
+    machine.looks(3)
+    assert not machine.held("anna")
+    machine.churns(20)
+    assert not machine.held("anna")
+
+
+def test_who_is_held_is_let_go_by_a_program_that_began_anew(machine: Machine) -> None:
+    machine.churns(12)
+    machine.node = machine.begin()
+    machine.looks(20)
+    assert not machine.held("anna")
+
+
+def test_who_an_older_version_has_made_is_throttled_only(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.api.refused = {"/resourcequotas": 403}
+    machine.churns(12)
+    machine.looks(HALF_LOOKS + 40)
+    assert "anna: its pods can begin as they like: the API server answers 403" in capsys.readouterr().out
+    assert machine.since("anna") is None
+    assert machine.annotation("anna") is None
