@@ -23,6 +23,7 @@ class ActionModule(WorkshopAction):
             Command.course(given, self.room),
             # Of thirty connections, one says that the API server is silent.
             [self.api, *(self.another_api() for _ in range(max(1, given["at_once"])))],
+            self.another_api,
             say,
         )
         if self.check_mode:

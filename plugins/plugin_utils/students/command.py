@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import queue as queues
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     access,
     changing,
     credentials,
+    holding,
     intruder,
     making,
     register,
@@ -59,15 +60,19 @@ class Command:
         students: every student's place, as it is after `run`.
     """
 
-    def __init__(self, asked: Asked, course: Class, apis: Sequence[Api], say: Say) -> None:
+    def __init__(
+        self, asked: Asked, course: Class, apis: Sequence[Api], another: Callable[[], Api], say: Say
+    ) -> None:
         """Look which places there are.
 
         Args:
             apis: the cluster, by a connection for us and one for each place that is worked on at a time.
+            another: gives a further one.
         """
         self._asked = asked
         self._course = course
         self._api, *self._apis = apis
+        self._another = another
         self._say = say
         self.outcomes: list[Outcome] = []
         self.students: list[Place] = []
@@ -119,12 +124,20 @@ class Command:
             def work(place: Place, say: Say) -> Place:
                 api = free.get()
                 try:
-                    return self._worked(api, place, outside, say)
+                    with self._held(place, say):
+                        return self._worked(api, place, outside, say)
                 finally:
                     free.put(api)
 
             self.outcomes = side_by_side(todo, work, Outcome.of, self._asked.at_once, self._say, self._done)
         self._write(self._read())
+
+    def _held(self, place: Place, say: Say) -> AbstractContextManager[None]:
+        """Keep stages out of a place, and out of their way; of a new kubeconfig they take no notice."""
+        if self._is_renewal(place) and not places.has_expired(place):
+            return nullcontext()
+        doing = "making" if self._asked.work == "make" else self._asked.work
+        return holding.held(self._another(), place.namespace, f"{doing} of {place.name}", self._asked.room, say)
 
     def _with_nodes(self) -> list[Place]:
         """Give the places that are not as asked for; those whose pods are made anew, with a node for these."""
@@ -176,7 +189,7 @@ class Command:
     def _note(self, outcome: Outcome) -> None:
         """Write down what became of a place; why it failed, on its namespace."""
         there = self._read()
-        if outcome.cause:
+        if outcome.cause and outcome.begun:
             failed = [each for each in there if each.name == outcome.place.name and not each.own]
             for place in failed:
                 register.note(self._api, places.changed(place, state="failed", cause=outcome.cause))

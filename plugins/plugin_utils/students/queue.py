@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import LeaseError
 
 Say = Callable[[str], None]
 Found = TypeVar("Found")
@@ -62,17 +63,20 @@ class Outcome:
         place: as it is now.
         seconds: how long it took.
         cause: why it failed, in one sentence; else empty.
+        begun: whether it was: the place is not what it was any more.
     """
 
     place: Place
     seconds: float
     cause: str = ""
+    begun: bool = True
 
     @classmethod
     def of(cls, place: Place, seconds: float, found: Place | Exception) -> Outcome:
         """Judge what the work has given or raised."""
         if isinstance(found, WorkshopError):
-            return cls(place, seconds, addressed(" ".join(str(found).split()), place.student))
+            said = addressed(" ".join(str(found).split()), place.student)
+            return cls(place, seconds, said, begun=not isinstance(found, LeaseError))
         if isinstance(found, Exception):
             return cls(place, seconds, unexpected("students", found))
         return cls(found, seconds)

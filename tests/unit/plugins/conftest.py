@@ -71,6 +71,8 @@ class FakeApi(Api):
         metadata = made["metadata"]
         metadata.setdefault("name", f"{metadata.get('generateName', '')}{next(self._numbers)}")
         metadata["uid"] = f"uid-{metadata['name']}"
+        if path.endswith("/leases"):
+            metadata["resourceVersion"] = "1"
         key = f"{path}/{metadata['name']}"
         if key in self.objects:
             raise KubernetesError(f"{key} exists", 409)

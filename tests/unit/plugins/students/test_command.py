@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import owner_labels
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import PREFIX, owner_labels
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
     changing,
@@ -22,6 +22,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     register,
     report,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import lease
 
 NAMES = places.names(3)
 
@@ -62,7 +63,7 @@ def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def run(api: Any, state: Path, work: str = "make", names: list[str] = NAMES) -> command.Command:
     asked = command.Asked("blue", work, names, "staging", str(state), 2, "busybox", "default")
     course = making.Class("blue", "staging", [], [], {}, 24, "", 1)
-    done = command.Command(asked, course, [api, api, api], lambda _: None)
+    done = command.Command(asked, course, [api, api, api], lambda: api, lambda _: None)
     done.run()
     return done
 
@@ -320,3 +321,57 @@ def test_files_of_a_removal_that_was_killed_go_though_the_name_has_another_owner
     (tmp_path / "students" / "student-02").mkdir(parents=True)
     (outcome,) = run(there, tmp_path, "remove", ["student-02"]).outcomes
     assert (outcome.cause, [*tmp_path.glob("students/*")]) == ("", [])
+
+
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/student-01/leases/workshop-stage"
+
+
+def at_work(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody elsewhere is at a stage of student-01, and has said so since, each time it is asked."""
+    holder = lease.Holder("ben", "elsewhere", "", 1, "", "rollout of aleph")
+    annotations = {PREFIX + "holder": json.dumps(holder.__dict__)}
+    metadata = {"annotations": annotations, "resourceVersion": "1"}
+    api.put(LEASE, metadata=metadata, spec={"holderIdentity": "ben", "renewTime": ""})
+    find, times = api.find, iter(range(1000))
+
+    def look(path: str) -> Any:
+        if path == LEASE and api.objects[LEASE]["spec"].get("holderIdentity") == "ben":
+            api.objects[LEASE]["spec"]["renewTime"] = f"{next(times)}"
+        return find(path)
+
+    monkeypatch.setattr(api, "find", look)
+
+
+@pytest.mark.parametrize("work", ["suspend", "resume", "reset", "remove", "make"])
+def test_nobody_takes_a_place_from_below_a_stage(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    """Stages hold no room: another instructor's may be at work while this is typed."""
+    run(there, tmp_path)
+    state = {"resume": "suspended", "make": "failed"}.get(work, "ready")
+    register.note(there, places.changed(places.of_student("student-01", ""), state=state))
+    before = json.dumps(there.objects["/api/v1/namespaces/student-01"])
+    for name in ("reset", "resume", "suspend", "remove"):
+        monkeypatch.setattr(changing, name, lambda *_: pytest.fail("it is taken"))
+    monkeypatch.setattr(making, "make", lambda *_: pytest.fail("it is taken"))
+    at_work(there, monkeypatch)
+    (outcome,) = run(there, tmp_path, work, ["student-01"]).outcomes
+    assert outcome.cause.startswith("ben on elsewhere (process 1) has been at the rollout of aleph")
+    assert json.dumps(there.objects["/api/v1/namespaces/student-01"]) == before, "it is what it was, and not failed"
+    assert states(tmp_path)["student-01"][0] == state
+
+
+def test_no_stage_is_begun_on_a_place_that_is_changed(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(there, tmp_path)
+    doing: list[str] = []
+
+    def suspend(api: Any, place: Any, *_: Any) -> Any:
+        doing.append(json.loads(api.objects[LEASE]["metadata"]["annotations"][PREFIX + "holder"])["doing"])
+        return place
+
+    monkeypatch.setattr(changing, "suspend", suspend)
+    run(there, tmp_path, "suspend", ["student-01"])
+    assert doing == ["suspend of student-01"]
+    assert not there.objects[LEASE]["spec"].get("holderIdentity"), "it is given back"
