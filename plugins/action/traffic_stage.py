@@ -15,6 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import h
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
     credentials,
+    holding,
     objects,
     register,
     stages,
@@ -24,6 +25,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queu
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
     Asked,
     Command,
+    Surroundings,
     shown,
 )
 
@@ -69,20 +71,29 @@ class ActionModule(WorkshopAction):
             self.check_mode,
             tell,
         )
-        told, mended = [], []
+        told, mended = list[str](), list[str]()
         if given["anew"] and not self.check_mode:
-            whole = objects.of_place(manifests.objects(given["objects"]), place, self.room)
-            own = (whole, where.manifests, where.services, where.images, where.copies, tell)
-            done = Mending(api, self._paths, place.namespace, *own).run()
-            told, mended = done.told, [*done.changed, *done.removed]
-            if not place.own and f"ServiceAccount {handed_out.ACCOUNT}" in done.changed:
-                self._renew(api, place)
-                told.append("The kubeconfig is a new one: with the account, the old one's token was gone.")
+            with holding.held(where.lease_api, place.namespace, f"goto of {place.name}", self.room, tell):
+                told, mended = self._mended(api, place, where)
+        else:
+            stages.still_ready(api, place, given["anew"])
         command = Command(self._asked, where)
         verdict = command.run()
         self._diffs[place.name] = command.diff
         verdict["told"], verdict["objects"] = [*told, *verdict["told"]], [*mended, *verdict["objects"]]
         return verdict
+
+    def _mended(self, api: Api, place: Place, where: Surroundings) -> tuple[list[str], list[str]]:
+        """Put a place right; give what is told of it, and the objects that are not what they were."""
+        stages.still_ready(api, place, mend=True)
+        whole = objects.of_place(manifests.objects(self._given["objects"]), place, self.room)
+        own = (whole, where.manifests, where.services, where.images, where.copies, where.say)
+        done = Mending(api, self._paths, place.namespace, *own).run()
+        told = done.told
+        if not place.own and f"ServiceAccount {handed_out.ACCOUNT}" in done.changed:
+            self._renew(api, place)
+            told.append("The kubeconfig is a new one: with the account, the old one's token was gone.")
+        return told, [*done.changed, *done.removed]
 
     def _renew(self, api: Api, place: Place) -> None:
         admin = credentials.administrator(self._given["kubeconfig"])

@@ -15,7 +15,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import files, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import objects
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import objects, register
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import Surroundings
@@ -125,6 +125,21 @@ def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[
     if not found:
         raise places.PlaceError("\n".join(["No student has a place that is ready.", *refused]))
     return found, refused
+
+
+def still_ready(api: Api, place: Place, mend: bool = False) -> None:
+    """Refuse a place that is not any more what it was when it was meant: its turn may come many minutes later.
+
+    Raises:
+        PlaceError: it was put to sleep meanwhile, or is gone.
+    """
+    if place.own:
+        return
+    home = api.find(f"/api/v1/namespaces/{place.namespace}")
+    if home is None:
+        raise places.PlaceError(f"{place.name} has no place any more. Nothing was changed.")
+    now = register.place_of(home, "")
+    ready([places.changed(place, state=now.state, cause=now.cause)], everybody=False, mend=mend)
 
 
 def _why_not(each: Place) -> str:
