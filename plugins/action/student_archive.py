@@ -14,7 +14,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api impor
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.progress import say, show
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import archive, keeping, stages
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
+    archive,
+    credentials,
+    keeping,
+    stages,
+)
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
     Asked,
@@ -67,6 +72,7 @@ class ActionModule(WorkshopAction):
         work = archive.read(path, self._tags())
         place = self._meant(work.student if given["student"] is None else given["student"], there)
         stages.ready([place], everybody=False)
+        self._refuse_ended(place, work)
         stands = keeping.refuse_used(self.api, place, given["services"], self._names(), work)
         check = self.check_mode
         added = keeping.restore_devices(self.api, place, given["services"], work, check)
@@ -83,6 +89,15 @@ class ActionModule(WorkshopAction):
         wrong = [*(verdict["reasons"] if verdict and verdict["verdict"] != PROVEN else []), *refused]
         changed = bool(added or made or (verdict and verdict["objects"]))
         return {"changed": changed, **({"failed": True, "msg": "\n".join(wrong)} if wrong else {})}
+
+    def _refuse_ended(self, place: Place, work: archive.Work) -> None:
+        """Refuse a place whose kubeconfig is no good, with which own objects are made last of all."""
+        if work.own and not credentials.lasts(self.api, place):
+            raise WorkshopError(
+                f"The kubeconfig of {place.name}, with which own objects are restored, is not there, or has ended or is "
+                f"about to: renew it with ansible-playbook playbooks/class.yml -e student={place.name}, and restore it "
+                "then. Nothing was changed."
+            )
 
     def _meant(self, wanted: str, there: list[Place]) -> Place:
         """Give the one place that an archive is restored into."""
