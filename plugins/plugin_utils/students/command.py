@@ -104,7 +104,9 @@ class Command:
     def _is_done(self, place: Place) -> bool:
         if self._asked.work == "make":
             return place.state == "suspended" or (place.state == "ready" and credentials.lasts(self._api, place))
-        return DONE.get(self._asked.work) == place.state and not place.cause
+        # Who is woken and whose time is over would be put to sleep again within minutes.
+        over = self._asked.work == "resume" and places.has_expired(place)
+        return DONE.get(self._asked.work) == place.state and not place.cause and not over
 
     def run(self) -> None:
         """Do it, and write the class down as it goes."""

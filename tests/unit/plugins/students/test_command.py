@@ -194,6 +194,17 @@ def test_whose_time_is_over_is_woken_for_it_may_be_falling_asleep(
     assert went == [way]
 
 
+@pytest.mark.parametrize(("expires", "woken"), [("2026-11-26T20:00:00Z", True), ("2999-01-01T00:00:00Z", False)])
+def test_whose_time_is_over_is_woken_before_it_sleeps(
+    there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, expires: str, woken: bool
+) -> None:
+    """The room looks every five minutes: until then it is ready, and would be told so, and sleep then."""
+    run(there, tmp_path, names=["student-01"])
+    register.note(there, places.changed(places.of_student("student-01", ""), state="ready", expires=expires))
+    monkeypatch.setattr(changing, "resume", lambda _, place, *__: place)
+    assert bool(run(there, tmp_path, "resume", ["student-01"]).outcomes) is woken
+
+
 FOREIGN, CAUSE = "/api/v1/namespaces/student-02", "The namespace student-02 is somebody else's"
 
 
