@@ -94,8 +94,8 @@ class ActionModule(WorkshopAction):
         """Refuse a place whose kubeconfig is no good, with which own objects are made last of all."""
         if work.own and not credentials.lasts(self.api, place):
             raise WorkshopError(
-                f"The kubeconfig of {place.name}, with which own objects are restored, is not there, or has ended or is "
-                f"about to: renew it with ansible-playbook playbooks/class.yml -e student={place.name}, and restore it "
+                f"The kubeconfig of {place.name}, with which own objects are restored, is not there, or has ended or "
+                f"is about to: renew it with ansible-playbook playbooks/class.yml -e student={place.name}, and restore "
                 "then. Nothing was changed."
             )
 

@@ -60,9 +60,7 @@ class Command:
         students: every student's place, as it is after `run`.
     """
 
-    def __init__(
-        self, asked: Asked, course: Class, apis: Sequence[Api], another: Callable[[], Api], say: Say
-    ) -> None:
+    def __init__(self, asked: Asked, course: Class, apis: Sequence[Api], another: Callable[[], Api], say: Say) -> None:
         """Look which places there are.
 
         Args:

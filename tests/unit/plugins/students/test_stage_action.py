@@ -50,7 +50,7 @@ class Led:
         did = self.did
 
         class Stage:
-            diff: list[Any] = []
+            diff: tuple[Any, ...] = ()
 
             def run(self) -> dict[str, Any]:
                 did.append("led")
