@@ -62,14 +62,14 @@ class Credits:
         """Name those that have none left."""
         return {place for place, left in self._left.items() if left <= 0}
 
-    def is_half_full(self, place: str) -> bool:
-        """Tell whether a place has half of it again."""
-        return self._left.get(place, self._full) >= self._full / 2
+    def has(self, place: str, part: float) -> bool:
+        """Tell whether a place has such a part of a full credit."""
+        return self._left.get(place, self._full) >= self._full * part
 
     @property
-    def half_seconds(self) -> float:
-        """How long it takes to have half of it again."""
-        return self._full / 2 / self.share
+    def full_after(self) -> float:
+        """The seconds after which a credit that was used up is full again."""
+        return self._full / self.share
 
     def fill(self, place: str) -> None:
         """Let a place begin anew."""

@@ -41,12 +41,13 @@ LOOK_SECONDS, LOOKS = 2.0, 3
 BUSY = 0.9
 # A container that its limit lets stand for this part of the time wants more.
 WAITING = 0.5
+# The part of the credit for pods that begin with which none may any more, and with which they may again.
+NEARLY_NONE, AGAIN = 0.1, 0.5
 # How long a place has to want little until it is let go, and how seldom it is looked after until then.
 CALM_SECONDS, KEEP_SECONDS = 30.0, 6.0
-# What a pod uses before it is asked whose it is, in processor-seconds; how seldom and how often that is asked.
-UNKNOWN_USES, ASK_SECONDS, WALK_SECONDS = 0.5, 4.0, 60.0
-# So many pods that have come are asked about, too.
-UNKNOWN_PODS = 5
+# What a pod uses before it is asked whose it is, in processor-seconds; how seldom and how often that is asked, and how
+# often while others have to wait: pods may come and go without ever using anything.
+UNKNOWN_USES, ASK_SECONDS, WALK_SECONDS, BUSY_WALK_SECONDS = 0.5, 4.0, 60.0, 6.0
 
 
 @dataclass
@@ -132,8 +133,8 @@ class Node:
         owners = self._pods.owners
         unknown = {uid: self._unknown.get(uid, 0.0) + amount for uid, amount in used.items() if uid not in owners}
         waited = self._now - self._walked
-        is_asked = len(unknown) >= UNKNOWN_PODS or max(unknown.values(), default=0.0) > UNKNOWN_USES
-        if (is_asked and waited >= ASK_SECONDS) or waited >= WALK_SECONDS:
+        is_asked = max(unknown.values(), default=0.0) > UNKNOWN_USES and waited >= ASK_SECONDS
+        if is_asked or waited >= (BUSY_WALK_SECONDS if self._all_is_taken() else WALK_SECONDS):
             with told(self._room):
                 self._walk(used)
         owners, found = self._pods.owners, dict[str, float]()
@@ -153,6 +154,7 @@ class Node:
             except RefusedError as error:
                 if error.code not in (FORBIDDEN, GONE):  # one that an older version has made, or that is gone
                     raise
+                owners.update((uid, place) for uid in owners if self._pods.owners.get(uid) == place)
                 continue
             owners.update((pod["metadata"]["uid"], place) for pod in pods)
             if self._pods.noted(namespace) or any(throttling.LIMITS in annotations_of(pod) for pod in pods):
@@ -183,14 +185,14 @@ class Node:
     def _hold(self, place: str) -> None:
         """Let no pod begin of a place whose pods come and go too often."""
         throttled = self.throttled[place]
-        if throttled.held or place not in self._starts.spent():
+        if throttled.held or self._starts.has(place, NEARLY_NONE):
             return
         self._pods.hold(place)
         throttled.held = True
         self._tell(
             place, "Held",
             "Its pods came and went, which takes the node's processors, while others had to wait: none begins for"
-            f" {self._starts.half_seconds / 60:.0f} minutes.",
+            f" {AGAIN * self._starts.full_after / 60:.0f} minutes.",
         )  # fmt: skip
 
     def _keep(self, place: str, groups: Mapping[str, Path], used: float, seconds: float) -> None:
@@ -222,7 +224,7 @@ class Node:
         most, longest = self._credits.share / 2 * throttled.seconds, WAITING * throttled.seconds
         calm = throttled.used < most and self._waited(place, groups) < longest
         throttled.seconds = throttled.used = 0.0
-        return calm and (not throttled.held or self._starts.is_half_full(place))
+        return calm and (not throttled.held or self._starts.has(place, AGAIN))
 
     def _fill(self, place: str) -> None:
         """Let a place begin anew."""

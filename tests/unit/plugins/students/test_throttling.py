@@ -71,6 +71,14 @@ def test_a_credit_comes_back_and_does_not_grow_for_ever() -> None:
     assert bears(credits, 9.9)
 
 
+def test_a_part_of_a_credit() -> None:
+    credits = Credits(2, 0.125, seconds=60)
+    assert credits.full_after == 480
+    credits.charge({"anna": 90.0}, 0)
+    assert [credits.has("anna", part) for part in (0.1, 0.25, 0.5)] == [True, True, False]
+    assert credits.has("ben", 1)
+
+
 # How many containers there are, and what they get together (processors): the limit of each (thousandths).
 EACH = [(1, 0.25, 250), (10, 0.25, 25), (25, 0.25, 10), (40, 0.25, 10), (40, 2, 50), (0, 0.25, 250)]
 
