@@ -51,12 +51,21 @@ def with_room(said: Any, room: str | None = None) -> Any:
     >>> with_room(["Type make up, which makes it again."], "blue")
     ['Type make up ARGS="-e workshop_name=blue", which makes it again.']
     """
+    return each_text(said, lambda text: _by_name(_with_room(text, room)))
+
+
+def each_text(said: Any, change: Callable[[str], str]) -> Any:
+    """Give sentences, or data with sentences in it, with each of them changed.
+
+    >>> each_text({"next": ["a"], "seconds": 1}, str.upper)
+    {'next': ['A'], 'seconds': 1}
+    """
     if isinstance(said, str):
-        return _by_name(_with_room(said, room))
+        return change(said)
     if isinstance(said, Mapping):
-        return {key: with_room(value, room) for key, value in said.items()}
+        return {key: each_text(value, change) for key, value in said.items()}
     if isinstance(said, (list, tuple)):
-        return [with_room(each, room) for each in said]
+        return [each_text(each, change) for each in said]
     return said
 
 

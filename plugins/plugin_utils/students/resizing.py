@@ -74,19 +74,13 @@ class Pods:
 
     def hold(self, place: str) -> None:
         """Let no pod of a place begin any more."""
-        quota = {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": throttling.HELD, "namespace": place},
-            "spec": {"hard": {"pods": "0"}},
-        }
         with _unless_old(place):
-            self._cluster.apply(_quota(place), quota)
+            self._cluster.apply(sleeping.quota_path(place, throttling.HELD), sleeping.no_pods(place, throttling.HELD))
 
     def let_go(self, place: str) -> None:
         """Let pods of a place begin, and have the limits that they had; one that cannot keeps its small ones."""
         with _unless_old(place):
-            self._cluster.delete(_quota(place))
+            self._cluster.delete(sleeping.quota_path(place, throttling.HELD))
         for pod in self.of(place):
             path, text = _path(place, pod), annotations_of(pod).get(throttling.LIMITS)
             if text is None:
@@ -128,10 +122,6 @@ def annotations_of(item: Mapping[str, Any]) -> dict[str, str]:
 
 def _path(place: str, pod: Mapping[str, Any]) -> str:
     return f"{NAMESPACES}/{place}/pods/{pod['metadata']['name']}"
-
-
-def _quota(place: str) -> str:
-    return f"{NAMESPACES}/{place}/resourcequotas/{throttling.HELD}"
 
 
 @contextmanager

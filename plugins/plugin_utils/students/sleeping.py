@@ -59,13 +59,9 @@ class Cluster(Protocol):
 
 def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
     """Let no pod of a place run any more; what runs them bears how many it had."""
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": ASLEEP, "namespace": namespace, "labels": {STUDENT: student}},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    cluster.apply(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}", labelled(quota, room))
+    quota = no_pods(namespace, ASLEEP)
+    quota["metadata"]["labels"] = {STUDENT: student}
+    cluster.apply(quota_path(namespace, ASLEEP), labelled(quota, room))
     for path, item in _running_pods(cluster, namespace):
         replicas = item["spec"].get("replicas", 1)
         if replicas:
@@ -75,9 +71,24 @@ def begin(cluster: Cluster, namespace: str, student: str, room: str) -> None:
         _change(cluster, path, {"spec": {"replicas": 0}})
 
 
+def no_pods(namespace: str, name: str) -> dict[str, Any]:
+    """Give the quota with which no pod of a place begins."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"hard": {"pods": "0"}},
+    }
+
+
+def quota_path(namespace: str, name: str) -> str:
+    """Give the path of a quota."""
+    return f"/api/v1/namespaces/{namespace}/resourcequotas/{name}"
+
+
 def end(cluster: Cluster, namespace: str) -> list[str]:
     """Let a place's pods run as they did; name the Deployments that do."""
-    cluster.delete(f"/api/v1/namespaces/{namespace}/resourcequotas/{ASLEEP}")
+    cluster.delete(quota_path(namespace, ASLEEP))
     running = []
     for path, item in _running_pods(cluster, namespace):
         changes = woken(item)

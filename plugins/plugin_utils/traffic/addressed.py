@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import each_text, with_room
 
 # The playbooks that work on one place; any other is the room's.
 _OF_A_PLACE = "baseline|dark_launch|goto|mirror|promote|reset|rollback|rollout|stage|status|verify"
@@ -29,13 +28,7 @@ def addressed(said: Any, student: str) -> Any:
     >>> addressed("ansible-playbook playbooks/deploy.yml brings the application up.", "anna")
     'ansible-playbook playbooks/goto.yml -e student=anna -e stage=baseline brings the application up.'
     """
-    if isinstance(said, str):
-        return with_room(_of_place(said, student) if student else said)
-    if isinstance(said, Mapping):
-        return {key: addressed(value, student) for key, value in said.items()}
-    if isinstance(said, (list, tuple)):
-        return [addressed(each, student) for each in said]
-    return said
+    return with_room(each_text(said, lambda text: _of_place(text, student)) if student else said)
 
 
 def _of_place(text: str, student: str) -> str:
