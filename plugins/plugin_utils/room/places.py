@@ -27,7 +27,8 @@ STATES = ("making", "ready", "suspended", "failed")
 CLASS_FILE = "class.json"
 # The directory of a student's files (kubeconfig, verdicts), in that of the room.
 STUDENTS = "students"
-NUMBERED, NUMBERED_NAME = "student-{:02d}", re.compile("student-[0-9]{2,3}")
+NUMBERED, NUMBERED_NAME = "student-{:02d}", re.compile("student-(?!00)[0-9]{2,3}")
+LIKE_NUMBERED = re.compile("student-?[0-9]+")
 ALL = "all"
 # Those whose time is over: for a timer that puts them to sleep.
 EXPIRED = "expired"
@@ -216,7 +217,7 @@ def select(wanted: Any, there: Sequence[Place], now: str = "") -> list[Place]:
             raise PlaceError(f"student is {short(wanted)}, but {EXPIRED} stands alone: leave the names, or it, out.")
         return [place for place in students if has_expired(place, now)]
     if missing := [name for name in typed if name not in known]:
-        near = [each for name in missing if (each := _usual(name)) in known]
+        near = [each for name in missing if (each := _usual(name)) in {*known, ALL, EXPIRED}]
         meant = f" (is {_some(near)} meant?)" if near else ""
         raise PlaceError(f"There is no student {_some(map(short, missing))} in this room{meant}: {_are(there)}.")
     _refuse_twice(typed, "student")
@@ -331,6 +332,8 @@ def _judge(name: str, taken: set[str]) -> None:
         raise PlaceError(f"A student is named {short(name)}, but a name must be {_ALLOWED}: {_EXAMPLES}.")
     if _usual(name) != name:
         raise PlaceError(f"A student is named {name!r}, which looks like {_usual(name)!r}: name that one, or another.")
+    if LIKE_NUMBERED.fullmatch(name) and not is_numbered(name):
+        raise PlaceError(f"A student is named {name!r}, which no number gives: they give student-01 to student-999.")
     if name in RESERVED | taken or name.startswith(RESERVED_PREFIXES):
         raise PlaceError(f"A student is named {name!r}, which has another use in a room: choose another name.")
 

@@ -92,6 +92,7 @@ class Node:
         self._pods = Pods(cluster, name)
         self._since, self._busy = Since(), deque[float](maxlen=LOOKS)
         self._unknown: dict[str, float] = {}
+        self._coming: set[str] = set()
         self._now = self._walked = 0.0
         self.throttled: dict[str, Throttled] = {}
 
@@ -114,9 +115,7 @@ class Node:
         used = self._since.grown(readings(self._cgroups.used, groups), begin=0.0, listed=groups)
         by_place = self._by_place(used)
         self._credits.charge(by_place, seconds)
-        begun = {place: number * throttling.START_USES for place, number in self._pods.begun.items()}
-        self._starts.charge(begun, seconds)
-        self._pods.begun.clear()
+        self._starts.charge(self._begun(), seconds)
         for place in list(self.throttled):
             with told(place):
                 self._keep(place, groups, by_place.get(place, 0.0), seconds)
@@ -124,6 +123,16 @@ class Node:
         for place in spent - self.throttled.keys() if self._all_is_taken() else ():
             with told(place):
                 self._throttle(place, by_place.get(place, 0.0) / seconds)
+
+    def _begun(self) -> dict[str, float]:
+        """Give what the node did for pods that began; while others have to wait, where some did is asked each time."""
+        for place in self._coming if self._all_is_taken() else ():
+            with told(place):
+                self._pods.of(place)
+        begun = {place: number * throttling.START_USES for place, number in self._pods.begun.items() if number}
+        self._coming = {*begun}
+        self._pods.begun.clear()
+        return begun
 
     def _all_is_taken(self) -> bool:
         return len(self._busy) == LOOKS and sum(self._busy) / LOOKS >= BUSY

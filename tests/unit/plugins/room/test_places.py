@@ -89,6 +89,10 @@ NO_NAMES: tuple[Any, ...] = (None, True, 3.5, {})
         *((value, "student is all") for value in ("all", ["all"], "anna,all")),
         ("expired", "student is expired"),
         *((value, "looks like 'student-01'") for value in ("student-1", "student-001", "student1")),
+        *(
+            (f"anna,{value}", "which no number gives")
+            for value in ("student-0", "student-00", "student-000", "student0", "student-1000")
+        ),
         *((value, "A student is named") for value in ("0", "00", "007", "1000", "-1", "3.5", "Anna", "x" * 64, "a,")),
         *((value, "has another use") for value in ("default", "kube-system", "staging", "build", "registry", "kube-x")),
         *((value, "more than once") for value in ("anna,anna", "7,07", "7,student-07")),
@@ -149,6 +153,8 @@ def test_students_are_selected(wanted: Any, meant: list[str]) -> None:
         ("all,anna", "all stands alone"),
         ("expired,anna", "expired stands alone"),
         ("student-7", "There is no student 'student-7' in this room (is student-07 meant?): there are staging, anna"),
+        ("ALL", "There is no student 'ALL' in this room (is all meant?): there are staging, anna"),
+        ("Expired", "There is no student 'Expired' in this room (is expired meant?): there are staging, anna"),
         ("STUDENT-07,ben", "'STUDENT-07', 'ben' in this room (is student-07 meant?)"),
         ("anna,", "''"),
         (None, "student is None"),
@@ -229,7 +235,9 @@ def test_who_has_expired_can_be_meant() -> None:
 
 def test_numbered_names_are_those_of_a_number() -> None:
     assert all(map(places.is_numbered, places.names(places.MOST_STUDENTS)))
-    assert not [name for name in ("student-7", "student-1000", "student-x", "anna") if places.is_numbered(name)]
+    assert not [
+        name for name in ("student-7", "student-00", "student-1000", "student-x", "anna") if places.is_numbered(name)
+    ]
 
 
 @pytest.mark.parametrize(

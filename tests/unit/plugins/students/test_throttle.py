@@ -468,6 +468,11 @@ def test_whose_pods_come_and_go_gets_no_more_for_some_minutes(machine: Machine) 
     assert [machine.events(other) for other in ("ben", "carl")] == [[], []]
 
 
+def test_where_pods_begin_is_asked_each_time(machine: Machine) -> None:
+    machine.churns(7)
+    assert machine.held("anna")
+
+
 def test_who_goes_on_letting_pods_come_and_go_has_half_as_many(machine: Machine) -> None:
     machine.churns(12)
     machine.churns(HALF_LOOKS + 40)
