@@ -30,11 +30,11 @@ options:
   cpu_request:
     description: What each pod's container asks for, a CPU quantity.
     type: str
-    default: 1m
+    default: 2m
   proxy_cpu_request:
     description: What its proxy asks for, likewise.
     type: str
-    default: 1m
+    default: 2m
   rate:
     description: Requests a second that a place's load client sends to each backend.
     type: float

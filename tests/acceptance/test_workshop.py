@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
+import pytest
 from tests.acceptance.own_client import OwnClient
 from tests.acceptance.room import ROOT, Room, request, wait_for
 from tests.acceptance.test_compose import BUILT
@@ -41,6 +42,30 @@ def test_the_catalog_is_the_same_from_the_machine_and_from_every_node(room: Room
     for node in nodes(room):
         answer = in_node(room, node, "curl", "-s", f"http://127.0.0.1:{room.registry_port}/v2/_catalog")
         assert json.loads(answer)["repositories"] == catalog, node
+
+
+@pytest.mark.ci
+def test_the_daemons_of_a_node_have_a_cgroup_beside_that_of_its_pods(room: Room) -> None:
+    for node in nodes(room):
+        for name in ("kubelet", "containerd"):
+            told = in_node(room, node, "sh", "-c", f"cat /proc/$(pgrep --oldest --exact {name})/cgroup")
+            assert any(line.endswith(":/podruntime") for line in told.splitlines()), (node, name, told)
+
+
+@pytest.mark.ci
+def test_the_control_plane_weighs_a_tenth_of_what_kubeadm_gives_it(room: Room) -> None:
+    """Beside places' pods, which ask for next to nothing: docs/decisions/throttling.md."""
+    pods = json.loads(room.kubectl("--namespace=kube-system", "get", "pods", "--output=json"))["items"]
+    asked = {
+        container["name"]: container["resources"]["requests"]["cpu"]
+        for pod in pods
+        for container in pod["spec"]["containers"]
+        if container["name"] in ("kube-apiserver", "etcd", "kube-controller-manager", "kube-scheduler", "coredns")
+    }
+    assert asked == {
+        "kube-apiserver": "25m", "etcd": "20m", "kube-controller-manager": "10m", "kube-scheduler": "10m",
+        "coredns": "20m",
+    }  # fmt: skip
 
 
 def test_a_second_run_changes_nothing(room: Room) -> None:
