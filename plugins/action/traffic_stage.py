@@ -15,11 +15,11 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import h
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import (
     credentials,
-    holding,
     objects,
     register,
     stages,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.holding import Hold
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.mending import Mending
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say, side_by_side
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import (
@@ -73,10 +73,10 @@ class ActionModule(WorkshopAction):
         )
         told, mended = list[str](), list[str]()
         if given["anew"] and not self.check_mode:
-            with holding.held(where.lease_api, place.namespace, f"goto of {place.name}", self.room, tell):
+            with Hold(where.lease_api, place, "goto", self.room, tell):
                 told, mended = self._mended(api, place, where)
         else:
-            stages.still_ready(api, place, given["anew"])
+            stages.still_ready(api, place, self.room, given["anew"])
         command = Command(self._asked, where)
         verdict = command.run()
         self._diffs[place.name] = command.diff
@@ -85,7 +85,7 @@ class ActionModule(WorkshopAction):
 
     def _mended(self, api: Api, place: Place, where: Surroundings) -> tuple[list[str], list[str]]:
         """Put a place right; give what is told of it, and the objects that are not what they were."""
-        stages.still_ready(api, place, mend=True)
+        stages.still_ready(api, place, self.room, mend=True)
         whole = objects.of_place(manifests.objects(self._given["objects"]), place, self.room)
         own = (whole, where.manifests, where.services, where.images, where.copies, where.say)
         done = Mending(api, self._paths, place.namespace, *own).run()

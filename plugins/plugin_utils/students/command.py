@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import queue as queues
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,12 +21,12 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.students impo
     access,
     changing,
     credentials,
-    holding,
     intruder,
     making,
     register,
     spreading,
 )
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.holding import Hold
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.making import Class
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Outcome, Say, side_by_side
 
@@ -124,20 +124,20 @@ class Command:
             def work(place: Place, say: Say) -> Place:
                 api = free.get()
                 try:
-                    with self._held(place, say):
-                        return self._worked(api, place, outside, say)
+                    if self._is_renewal(place) and not places.has_expired(place):
+                        return self._renewed(api, place)  # of a new kubeconfig, stages take no notice
+                    with self._hold(place, say) as hold:
+                        return self._worked(api, place, outside, say, hold)
                 finally:
                     free.put(api)
 
             self.outcomes = side_by_side(todo, work, Outcome.of, self._asked.at_once, self._say, self._done)
         self._write(self._read())
 
-    def _held(self, place: Place, say: Say) -> AbstractContextManager[None]:
-        """Keep stages out of a place, and out of their way; of a new kubeconfig they take no notice."""
-        if self._is_renewal(place) and not places.has_expired(place):
-            return nullcontext()
+    def _hold(self, place: Place, say: Say) -> Hold:
+        """Keep stages out of a place, and out of their way."""
         doing = "making" if self._asked.work == "make" else self._asked.work
-        return holding.held(self._another(), place.namespace, f"{doing} of {place.name}", self._asked.room, say)
+        return Hold(self._another(), place, doing, self._asked.room, say)
 
     def _with_nodes(self) -> list[Place]:
         """Give the places that are not as asked for; those whose pods are made anew, with a node for these."""
@@ -152,7 +152,7 @@ class Command:
         """Tell whether a place's kubeconfig is all that is to be made."""
         return self._asked.work == "make" and place.state == "ready"
 
-    def _worked(self, api: Api, place: Place, outside: Container | None, say: Say) -> Place:
+    def _worked(self, api: Api, place: Place, outside: Container | None, say: Say, hold: Hold) -> Place:
         """Do what was asked for with one place."""
         work, room = self._asked.work, self._course.room
         if work == "remove":
@@ -161,11 +161,10 @@ class Command:
             return changing.suspend(api, place, room, say)
         if outside is None:
             raise WorkshopError(f"{work} needs a pod that tries the policies.")
-        if self._is_renewal(place):
-            # Whose time is over may be on its way to sleep.
-            over = places.has_expired(place)
-            return changing.resume(api, place, self._course, outside, say) if over else self._renewed(api, place)
-        act: Callable[..., Place] = {"make": making.make, "reset": changing.reset, "resume": changing.resume}[work]
+        if work == "make" and not self._is_renewal(place):
+            return making.make(api, place, self._course, outside, say, hold.take)
+        # Whose time is over may be on its way to sleep.
+        act = changing.reset if work == "reset" else changing.resume
         return act(api, place, self._course, outside, say)
 
     def _renewed(self, api: Api, place: Place) -> Place:

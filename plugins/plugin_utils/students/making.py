@@ -61,11 +61,14 @@ class Class:
     paths: Paths = field(default_factory=Paths)
 
 
-def make(api: Api, place: Place, course: Class, outside: Container, say: Say) -> Place:
+def make(
+    api: Api, place: Place, course: Class, outside: Container, say: Say, there: Callable[[], None] = lambda: None
+) -> Place:
     """Make a place and prove it; what is there of it already stays, but for what differs.
 
     Args:
         outside: the intruder's pod.
+        there: told once its namespace is.
 
     Returns:
         The place as it is handed out.
@@ -87,6 +90,7 @@ def make(api: Api, place: Place, course: Class, outside: Container, say: Say) ->
         api.apply(course.paths.of(item), item)
         if item["kind"] == "Namespace":
             register.note(api, begun)
+            there()
     names = [item["metadata"]["name"] for item in deployments]
     fresh = not _has_stage(api, begun.namespace)
     return prove(api, with_credentials(api, begun, course), course, outside, names, say, fresh=fresh)

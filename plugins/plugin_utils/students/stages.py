@@ -127,17 +127,19 @@ def ready(meant: Sequence[Place], everybody: bool, mend: bool = False) -> tuple[
     return found, refused
 
 
-def still_ready(api: Api, place: Place, mend: bool = False) -> None:
+def still_ready(api: Api, place: Place, room: str, mend: bool = False) -> None:
     """Refuse a place that is not any more what it was when it was meant: its turn may come many minutes later.
 
     Raises:
-        PlaceError: it was put to sleep meanwhile, or is gone.
+        PlaceError: it was put to sleep meanwhile, or is gone, or its namespace is somebody else's now.
     """
     if place.own:
         return
     home = api.find(f"/api/v1/namespaces/{place.namespace}")
     if home is None:
         raise places.PlaceError(f"{place.name} has no place any more. Nothing was changed.")
+    if others := register.not_its(home, place, room):
+        raise places.PlaceError(f"{others} Nothing was changed.")
     now = register.place_of(home, "")
     ready([places.changed(place, state=now.state, cause=now.cause)], everybody=False, mend=mend)
 

@@ -34,16 +34,20 @@ def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     for node in ("one", "two"):
         api.put(f"/api/v1/nodes/{node}", spec={}, status={"allocatable": {"memory": "8Gi"}})
     api.made = []
+    # What each was held for then.
+    api.doing = []
     api.broken = {}
     # Whose namespace the API server refuses, and in which words.
     api.refused = {}
 
-    def make(api: Any, place: Any, course: Any, outside: Any, say: Any) -> Any:
+    def make(api: Any, place: Any, course: Any, outside: Any, say: Any, there: Any) -> Any:
         if place.name in api.refused:
             raise WorkshopError(api.refused[place.name])
         path = f"/api/v1/namespaces/{place.name}"
         api.put(path, metadata={"labels": {**owner_labels("blue"), register.STUDENT: place.name}})
+        there()
         api.made.append(place.name)
+        api.doing.append(doing(api, place.name))
         if place.name in api.broken:
             raise api.broken[place.name]
         ready = places.changed(place, state="ready", cause="", expires="2999-01-01T00:00:00Z")
@@ -58,6 +62,14 @@ def there(api: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(intruder, "intruder", nobody)
     monkeypatch.setattr(credentials, "lasts", lambda api, place: place.expires != "")
     return api
+
+
+def doing(api: Any, name: str) -> str:
+    """Give what a place is held for; empty if it is not."""
+    held = api.objects.get(f"/apis/coordination.k8s.io/v1/namespaces/{name}/leases/workshop-stage")
+    if not held or not held["spec"].get("holderIdentity"):
+        return ""
+    return str(json.loads(held["metadata"]["annotations"][PREFIX + "holder"])["doing"])
 
 
 def run(api: Any, state: Path, work: str = "make", names: list[str] = NAMES) -> command.Command:
@@ -376,13 +388,31 @@ def test_no_stage_is_begun_on_a_place_that_is_changed(
     there: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(there, tmp_path)
-    doing: list[str] = []
+    held: list[str] = []
 
     def suspend(api: Any, place: Any, *_: Any) -> Any:
-        doing.append(json.loads(api.objects[LEASE]["metadata"]["annotations"][PREFIX + "holder"])["doing"])
+        held.append(doing(api, place.name))
         return place
 
     monkeypatch.setattr(changing, "suspend", suspend)
     run(there, tmp_path, "suspend", ["student-01"])
-    assert doing == ["suspend of student-01"]
-    assert not there.objects[LEASE]["spec"].get("holderIdentity"), "it is given back"
+    assert held == ["suspend of student-01"]
+    assert doing(there, "student-01") == "", "it is given back"
+
+
+@pytest.mark.parametrize("cause", ["", "A pod does not answer."])
+def test_a_place_that_is_made_is_held_from_when_it_is_there(there: Any, tmp_path: Path, cause: str) -> None:
+    """goto.yml takes a place that is being made, too: whoever made it may have been killed."""
+    if cause:
+        there.broken = {"student-01": WorkshopError(cause)}
+    run(there, tmp_path, names=["student-01"])
+    there.broken = {}
+    run(there, tmp_path, names=["student-01"])  # again, if it failed
+    assert there.doing == ["making of student-01"] * (2 if cause else 1)
+    assert doing(there, "student-01") == ""
+
+
+@pytest.mark.parametrize("work", ["make", "reset", "suspend", "resume", "remove"])
+def test_a_namespace_of_somebody_else_s_is_not_held(taken: Any, tmp_path: Path, work: str) -> None:
+    assert run(taken, tmp_path, work, ["student-02"]).outcomes
+    assert not [path for path in taken.objects if "/namespaces/student-02/" in path], "nothing is written there"

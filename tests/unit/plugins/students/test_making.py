@@ -110,3 +110,19 @@ def test_one_that_was_on_its_way_to_sleep_is_woken_first(
     assert there.requests[0] == ("delete", f"{BEN}/resourcequotas/asleep")
     assert noted[0] == "making"
     assert there.objects[f"{sleeping.deployments('ben')}/aleph-v01"]["spec"]["replicas"] == 2
+
+
+def test_it_is_told_that_its_namespace_is_there_before_anything_is_in_it(there: Any, proofs: list[bool]) -> None:
+    """Who makes a place holds it from then on."""
+    nobody: Any = None
+    home = {**HOME, "metadata": {**HOME["metadata"], "labels": {register.STUDENT: "PLACE"}}}  # type: ignore[dict-item]
+    course = dataclasses.replace(COURSE, manifests=[DEPLOYMENT, home])
+    seen: list[list[str]] = []
+    there.requests.clear()
+    making.make(
+        there, WANTED[1], course, nobody, lambda _: None, lambda: seen.append([path for _, path in there.requests])
+    )
+    assert [path for _, path in there.requests if path in ("/Namespace", "/Deployment")] == ["/Namespace", "/Deployment"]
+    (before,) = seen
+    assert "/Namespace" in before
+    assert "/Deployment" not in before

@@ -96,6 +96,18 @@ def test_a_place_that_was_removed_meanwhile_is_not_made(api: Any, led: Led, anew
     assert led.did == []
 
 
+@pytest.mark.parametrize("anew", [False, True])
+@pytest.mark.parametrize("labels", [{}, {**owner_labels("green"), register.STUDENT: "anna"}])
+def test_a_namespace_that_became_somebody_else_s_meanwhile_is_left_alone(
+    api: Any, led: Led, labels: dict[str, str], anew: bool
+) -> None:
+    api.objects[HOME]["metadata"]["labels"] = labels
+    with pytest.raises(WorkshopError, match="The namespace anna is .*Nothing was changed"):
+        led.lead(anew)
+    assert led.did == []
+    assert [path for path in api.objects if "/namespaces/anna" in path] == [HOME]
+
+
 def test_nobody_puts_a_place_to_sleep_that_is_put_right(led: Led) -> None:
     led.lead(anew=True)
     assert led.busy == [True]
