@@ -72,10 +72,12 @@ class Pods:
                     done.add(pod["metadata"]["uid"])
         return done
 
-    def hold(self, place: str) -> None:
-        """Let no pod of a place begin any more."""
+    def hold(self, place: str) -> bool:
+        """Let no pod of a place begin any more; tell whether that is so now."""
         with _unless_old(place):
             self._cluster.apply(sleeping.quota_path(place, throttling.HELD), sleeping.no_pods(place, throttling.HELD))
+            return True
+        return False
 
     def let_go(self, place: str) -> None:
         """Let pods of a place begin, and have the limits that they had; one that cannot keeps its small ones."""

@@ -115,7 +115,8 @@ class Node:
         used = self._since.grown(readings(self._cgroups.used, groups), begin=0.0, listed=groups)
         by_place = self._by_place(used)
         self._credits.charge(by_place, seconds)
-        self._starts.charge(self._begun(), seconds)
+        # Of who may take the whole node, nothing is counted.
+        self._starts.charge(self._begun() if self._credits.share < self._processors else {}, seconds)
         for place in list(self.throttled):
             with told(place):
                 self._keep(place, groups, by_place.get(place, 0.0), seconds)
@@ -188,21 +189,23 @@ class Node:
             f" take {self._credits.share:.2f} of them until they want less than half of that for"
             f" {CALM_SECONDS:.0f} s.",
         )  # fmt: skip
-        self._hold(place)
+        # Written down first: killed then, it goes on with a place of which no pod is left.
         self._pods.note(place, sleeping.ago())
+        self._hold(place)
 
     def _hold(self, place: str) -> None:
         """Let no pod begin of a place whose pods come and go too often."""
         throttled = self.throttled[place]
-        if throttled.held or self._starts.has(place, NEARLY_NONE):
+        if not throttled.held and self._starts.has(place, NEARLY_NONE):
             return
-        self._pods.hold(place)
-        throttled.held = True
-        self._tell(
-            place, "Held",
-            "Its pods came and went, which takes the node's processors, while others had to wait: none begins for"
-            f" {AGAIN * self._starts.full_after / 60:.0f} minutes.",
-        )  # fmt: skip
+        # Again and again: another node lets it go for its own part.
+        before, throttled.held = throttled.held, self._pods.hold(place)
+        if throttled.held and not before:
+            self._tell(
+                place, "Held",
+                "Its pods came and went, which takes the node's processors, while others had to wait: none begins for"
+                f" {AGAIN * self._starts.full_after / 60:.0f} minutes.",
+            )  # fmt: skip
 
     def _keep(self, place: str, groups: Mapping[str, Path], used: float, seconds: float) -> None:
         throttled = self.throttled[place]
@@ -223,9 +226,9 @@ class Node:
             self._let_go(place, home)
         else:
             throttled.limited = self._pods.limit(place, self._credits.share)
-            self._hold(place)
             if not any(throttling.throttled(home)):
                 self._pods.note(place, sleeping.ago())
+            self._hold(place)
 
     def _is_calm(self, place: str, groups: Mapping[str, Path]) -> bool:
         """Tell whether a throttled place has wanted little since it was last judged."""

@@ -109,9 +109,9 @@ class Machine:
         )
         self.uses[uid] = {}
 
-    def begin(self) -> Any:
+    def begin(self, share: float = SHARE) -> Any:
         """Let the program begin anew."""
-        credits = throttling.Credits(PROCESSORS, SHARE)
+        credits = throttling.Credits(PROCESSORS, share)
         node = self.throttle.Node(self.api, self.throttle.Cgroups(self.root), "node", "blue", credits, PROCESSORS)
         node.begin()
         return node
@@ -519,10 +519,55 @@ def test_who_is_held_is_let_go_by_a_program_that_began_anew(machine: Machine) ->
     assert not machine.held("anna")
 
 
+@pytest.mark.parametrize("ends", ["with the quota", "before the namespace could be written"])
+def test_who_is_held_is_let_go_wherever_the_program_was_killed(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """No pod bears that it was throttled: all are gone by then, and none begins."""
+    apply = machine.api.apply
+
+    def killed(path: str, body: Mapping[str, Any]) -> Any:
+        apply(path, body)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as meanwhile:
+        if ends == "with the quota":
+            meanwhile.setattr(machine.api, "apply", killed)
+            with pytest.raises(KeyboardInterrupt):
+                machine.churns(12)
+        else:
+            refused = RefusedError(500, "no")
+            meanwhile.setattr(machine.api, "merge", lambda path, body: (_ for _ in ()).throw(refused))
+            machine.churns(12)
+    for path in [path for path in machine.api.objects if "/anna/pods/" in path]:
+        del machine.api.objects[path]
+    del machine.uses[UIDS["anna"]]
+    machine.node = machine.begin()
+    machine.looks(20)
+    assert not machine.held("anna")
+    assert machine.since("anna") is None
+
+
+def test_who_is_held_stays_so_when_another_node_lets_the_place_go(machine: Machine) -> None:
+    machine.churns(12)
+    for _ in range(3):
+        machine.api.delete(f"{NAMESPACES}/anna/resourcequotas/{throttling.HELD}")
+        machine.looks(3)
+        assert machine.held("anna")
+    assert machine.events("anna") == ["Throttled", "Held"]
+
+
+def test_where_a_place_may_take_the_whole_node_nobody_is_held(machine: Machine) -> None:
+    machine.node = machine.begin(share=1)
+    machine.churns(40)
+    assert machine.events("anna") == []
+
+
 def test_who_an_older_version_has_made_is_throttled_only(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.api.refused = {"/resourcequotas": 403}
     machine.churns(12)
     machine.looks(HALF_LOOKS + 40)
     assert "anna: its pods can begin as they like: the API server answers 403" in capsys.readouterr().out
+    assert machine.events("anna") == ["Throttled", "Unthrottled"], "nor told that none begins"
     assert machine.since("anna") is None
     assert machine.annotation("anna") is None
