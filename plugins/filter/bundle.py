@@ -6,8 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import to_be_named
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, wheels
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
+
+
+def bundle_images(bundle: str, room: str) -> dict[str, str]:
+    """References by name of the images of a bundle; what it says to type is for this room."""
+    try:
+        return contract.bundle_images(bundle)
+    except contract.BundleError as error:
+        raise contract.BundleError(with_room(str(error), lambda: to_be_named(room))) from error
 
 
 class FilterModule:
@@ -15,5 +25,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """Name them."""
-        functions = (contract.bundle_images, wheels.missing_wheels)
+        functions = (bundle_images, wheels.missing_wheels)
         return {function.__name__: explained(function) for function in functions}

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import to_be_named
-from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s import kubeconfig
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import room
@@ -22,10 +21,8 @@ def typed_for(said: str, name: str, student: Any = None) -> str:
         student: as it was typed; None for the room's own place.
     """
     students = student if isinstance(student, (list, tuple)) else () if student is None else (student,)
-    theirs = str(addressed(said, ",".join(str(each).replace(" ", "") for each in students)))
-    if with_room(theirs, "any") == theirs:
-        return theirs
-    return str(with_room(theirs, to_be_named(name)))
+    theirs = ",".join(str(each).replace(" ", "") for each in students)
+    return str(addressed(said, theirs, lambda: to_be_named(name)))
 
 
 class FilterModule:

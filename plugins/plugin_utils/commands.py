@@ -40,11 +40,11 @@ def about(room: Callable[[], str] = _unnamed) -> None:
     _About.room = staticmethod(room)
 
 
-def with_room(said: Any, room: str | None = None) -> Any:
+def with_room(said: Any, room: str | Callable[[], str] | None = None) -> Any:
     """Give sentences, or data with sentences in it, with a room named in each command that names none.
 
     Args:
-        room: the one that was told by `about`, unless it is given; "" names none.
+        room: the one that was told by `about`, unless it is given, or what is asked for it; "" names none.
 
     >>> with_room("Next: ansible-playbook rollout.yml -e weight=50", "blue")
     'Next: ansible-playbook rollout.yml -e workshop_name=blue -e weight=50'
@@ -79,10 +79,11 @@ def in_rooms(said: str, inventory: str) -> str:
     return _IN_ROOMS.sub(lambda found: played + found[1], said.replace(" in this room", " in these rooms"))
 
 
-def _with_room(text: str, room: str | None) -> str:
+def _with_room(text: str, room: str | Callable[[], str] | None) -> str:
     if not (_PLAYBOOK.search(text) or _MAKE.search(text)):
         return text
-    name = _About.room() if room is None else room
+    asked = _About.room if room is None else room
+    name = asked() if callable(asked) else asked
     if not name:
         return text
     option = f"-e workshop_name={name}"

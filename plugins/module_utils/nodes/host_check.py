@@ -94,7 +94,7 @@ def problems(host: Host, needs: Needs) -> list[str]:
     """One sentence for each thing that is missing or wrong, with the remedy; none when all is well."""
     found = [*_names(needs)]
     if not host.root:
-        return [*found, "Making a node needs root: run `make up`, which uses sudo, or become root."]
+        return [*found, "Making a node needs root: become root (sudo -s -H), activate .venv again, and type it again."]
     found += _system(host, needs)
     found += _kernel(host)
     found += _limits(host)
@@ -168,7 +168,7 @@ def _commands(host: Host, needs: Needs) -> Iterable[str]:
     missing = {command: package for command, package in needs.commands.items() if command not in host.commands}
     if missing:
         packages = " ".join(sorted(set(missing.values())))
-        yield f"{', '.join(sorted(missing))} not found: apt-get install {packages} (`make up` does it)."
+        yield f"{', '.join(sorted(missing))} not found: apt-get install {packages}."
 
 
 def _network(host: Host, needs: Needs) -> Iterable[str]:

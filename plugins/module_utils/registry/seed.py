@@ -110,7 +110,7 @@ class Seed:
             words = line.split()
             if words and words[0] == image:
                 return words[2]
-        raise SeedError(f"The node has no image {image}: ansible-playbook playbooks/nodes.yml preloads it.")
+        raise SeedError(f"The node has no image {image}, which playbooks/nodes.yml preloads: play that first.")
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import each_text, with_room
@@ -18,7 +19,7 @@ _DEPLOY, _PUT_RIGHT = (
 _COMMAND = re.compile(rf"(ansible-playbook (?:playbooks/)?(?:{_OF_A_PLACE})\.yml)(?!(?: -e [^ =]+=\S+)*? -e student=)")
 
 
-def addressed(said: Any, student: str) -> Any:
+def addressed(said: Any, student: str, room: str | Callable[[], str] | None = None) -> Any:
     """Give sentences, or data with sentences in it, with the student named in each command; "" is the room's own place.
 
     >>> addressed(["Next: ansible-playbook playbooks/mirror.yml -e service=aleph"], "anna")
@@ -28,7 +29,7 @@ def addressed(said: Any, student: str) -> Any:
     >>> addressed("ansible-playbook playbooks/deploy.yml brings the application up.", "anna")
     'ansible-playbook playbooks/goto.yml -e student=anna -e stage=baseline brings the application up.'
     """
-    return with_room(each_text(said, lambda text: _of_place(text, student)) if student else said)
+    return with_room(each_text(said, lambda text: _of_place(text, student)) if student else said, room)
 
 
 def _of_place(text: str, student: str) -> str:

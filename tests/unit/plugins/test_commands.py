@@ -171,3 +171,10 @@ def test_who_plays_by_name_is_told_names(monkeypatch: pytest.MonkeyPatch, said: 
     assert with_room(said, "blue") == wanted.replace("-i h.yml ", "")
     monkeypatch.setattr(context, "CLIARGS", {**given, "args": ("playbooks/mirror.yml",)})
     assert NAME not in with_room(said, "blue")
+
+
+def test_who_plays_by_name_is_told_the_room_by_a_task_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(home, ["blue", "workshop"])
+    monkeypatch.setattr(context, "CLIARGS", {"args": ("istio_games.workshop.mirror",), "inventory": ["h.yml"]})
+    said = typed_for("Next: ansible-playbook playbooks/mirror.yml", "blue", "anna")
+    assert said == f"Next: ansible-playbook -i h.yml istio_games.workshop.mirror {BLUE} -e student=anna"
