@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.actions.typed import to_be_named
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle import contract, wheels
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.bundle.errors import BundleError
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.commands import with_room
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.filters import explained
 
@@ -16,8 +17,8 @@ def bundle_images(bundle: str, room: str) -> dict[str, str]:
     """References by name of the images of a bundle; what it says to type is for this room."""
     try:
         return contract.bundle_images(bundle)
-    except contract.BundleError as error:
-        raise contract.BundleError(with_room(str(error), lambda: to_be_named(room))) from error
+    except BundleError as error:
+        raise BundleError(with_room(str(error), lambda: to_be_named(room))) from error
 
 
 class FilterModule:

@@ -77,7 +77,9 @@ def test_which_filters_may_say_a_command_is_known() -> None:
     """Where there is another one: SENTENCES has it, or it names the room itself."""
     own = re.compile(r"from ansible_collections\.istio_games\.workshop\.(\S+) import ([\w, ]+)")
     code = [path.read_text() for path in (ROOT / "plugins" / "filter").glob("*.py")]
-    modules = [f"{package}.{name}" for text in code for package, names in own.findall(text) for name in names.split(", ")]
+    modules = [
+        f"{package}.{name}" for text in code for package, names in own.findall(text) for name in names.split(", ")
+    ]
     files = {ROOT / f"{module.replace('.', '/')}.py" for module in modules}
     speaking = {path.name for path in files if path.is_file() and any(map(names_none, texts(path.read_text())))}
     # Of the last two, filters have what says none.

@@ -102,7 +102,7 @@ def test_a_namespace_that_became_somebody_else_s_meanwhile_is_left_alone(
     api: Any, led: Led, labels: dict[str, str], anew: bool
 ) -> None:
     api.objects[HOME]["metadata"]["labels"] = labels
-    with pytest.raises(WorkshopError, match="The namespace anna is .*Nothing was changed"):
+    with pytest.raises(WorkshopError, match=r"The namespace anna is .*Nothing was changed"):
         led.lead(anew)
     assert led.did == []
     assert [path for path in api.objects if "/namespaces/anna" in path] == [HOME]
