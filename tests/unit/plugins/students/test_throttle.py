@@ -557,6 +557,18 @@ def test_who_is_held_stays_so_when_another_node_lets_the_place_go(machine: Machi
     assert machine.events("anna") == ["Throttled", "Held"]
 
 
+def test_the_docs_say_how_many_pods_may_come_and_go(machine: Machine) -> None:
+    starts = throttling.Credits(PROCESSORS, SHARE, throttling.STARTS_FULL_SECONDS)
+    at_once = PROCESSORS * throttling.STARTS_FULL_SECONDS / throttling.START_USES
+    for_ever, held = throttling.START_USES / starts.share, machine.throttle.AGAIN * starts.full_after / 60
+    assert (at_once, for_ever, held) == (30, 16, 4)
+    docs = Path(__file__).parents[4] / "docs"
+    told = " ".join((docs / "class.md").read_text().split())
+    assert "on two processors more than thirty at once, or one in sixteen seconds for ever" in told
+    assert "`throttled`) for four minutes" in told
+    assert "takes about four processor-seconds" in (docs / "decisions" / "throttling.md").read_text()
+
+
 def test_where_a_place_may_take_the_whole_node_nobody_is_held(machine: Machine) -> None:
     machine.node = machine.begin(share=1)
     machine.churns(40)
