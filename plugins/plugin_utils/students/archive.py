@@ -17,7 +17,7 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ OWN_KINDS = {
 # What the API server keeps of an object, and what is ours of its metadata, is no part of somebody's work.
 _KEPT = ("labels", "annotations")
 _OBJECT_NAME = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+# A size in a tar archive.
+_OCTAL = re.compile(rb" *([0-7]{1,12})[ \0]*")
 # As a backend takes it (services/common/device_backend/device.py); a truth value is no number.
 _DEVICE: dict[str, tuple[type, ...]] = {"name": (str,), "uid": (int,), "type": (str,), "price": (int, float)}
 _LONGEST_TEXT, _LARGEST_UID, _LARGEST_PRICE = 50, 2**63 - 1, 1.7e308
@@ -181,13 +183,29 @@ def _unpacked(path: Path) -> dict[str, bytes]:
             unpacked = file.read(MOST_BYTES + 1)
         if len(unpacked) > MOST_BYTES:
             raise ArchiveError(f"{path} holds more than {MOST_BYTES // 2**20} MiB: it is no student's work.")
-        with tarfile.open(fileobj=io.BytesIO(unpacked)) as tar:
-            # One with holes says for itself how large it is.
-            whole = [member for member in tar if member.isfile() and not member.issparse() and member.name in MEMBERS]
-            files = {member.name: tar.extractfile(member) for member in whole}
-            return {name: file.read() for name, file in files.items() if file}
-    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
+        return {name: body for name, body in _plain_files(unpacked) if name in MEMBERS}
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise ArchiveError(f"{path} is no archive of archive.yml, or was cut ({error}): name a whole one.") from error
+
+
+def _plain_files(unpacked: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give name and contents of each plain file of a tar archive (pax(1), "ustar Interchange Format").
+
+    Python's own reader takes what is packed twice for one archive, and unpacks that without a bound; that of Python before
+    3.11.14 goes on for ever with a size below nothing (CVE-2025-8194).
+    """
+    at = 0
+    while any(header := unpacked[at : at + tarfile.BLOCKSIZE]):
+        size = _OCTAL.fullmatch(header[124:136])
+        if not size:
+            raise ValueError(f"byte {at} begins no file of a tar archive")
+        at += tarfile.BLOCKSIZE
+        body = unpacked[at : at + int(size[1], 8)]
+        if len(body) < int(size[1], 8):
+            raise ValueError("it ends before its last file does")
+        at += -(-len(body) // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+        if header[156:157] in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            yield header[:100].partition(b"\0")[0].decode("latin-1"), body
 
 
 def _object(path: Path, members: Mapping[str, bytes], name: str) -> dict[str, Any]:

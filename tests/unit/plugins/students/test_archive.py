@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import dataclasses
 import gzip
 import hashlib
 import io
 import json
+import lzma
 import tarfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -204,6 +206,56 @@ def test_what_is_nested_without_end_is_refused(tmp_path: Path) -> None:
         tar.addfile(member, io.BytesIO(body))
     with pytest.raises(ArchiveError, match=r"has no manifest\.json that can be read"):
         archive.read(path, TAGS)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_is_packed_twice_is_not_unpacked_without_a_bound(file: Path, pack: Callable[[bytes], bytes]) -> None:
+    file.write_bytes(gzip.compress(pack(gzip.decompress(file.read_bytes()))))
+    with pytest.raises(ArchiveError, match=r"is no archive of archive\.yml"):
+        archive.read(file, TAGS)
+
+
+def header(name: str, size: bytes, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """A tar archive's header with a size as it stands there, and a right sum."""
+    made = bytearray(tarfile.TarInfo(name).tobuf(tarfile.USTAR_FORMAT))
+    made[124:136], made[156:157], made[148:156] = size.ljust(12, b"\0"), kind, b" " * 8
+    made[148:156] = b"%06o\0 " % sum(made)
+    return bytes(made)
+
+
+# As GNU tar writes a size that is too large, or too small: it leads back to the header itself.
+BACK = (2**96 - tarfile.BLOCKSIZE).to_bytes(12, "big")
+EMPTY = header("empty", b"%011o" % 0)
+ENDLESS: dict[str, bytes] = {
+    "a size below nothing": EMPTY + header(archive.MANIFEST, BACK),
+    "a size below nothing of a kind that is not known": EMPTY + header("x", BACK, b"Z"),
+    "a size with a sign": header(archive.MANIFEST, b"-0000000512"),
+    "no size": header(archive.MANIFEST, b""),
+    "a size beyond the end": header(archive.MANIFEST, b"7" * 11),
+    "half a header": header(archive.MANIFEST, b"0" * 11)[:100],
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+@pytest.mark.timeout(20)
+def test_what_has_no_end_is_refused_at_once(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "endless.tar.gz"
+    path.write_bytes(gzip.compress(ENDLESS[case]))
+    with pytest.raises(ArchiveError, match=r"is no archive of archive\.yml"):
+        archive.read(path, TAGS)
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_what_somebody_has_packed_anew_is_read(file: Path, form: int) -> None:
+    """With other members, owners and times, whatever the tool."""
+    with tarfile.open(file) as old:
+        bodies = {member.name: old.extractfile(member).read() for member in old}  # type: ignore[union-attr]
+    with tarfile.open(file, "w:gz", format=form) as new:
+        for name, body in {"notes/" + "x" * 90: b"x", **bodies}.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.mtime, member.uname = len(body), 1764316800, "somebody"
+            new.addfile(member, io.BytesIO(body))
+    assert archive.read(file, TAGS) == WORK
 
 
 def test_more_than_is_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
