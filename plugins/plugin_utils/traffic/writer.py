@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.proxi
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.stages import is_ours, is_trial
 
 Item = Mapping[str, Any]
+# A file's name has 255 bytes at most, and the time is put behind it.
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -261,5 +264,18 @@ def keep_copy(item: Item, directory: Path) -> None:
     }
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%dT%H%M%S")
-    path = directory / f"{item['kind'].lower()}-{metadata['namespace']}-{metadata['name']}-{stamp}.yaml"
+    path = directory / f"{_file_name(item['kind'].lower(), metadata['namespace'], metadata['name'])}-{stamp}.yaml"
     path.write_text(yaml.safe_dump({**item, "metadata": metadata, "status": None}, sort_keys=False))
+
+
+def _file_name(*words: str) -> str:
+    """Give a file's name for an object, whose own may be as long as a file's at most.
+
+    >>> _file_name("deployment", "anna", "mine"), len(_file_name("deployment", "anna", "x" * 253))
+    ('deployment-anna-mine', 200)
+    """
+    name = "-".join(words)
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - len(digest) - 1]}-{digest}"
