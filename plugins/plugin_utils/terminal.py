@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# Of what others have said, a sentence tells so much: an object's annotations, where some are kept, hold 256 KiB.
+LONGEST_SAID = 2000
+
 
 def printable(text: str, kept: str = "\n\t") -> str:
     r"""Give a text that moves no cursor and hides nothing, whatever others have written in it.
@@ -30,3 +33,12 @@ def short(value: Any) -> str:
     """
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def cut(text: str) -> str:
+    """Give as much of a text as people can read: what a student's pod has said may have no end.
+
+    >>> cut("No node takes it."), len(cut("x" * 10**6))
+    ('No node takes it.', 2003)
+    """
+    return text if len(text) <= LONGEST_SAID else f"{text[:LONGEST_SAID]}..."

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from ansible_collections.istio_games.workshop.plugins.module_utils.errors import WorkshopError, unexpected
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import cut
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.lease import LeaseError
 
@@ -75,7 +76,7 @@ class Outcome:
     def of(cls, place: Place, seconds: float, found: Place | Exception) -> Outcome:
         """Judge what the work has given or raised."""
         if isinstance(found, WorkshopError):
-            said = addressed(" ".join(str(found).split()), place.student)
+            said = addressed(cut(" ".join(str(found).split())), place.student)
             return cls(place, seconds, said, begun=not isinstance(found, LeaseError))
         if isinstance(found, Exception):
             return cls(place, seconds, unexpected("students", found))

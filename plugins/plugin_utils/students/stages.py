@@ -17,6 +17,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import f
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students import objects, register
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.students.queue import Say
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import cut
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.command import Surroundings
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.verdict import NOT_PROVEN, PROVEN, REFUSED
@@ -48,7 +49,7 @@ class Done:
     def of(cls, place: Place, seconds: float, found: Mapping[str, Any] | Exception) -> Done:
         """Judge what the work has given (a verdict or a look as data) or raised."""
         if isinstance(found, WorkshopError):
-            return cls(place, {}, REFUSED, addressed(str(found).splitlines(), place.student), seconds)
+            return cls(place, {}, REFUSED, addressed(cut(str(found)).splitlines(), place.student), seconds)
         if isinstance(found, Exception):
             return cls(place, {}, NOT_PROVEN, [unexpected("stages", found)], seconds)
         return cls(place, found, str(found.get("verdict", SEEN)), list(found.get("reasons", ())), seconds)

@@ -14,6 +14,7 @@ from ansible_collections.istio_games.workshop.plugins.plugin_utils.images.images
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.api import Api
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.objects import Objects
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.k8s.ownership import labelled
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import cut
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic import look, plan, stages, status
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.addressed import addressed
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.traffic.arguments import named_services
@@ -117,7 +118,7 @@ class Command:
                 verdict = self._changed(lambda: None if where.check_mode else lease.check())
             except WorkshopError as error:
                 # Nothing has been changed yet: the transaction itself turns errors into its verdict.
-                verdict = Verdict(REFUSED, str(error).splitlines())
+                verdict = Verdict(REFUSED, cut(str(error)).splitlines())
         return self._as_data(verdict)
 
     def _changed(self, permitted: Callable[[], None]) -> Verdict:

@@ -42,6 +42,7 @@ def test_outcomes_come_in_the_places_order() -> None:
     ("error", "cause"),
     [
         (WorkshopError("No node\ntakes it."), "No node takes it."),
+        (WorkshopError("x" * 10**6), "xxx"),
         (KeyError("x"), "students met something that it does not know"),
     ],
 )
@@ -54,6 +55,7 @@ def test_who_fails_is_named_and_the_others_go_on(error: Exception, cause: str) -
     outcomes = side_by_side(FIVE, work, Outcome.of, 3, lambda _: None)
     assert [outcome.place.name for outcome in outcomes if outcome.cause] == ["student-02"]
     assert outcomes[1].cause.startswith(cause)
+    assert len(outcomes[1].cause) < 2100, "it stands on the place's namespace"
     assert outcomes[1].as_data()["state"] == "failed"
 
 

@@ -64,6 +64,14 @@ def test_of_one_alone_its_own_reasons_are_said() -> None:
     assert stages.failure([done]) == "No.\nNor that."
 
 
+def test_of_what_a_student_s_pod_has_said_a_part_is_told() -> None:
+    """It may have no end, nor its lines."""
+    for said in ("x" * 10**6, "x\n" * 10**6):
+        done = stages.Done.of(ANNA, 1, WorkshopError(f"front: {said}"))
+        assert stages.failure([done]).startswith("front: x")
+        assert len(json.dumps(stages.summary([done], "goto", []))) < 10_000
+
+
 ASLEEP, FAILED = student("dora", "suspended"), student("eva", "failed", "No node takes it.")
 TAKEN = places.changed(student("finn", "failed", "The namespace finn is somebody else's."), taken=True)
 
