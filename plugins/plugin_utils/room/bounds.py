@@ -25,8 +25,24 @@ _SUFFIXES = {
     **{suffix: 10.0 ** (3 * power) for power, suffix in enumerate("num kMGTPE", -3) if suffix != " "},
     **{f"{suffix}i": 1024.0**power for power, suffix in enumerate("KMGTPE", 1)},
 }
-_FIELD = r"[-0-9A-Za-z*/,?]+"
-_CRON = re.compile(rf"@(hourly|daily|midnight|weekly|monthly|yearly|annually)|{_FIELD}( +{_FIELD}){{4}}")
+# https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-syntax: the least and the most of each
+# field, and its names from the least on.
+_CRON_WORDS = {f"@{word}" for word in ("hourly", "daily", "midnight", "weekly", "monthly", "yearly", "annually")}
+_CRON_PART = re.compile(r"(?:[*?]|(\w+)(?:-(\w+))?)(?:/0*[1-9][0-9]{0,8})?", re.ASCII)
+_CRON_FIELDS: tuple[tuple[int, int, str], ...] = (
+    (0, 59, ""),
+    (0, 23, ""),
+    (1, 31, ""),
+    (1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
+    (0, 6, "SUN MON TUE WED THU FRI SAT"),
+)
+# https://kubernetes.io/docs/concepts/policy/resource-quotas/: what is counted, besides `count/...`, and what is measured.
+_COUNTED = {
+    *("pods", "services", "services.nodeports", "services.loadbalancers", "secrets", "configmaps"),
+    *("persistentvolumeclaims", "resourcequotas", "replicationcontrollers"),
+}
+_MEASURED = re.compile(r"(requests\.|limits\.)?(cpu|memory|ephemeral-storage)|requests\.storage|(requests\.)?hugepages-\w+")
+_QUALIFIED = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 # What is allowed when a value is bad, None when it is good.
 Check = Callable[[Any], str | None]
@@ -100,8 +116,22 @@ def _proxy_resources(value: Any) -> str | None:
 
 def _quota(value: Any) -> str | None:
     found = value if isinstance(value, Mapping) else {}
-    good = "pods" in found and not any(math.isnan(amount(each)) for each in found.values() if each is not None)
-    return None if good else "a mapping of quantities, that of pods among them (it replaces the default as a whole)"
+    good = "pods" in found and all(_is_hard(name, each) for name, each in found.items())
+    return None if good else (
+        "a mapping of quantities, that of pods among them (it replaces the default as a whole), by names that a "
+        "ResourceQuota knows, and whole where it counts"
+    )
+
+
+def _is_hard(name: Any, quantity: Any) -> bool:
+    """Tell whether a ResourceQuota takes this; None is a template, which nobody can judge yet."""
+    counted = name in _COUNTED or str(name).startswith("count/")
+    if not counted and not _MEASURED.fullmatch(str(name)) and "/" not in str(name):
+        return False
+    if "/" in str(name) and not _QUALIFIED.fullmatch(str(name)):
+        return False
+    found = 0.0 if quantity is None else amount(quantity)
+    return not math.isnan(found) and (not counted or found.is_integer())
 
 
 def _images(value: Any) -> str | None:
@@ -110,8 +140,28 @@ def _images(value: Any) -> str | None:
 
 
 def _schedule(value: Any) -> str | None:
-    good = isinstance(value, str) and _CRON.fullmatch(value)
-    return None if good else "five fields as cron writes them"
+    fields = value.split() if isinstance(value, str) else []
+    good = value in _CRON_WORDS if len(fields) == 1 else len(fields) == len(_CRON_FIELDS)
+    if good and len(fields) > 1:
+        good = all(_is_field(text, *field) for text, field in zip(fields, _CRON_FIELDS, strict=True))
+    return None if good else "five fields as cron writes them, each within its bounds (minutes 0 to 59)"
+
+
+def _is_field(text: str, least: int, most: int, names: str) -> bool:
+    """Tell whether a CronJob takes a field of its schedule.
+
+    >>> [_is_field(text, 0, 59, "") for text in ("*/5", "0,30", "1-59/7", "60", "5-1", "*/0", "")]
+    [True, True, True, False, False, False, False]
+    """
+    known = {name: number for number, name in enumerate(names.split(), least)}
+    for part in text.split(","):
+        found = _CRON_PART.fullmatch(part)
+        if not found:
+            return False
+        ends = [known.get(end.upper(), int(end) if end.isdecimal() else -1) for end in found.groups() if end]
+        if ends and not least <= ends[0] <= ends[-1] <= most:
+            return False
+    return True
 
 
 # By option: its check, and an example.

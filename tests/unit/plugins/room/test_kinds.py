@@ -172,7 +172,18 @@ PROXY = {"requests": {"cpu": "1m", "memory": "40Mi"}, "limits": {"cpu": "1", "me
 
 
 NO_AMOUNTS: list[Any] = ["", True, [], {}, "NaN", "20 ", "1e400"]
-NO_QUOTAS: list[Any] = [{}, {"cpu": "1"}, {"pods": "-1"}, {"pods": "20", "x": "much"}, None]
+# As an API server of Kubernetes 1.36 answers.
+SCHEDULES = ["59 23 31 12 6", "0 0 * jan-MAR SUN,FRI", "1-59/7 * * * *", "? ? ? ? ?", "1/5 * * * *", "00  0 * * *"]
+NO_SCHEDULES: list[Any] = [
+    *("60 * * * *", "0 24 * * *", "0 0 0 * *", "0 0 32 * *", "0 0 * 13 *", "0 0 * * 7", "*/0 * * * *", "5-1 * * * *"),
+    *("-1 * * * *", "a * * * *", "* * * * sunday", "1-2-3 * * * *", "*/5/2 * * * *", ", * * * *", "@every 1h", "\u0661 * * * *"),
+]
+MORE_OF_QUOTAS = ["count/x.example.org", "example.org/gpu", "requests.hugepages-2Mi", "cpu", "resourcequotas"]
+NO_QUOTAS: list[Any] = [
+    *({}, {"cpu": "1"}, {"pods": "-1"}, {"pods": "1.5"}, {"pods": "20m"}, {"pods": "20", "cpu": "much"}, None),
+    *({"pods": "20", name: "1"} for name in ("x", "limits.cpus", "storage", "requests.x", "count/", "POD S", "", 5)),
+    *({"pods": "20", name: "0.5"} for name in ("services", "count/x")),
+]
 NO_REQUESTS: list[Any] = ["0", "0.5m", "501m", "1", "-1m", "1 m", "", "all", "\u0661m", [], None]
 NO_IMAGES: list[Any] = ["a,b", [""], [5], None]
 NO_RESOURCES: list[Any] = [{}, {"requests": {"cpu": "1m"}}, {**PROXY, "limits": 5}, None]
@@ -199,7 +210,7 @@ def proxy(part: str, **kinds: Any) -> dict[str, Any]:
         *[("student_images", value) for value in NO_IMAGES],
         *[
             ("student_expiry_schedule", value)
-            for value in ("", "every day", "* * * *", "* * * * * *", "@often", 5, None)
+            for value in ("", "every day", "* * * *", "* * * * * *", "@often", 5, None, *NO_SCHEDULES)
         ],
         *[
             (name, value)
@@ -223,10 +234,11 @@ def test_what_a_cluster_would_refuse_later_is_refused_at_once(name: str, value: 
         *[("student_processor_share", value) for value in (0.125, "1", "0.01")],
         *[("student_cpu_request", value) for value in ("1m", "0.001", "500m", ".5", "2000u", "{{ later }}")],
         ("student_quota", {"pods": 20, "requests.memory": "3Gi", "limits.cpu": "4e1", "services": "{{ later }}"}),
+        *[("student_quota", {"pods": "20", name: "1"}) for name in MORE_OF_QUOTAS],
         ("student_proxy_resources", proxy("requests", cpu="{{ later }}")),
         ("student_proxy_resources", proxy("limits", cpu=1, memory="512Mi")),
         ("student_images", []),
-        *[("student_expiry_schedule", value) for value in ("*/5 8-18 * * MON-FRI", "@hourly")],
+        *[("student_expiry_schedule", value) for value in ("*/5 8-18 * * MON-FRI", "@hourly", *SCHEDULES)],
         *[("student_timeout", value) for value in (1, "600")],
     ],
 )
