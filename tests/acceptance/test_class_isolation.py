@@ -323,6 +323,26 @@ def test_a_student_s_rule_is_none_of_the_door_s(room: Room, attempt: Student) ->
     assert "7777" not in door
 
 
+def test_a_student_s_route_is_none_of_the_room_s(room: Room, attempt: Student) -> None:
+    """Envoy takes all routes of a port or none: one that cannot be would keep the room's own place from its stages."""
+    route = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "attempt", "namespace": ATTACKER},
+        "spec": {"hosts": ["nobody"], "http": [{"route": [{"destination": {"host": "aleph"}}]}]},
+    }
+    code, said = attempt.kubectl("create", "--filename=-", given=json.dumps(route))
+    assert code == 0, said
+    ask = ("exec", "deployment/load", "--container=istio-proxy", "--", "pilot-agent", "request", "GET", "config_dump")
+    try:
+        wait_for(lambda: f"nobody.{ATTACKER}." in attempt.kubectl(*ask)[1], 30)
+        own = room.kubectl("--namespace=staging", *ask)
+    finally:
+        attempt.kubectl("delete", "virtualservice", "attempt")
+    assert "aleph.staging.svc.cluster.local" in own
+    assert f".{ATTACKER}." not in own
+
+
 def test_a_zone_s_names_are_not_listed(bare: Student, known: dict[str, str]) -> None:
     """A transfer of the whole zone (AXFR), over TCP."""
     code = """

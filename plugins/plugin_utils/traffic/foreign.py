@@ -63,8 +63,8 @@ def rules(
 ) -> list[Rule]:
     """Find what is not ours and counts for a service, or would if ours were not there.
 
-    What can never reach the callers (not exported to them, for gateways alone, in a namespace that is not asked) is
-    as if it were not there.
+    What can never reach the callers (not exported to them, for gateways alone, in a namespace that is not asked, or that
+    their Sidecar does not list) is as if it were not there.
 
     Args:
         caller_labels: labels of the pods that call it; none when they are not known: then every selector may match.
@@ -73,7 +73,7 @@ def rules(
     """
     scope = Scope(service, namespace, tuple(caller_labels), domain, root)
     return [
-        *_virtual_services(scope, live.virtual_services),
+        *_virtual_services(scope, live.virtual_services, live.sidecars),
         *_destination_rules(scope, live.destination_rules),
         *(_cutting_off(scope, *found) for found in sidecars.cutting_off(scope, live.sidecars)),
     ]
@@ -127,13 +127,15 @@ def changed(item: Item) -> str:
 # VirtualServices
 
 
-def _virtual_services(scope: Scope, items: Sequence[Item]) -> Iterator[Rule]:
+def _virtual_services(scope: Scope, items: Sequence[Item], hidden: Sequence[Item]) -> Iterator[Rule]:
     own = named(items, scope.namespace, scope.service)
     if own and (_rank(own, scope.namespace) is None or scope.closest(_hosts(own), own) != "exact"):
         own = None
     for item in items:
         reach = None if scope.is_own(item) else scope.closest(_hosts(item), item)
         if reach is None or _rank(item, scope.namespace) is None:
+            continue
+        if not sidecars.hears(scope, hidden, item["metadata"]["namespace"]):
             continue
         callers = _routed(scope, item)
         what = f"{label(item)}{_by(item)}"

@@ -24,6 +24,12 @@ def cutting_off(scope: Scope, items: Sequence[Item]) -> list[tuple[Item, list[st
     return list(cut.values())
 
 
+def hears(scope: Scope, items: Sequence[Item], home: str) -> bool:
+    """Tell whether a caller's proxy takes up routes for the service that are in a namespace."""
+    found = [_sidecar_of(scope, items, labels) for labels in scope.callers or ({},)]
+    return any(item is None or _reaches(scope, item, home) for item in found)
+
+
 def _sidecar_of(scope: Scope, items: Sequence[Item], labels: Mapping[str, str]) -> Item | None:
     """Find the one Sidecar that holds for a pod of the namespace."""
     by_age = sorted(items, key=lambda item: (str(item["metadata"].get("creationTimestamp") or ""), label(item)))
@@ -40,19 +46,25 @@ def _sidecar_of(scope: Scope, items: Sequence[Item], labels: Mapping[str, str]) 
     return next(iter([*selecting, *general, *roots]), None)
 
 
-def _reaches(scope: Scope, item: Item) -> bool:
-    """Tell whether a Sidecar's egress lists the service: NAMESPACE/HOST, a namespace being a name, `.`, `*` or `~`."""
+def _reaches(scope: Scope, item: Item, home: str = "") -> bool:
+    """Tell whether a Sidecar's egress lists the service: NAMESPACE/HOST, a namespace being a name, `.`, `*` or `~`.
+
+    Args:
+        home: the namespace of what is said of the service, unless it is the service's own.
+    """
     listeners = (item.get("spec") or {}).get("egress") or [{"hosts": ["*/*"]}]
-    return any(_lists(scope, [str(host) for host in listener.get("hosts") or []]) for listener in listeners)
+    hosts = [[str(host) for host in listener.get("hosts") or []] for listener in listeners]
+    return any(_lists(scope, each, home or scope.namespace) for each in hosts)
 
 
-def _lists(scope: Scope, hosts: Sequence[str]) -> bool:
+def _lists(scope: Scope, hosts: Sequence[str], namespace: str) -> bool:
     listed = False
     for each in hosts:
         home, _, host = each.partition("/")
         # ~/* is nothing; ~NAMESPACE/HOST leaves out of what the others list.
         left_out, home = home.startswith("~") and each != "~/*", home.removeprefix("~") if each != "~/*" else "~"
-        here = home in ("*", ".", scope.namespace) or (left_out and not home)
+        own = "." if namespace == scope.namespace else namespace
+        here = home in ("*", own, namespace) or (left_out and not home)
         if here and scope.reach(host, {"metadata": {"namespace": ""}}) in ("exact", "wildcard"):
             if left_out:
                 return False

@@ -304,6 +304,28 @@ def test_a_sidecar_that_does_not_list_a_service_cuts_its_callers_off(
         assert foreign.refusals([rule], takeover=True) == [rule.sentence]
 
 
+@pytest.mark.parametrize(
+    ("hosts", "home", "seen"),
+    [
+        (["*/*"], "dev", "counts"),
+        (["dev/*", "./*"], "dev", "counts"),
+        ([f"dev/{FULL}", "./*"], "dev", "counts"),
+        (["dev/beth.staging.svc.cluster.local", "./*"], "dev", "absent"),
+        (["./*", "istio-system/*"], "dev", "absent"),
+        (["staging/*"], "dev", "absent"),
+        (["./*", "istio-system/*"], "istio-system", "counts"),
+        (["./*"], "staging", "counts"),
+        (["staging/*"], "staging", "counts"),
+    ],
+)
+def test_routes_of_namespaces_that_a_sidecar_does_not_list_are_as_if_they_were_not_there(
+    hosts: list[str], home: str, seen: str
+) -> None:
+    assert outcome(service(home, hosts=[FULL]), sidecar(*hosts)) == seen
+    # One caller is enough.
+    assert outcome(service(home, hosts=[FULL]), sidecar(*hosts, selector={"app": "front"})) == "counts"
+
+
 def test_each_pod_has_one_sidecar() -> None:
     cuts, lets = "./beth.staging.svc.cluster.local", "./*"
     front = {"app": "front"}
