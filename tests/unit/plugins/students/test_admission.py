@@ -25,6 +25,7 @@ JUDGED = {
         *("finalizers", "priorityClassName", "terminationGracePeriodSeconds", "annotations", "nodeName"),
         *("ephemeral", "image", "podAffinity", "podAntiAffinity", "namespaceSelector", "namespaces"),
         *("spec.resources", "serviceAccountName"),
+        *("livenessProbe", "readinessProbe", "startupProbe", "exec", "periodSeconds", "hostUsers"),
     ),
     "room": ("images", "tolerations", "initContainers", "istio-iptables"),
     "writes": ("finalizers", "ownerReferences", "annotations", "managedFields"),
