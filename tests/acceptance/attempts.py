@@ -148,6 +148,13 @@ BY_API: dict[str, Asked] = {
     "claim a host": make("ServiceEntry", ISTIO, {"hosts": [OTHERS_HOST], "ports": [{"number": 80, "name": "http"}]}),
     "change a proxy": make("EnvoyFilter", ISTIO, {"configPatches": []}),
     "see every host": make("Sidecar", ISTIO, {"egress": [{"hosts": ["*/*"]}]}),
+    "be an endpoint by oneself": make(
+        "EndpointSlice", "discovery.k8s.io/v1", {}, addressType="IPv4", endpoints=[], ports=[]
+    ),
+    "be a group of endpoints": make("WorkloadGroup", ISTIO, {"template": {"serviceAccount": "front"}}),
+    "have proxies tell more": make("Telemetry", "telemetry.istio.io/v1", {"accessLogging": [{"disabled": True}]}),
+    "have proxies begin otherwise": make("ProxyConfig", "networking.istio.io/v1beta1", {"concurrency": 64}),
+    "let somebody's tokens in": make("RequestAuthentication", "security.istio.io/v1", {"jwtRules": []}),
     "be an endpoint of another's": make("WorkloadEntry", ISTIO, {"address": "192.0.2.1"}),
     "put code into a proxy": make("WasmPlugin", "extensions.istio.io/v1alpha1", {"url": "oci://attempt"}),
     "publish a port of the nodes": make("Service", "v1", {"type": "NodePort", "ports": [{"port": 80}]}),
@@ -200,6 +207,35 @@ BY_API: dict[str, Asked] = {
         {"hosts": ["aleph"], "http": to("aleph")},
         f"{POLICY}.*managers",
         metadata={"managedFields": [managed(number) for number in range(20)]},
+    ),
+    "take another's application over by force": Asked(
+        ("apply", "--server-side", "--force-conflicts", "--filename=-"),
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front-v03", "namespace": "OTHER"}},
+    ),
+    "try a route for another's host and write nothing": Asked(
+        ("create", "--dry-run=server", "--filename=-"), route(hosts=[OTHERS_HOST]).given, POLICY
+    ),
+    "have a route for another's host named by the API": make(
+        "VirtualService",
+        ISTIO,
+        {"hosts": [OTHERS_HOST], "http": to("aleph")},
+        POLICY,
+        metadata={"name": None, "generateName": "attempt-"},
+    ),
+    "say that a rollout is done": kubectl("patch deployment aleph-v01 -n OWN --subresource=status -p {}"),
+    "scale without a hand": make(
+        "HorizontalPodAutoscaler",
+        "autoscaling/v2",
+        {"maxReplicas": 100, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "aleph-v01"}},
+    ),
+    "keep a node from being emptied": make("PodDisruptionBudget", "policy/v1", {"minAvailable": 1}),
+    "tell an event that was none": make(
+        "Event", "v1", {}, involvedObject={"kind": "Pod", "name": "LOAD", "namespace": "OWN"}, reason="Throttled"
+    ),
+    "read the API server's metrics": kubectl("get --raw /metrics"),
+    "ask whose token it is": make("TokenReview", "authentication.k8s.io/v1", {"token": "x"}, where=""),
+    "ask what others may": make(
+        "SubjectAccessReview", "authorization.k8s.io/v1", {"user": "admin", "nonResourceAttributes": {}}, where=""
     ),
     "judge what others write": kubectl("get validatingwebhookconfigurations"),
     "keep an object for ever": make(
@@ -254,6 +290,9 @@ TOKEN = {"serviceAccountToken": {"path": "token", "expirationSeconds": 31536000}
 BY_PODS: dict[str, Pod] = {
     "a privileged container": Pod(container=secured(privileged=True, allowPrivilegeEscalation=True)),
     "root": Pod(container=secured(runAsUser=0, runAsNonRoot=False)),
+    "root among users of its own": Pod(
+        {"hostUsers": False}, secured(runAsUser=0, runAsNonRoot=False), refusal=f"{POLICY}.*hostUsers"
+    ),
     "a capability": Pod(container=secured(capabilities={"drop": ["ALL"], "add": ["NET_ADMIN"]})),
     "the node's files": Pod({"volumes": [{"name": "node", "hostPath": {"path": "/"}}]}),
     "the node's network": Pod({"hostNetwork": True}),
@@ -296,6 +335,16 @@ BY_PODS: dict[str, Pod] = {
         refusal=f"{POLICY}.*account",
     ),
     "a probe of the node itself": Pod(container={"livenessProbe": {"httpGet": {"host": "127.0.0.1", "port": 10248}}}),
+    "a command each second": Pod(
+        container={"readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 1}}, refusal=f"{POLICY}.*command"
+    ),
+    "commands of several probes": Pod(
+        container={
+            "readinessProbe": {"exec": {"command": ["true"]}},
+            "livenessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 60},
+        },
+        refusal=f"{POLICY}.*command",
+    ),
     "too much of the disk": Pod(container={"resources": {"limits": {"ephemeral-storage": "50Gi"}}}, refusal=LIMIT),
     "too much memory": Pod(container={"resources": {"limits": {"memory": "8Gi"}}}, refusal=LIMIT),
     "too much of the processor": Pod(container={"resources": {"limits": {"cpu": "8"}}}, refusal=LIMIT),
