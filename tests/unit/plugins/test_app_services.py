@@ -241,15 +241,6 @@ def test_proxies_hear_of_services_where_they_are_exported_to(exported_to: list[s
     assert [item["metadata"].get("annotations") for item in made] == [annotations] * len(made)
 
 
-def test_proxies_hear_of_their_own_namespace_alone() -> None:
-    """The room's own place too: one route of a student's that no proxy takes would keep it from all others."""
-    (made,) = render(alephbeth(), "sidecar.yml.j2", app_mesh_namespace="istio-system")
-    assert (made["kind"], made["metadata"]["name"]) == ("Sidecar", "default")
-    assert made["spec"] == {"egress": [{"hosts": ["./*", "istio-system/*"]}]}
-    variables = yaml.safe_load((ROOT / "roles/app/vars/main.yml").read_text())
-    assert "'sidecar.yml.j2'] if __app_mesh_identity else []" in variables["__app_templates"]
-
-
 def test_everything_is_refused_but_the_callers() -> None:
     policies = {item["metadata"]["name"]: item["spec"] for item in render(alephbeth(), "networkpolicy.yml.j2")}
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
