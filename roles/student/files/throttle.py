@@ -182,10 +182,12 @@ class Node:
         if home is None or self._is_worked_on(home):
             self._fill(place)
             return
+        took = f"took {used:.1f} of {self._processors:g} processors"
+        did = took if place in self._credits.spent() else "began again and again"
         self.throttled[place] = Throttled(self._pods.limit(place, self._credits.share))
         self._tell(
             place, "Throttled",
-            f"Its pods took {used:.1f} of {self._processors:g} processors while others had to wait: together they may"
+            f"Its pods {did} while others had to wait: together they may"
             f" take {self._credits.share:.2f} of them until they want less than half of that for"
             f" {CALM_SECONDS:.0f} s.",
         )  # fmt: skip

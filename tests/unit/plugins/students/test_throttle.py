@@ -152,8 +152,8 @@ class Machine:
         found: str | None = annotations.get(throttling.THROTTLED)
         return found
 
-    def events(self, place: str) -> list[str]:
-        return [item["reason"] for path, item in self.api.objects.items() if f"/{place}/events/" in path]
+    def events(self, place: str, field: str = "reason") -> list[str]:
+        return [item[field] for path, item in self.api.objects.items() if f"/{place}/events/" in path]
 
     @staticmethod
     def _id(uid: str, name: str) -> str:
@@ -192,6 +192,7 @@ def test_who_takes_the_processors_is_throttled_and_nobody_else(machine: Machine)
     assert machine.limits("anna")["istio-validation"] == "1"
     assert machine.annotation("anna") == {"app": "1", "istio-proxy": "1"}
     assert machine.events("anna") == ["Throttled"]
+    assert machine.events("anna", "message")[0].startswith("Its pods took 1.7 of 2 processors while others had to wait")
     since, node = (machine.since("anna") or "").split()
     assert datetime.strptime(since, sleeping.TIME)
     assert node == "node"
@@ -458,6 +459,7 @@ def test_whose_pods_come_and_go_gets_no_more_for_some_minutes(machine: Machine) 
     machine.churns(12)
     assert machine.held("anna")
     assert machine.events("anna") == ["Throttled", "Held"]
+    assert machine.events("anna", "message")[0].startswith("Its pods began again and again while others had to wait")
     assert machine.since("anna")
     machine.looks(HALF_LOOKS - 20)
     assert machine.held("anna")
