@@ -70,9 +70,10 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "({} ReplicaSets": lambda: QUOTA["count/replicasets.apps"],
     "ReplicaSets, {} routes)": lambda: QUOTA["count/virtualservices.networking.istio.io"],
     "each of {} KiB at most": lambda: int(re.findall(r"size\(\)\s+<= (\d+)", text(ADMISSION))[-2]) // 1024,
-    "the whole may be {} GiB": lambda: int(
-        re.findall(r'quota-backend-bytes, value: "(\d+)"', text("roles/cluster/templates/kubeadm-init.yaml.j2"))[0]
-    ) // 2**30,
+    "the whole may be {} GiB": lambda: (
+        int(re.findall(r'quota-backend-bytes, value: "(\d+)"', text("roles/cluster/templates/kubeadm-init.yaml.j2"))[0])
+        // 2**30
+    ),
     "at most {} (`workshop_pod_threads`": lambda: setting("workshop_pod_threads"),
     "of a machine of containers to {}": lambda: re.findall(
         r"kernel\.pid_max: (\d+)", text("roles/node_containers/defaults/main.yml")
@@ -91,7 +92,9 @@ FIGURES: dict[str, Callable[[], Any]] = {
     "runs a command (`exec`), every {} seconds at most": lambda: word(
         int(re.findall(r"periodSeconds\.orValue\(10\) >= (\d+)", text(ADMISSION))[0])
     ),
-    "at a time (`-e rooms_at_once={}`": lambda: re.findall(r"'rooms_at_once', default=(\d+)", text("playbooks/rooms.yml"))[0],
+    "at a time (`-e rooms_at_once={}`": lambda: re.findall(
+        r"'rooms_at_once', default=(\d+)", text("playbooks/rooms.yml")
+    )[0],
     "is its limit (0 to {})": lambda: places.MOST_STUDENTS,
 }
 

@@ -44,5 +44,10 @@ def test_a_page_hears_its_path_from_the_door_whatever_the_browser_says() -> None
     (page,) = [route for route in routes() if "route" in route]
     assert page["headers"]["request"] == {"set": {"X-Forwarded-Prefix": "/anna/front"}}
     assert page["match"] == [{"uri": {"prefix": "/anna/front/"}}]
-    leads = {match["uri"]["exact"]: route["redirect"]["uri"] for route in routes() if "redirect" in route for match in route["match"]}
+    leads = {
+        match["uri"]["exact"]: route["redirect"]["uri"]
+        for route in routes()
+        if "redirect" in route
+        for match in route["match"]
+    }
     assert leads == dict.fromkeys(("/anna", "/anna/", "/anna/front"), "/anna/front/")

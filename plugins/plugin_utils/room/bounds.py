@@ -36,12 +36,14 @@ _CRON_FIELDS: tuple[tuple[int, int, str], ...] = (
     (1, 12, "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"),
     (0, 6, "SUN MON TUE WED THU FRI SAT"),
 )
-# https://kubernetes.io/docs/concepts/policy/resource-quotas/: what is counted, besides `count/...`, and what is measured.
+# https://kubernetes.io/docs/concepts/policy/resource-quotas/: what is counted (and `count/...`), and measured.
 _COUNTED = {
     *("pods", "services", "services.nodeports", "services.loadbalancers", "secrets", "configmaps"),
     *("persistentvolumeclaims", "resourcequotas", "replicationcontrollers"),
 }
-_MEASURED = re.compile(r"(requests\.|limits\.)?(cpu|memory|ephemeral-storage)|requests\.storage|(requests\.)?hugepages-\w+")
+_MEASURED = re.compile(
+    r"(requests\.|limits\.)?(cpu|memory|ephemeral-storage)|requests\.storage|(requests\.)?hugepages-\w+"
+)
 _QUALIFIED = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?", re.ASCII)
 
 # What is allowed when a value is bad, None when it is good.
@@ -117,9 +119,13 @@ def _proxy_resources(value: Any) -> str | None:
 def _quota(value: Any) -> str | None:
     found = value if isinstance(value, Mapping) else {}
     good = "pods" in found and all(_is_hard(name, each) for name, each in found.items())
-    return None if good else (
-        "a mapping of quantities, that of pods among them (it replaces the default as a whole), by names that a "
-        "ResourceQuota knows, and whole where it counts"
+    return (
+        None
+        if good
+        else (
+            "a mapping of quantities, that of pods among them (it replaces the default as a whole), by names that a "
+            "ResourceQuota knows, and whole where it counts"
+        )
     )
 
 

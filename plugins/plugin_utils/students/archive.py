@@ -191,8 +191,8 @@ def _unpacked(path: Path) -> dict[str, bytes]:
 def _plain_files(unpacked: bytes) -> Iterator[tuple[str, bytes]]:
     """Give name and contents of each plain file of a tar archive (pax(1), "ustar Interchange Format").
 
-    Python's own reader takes what is packed twice for one archive, and unpacks that without a bound; that of Python before
-    3.11.14 goes on for ever with a size below nothing (CVE-2025-8194).
+    Python's own reader takes what is packed twice for one archive, and unpacks that without a bound; before 3.11.14 it
+    goes on for ever with a size below nothing (CVE-2025-8194).
     """
     at = 0
     while any(header := unpacked[at : at + tarfile.BLOCKSIZE]):

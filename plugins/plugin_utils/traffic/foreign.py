@@ -63,8 +63,8 @@ def rules(
 ) -> list[Rule]:
     """Find what is not ours and counts for a service, or would if ours were not there.
 
-    What can never reach the callers (not exported to them, for gateways alone, in a namespace that is not asked, or that
-    their Sidecar does not list) is as if it were not there.
+    What can never reach the callers (not exported to them, for gateways alone, in a namespace that is not asked or that
+    their Sidecars do not list) is as if it were not there.
 
     Args:
         caller_labels: labels of the pods that call it; none when they are not known: then every selector may match.

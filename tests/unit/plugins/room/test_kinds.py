@@ -176,7 +176,16 @@ NO_AMOUNTS: list[Any] = ["", True, [], {}, "NaN", "20 ", "1e400"]
 SCHEDULES = ["59 23 31 12 6", "0 0 * jan-MAR SUN,FRI", "1-59/7 * * * *", "? ? ? ? ?", "1/5 * * * *", "00  0 * * *"]
 NO_SCHEDULES: list[Any] = [
     *("60 * * * *", "0 24 * * *", "0 0 0 * *", "0 0 32 * *", "0 0 * 13 *", "0 0 * * 7", "*/0 * * * *", "5-1 * * * *"),
-    *("-1 * * * *", "a * * * *", "* * * * sunday", "1-2-3 * * * *", "*/5/2 * * * *", ", * * * *", "@every 1h", "\u0661 * * * *"),
+    *(
+        "-1 * * * *",
+        "a * * * *",
+        "* * * * sunday",
+        "1-2-3 * * * *",
+        "*/5/2 * * * *",
+        ", * * * *",
+        "@every 1h",
+        "\u0661 * * * *",
+    ),
 ]
 MORE_OF_QUOTAS = ["count/x.example.org", "example.org/gpu", "requests.hugepages-2Mi", "cpu", "resourcequotas"]
 NO_QUOTAS: list[Any] = [
