@@ -33,7 +33,8 @@ def setting(name: str) -> Any:
 def constant(path: str, name: str) -> float:
     """A number in a program that is not imported: `A, B = 1, 2.0`."""
     (line,) = re.findall(rf"^((?:\w+, )*{name}(?:, \w+)*) = ([-0-9._, ]+)$", text(path), re.MULTILINE)
-    return dict(zip(line[0].split(", "), map(float, line[1].split(", ")), strict=True))[name]
+    found = dict(zip(line[0].split(", "), line[1].split(", "), strict=True))
+    return float(found[name])
 
 
 def limit(part: str, kind: str) -> str:
