@@ -302,7 +302,7 @@ def _count(text: str) -> int:
     typed = text.strip()
     if not NUMBER.fullmatch(typed) or len(typed) > 9 or int(typed) > MOST_STUDENTS:
         raise PlaceError(
-            f"students is {text!r}, but must be a whole number from 1 to {MOST_STUDENTS}, or names: {_EXAMPLES}."
+            f"students is {short(text)}, but must be a whole number from 1 to {MOST_STUDENTS}, or names: {_EXAMPLES}."
         )
     return int(typed)
 
