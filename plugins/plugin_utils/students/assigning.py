@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.columns import aligned
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room import changes, names, places
 from ansible_collections.istio_games.workshop.plugins.plugin_utils.room.places import Place, PlaceError
+from ansible_collections.istio_games.workshop.plugins.plugin_utils.terminal import short
 
 # What several rooms do at once: what is done with places. restore.yml is for one student, in that one's room.
 PLAYBOOKS = sorted(({*names.READ_BY["student"]} | {*names.READ_BY["students"]}) - {"restore", "rooms"})
@@ -34,7 +35,7 @@ def judge(playbook: Any, rooms: Sequence[str], existing: Sequence[str]) -> None:
     """
     if playbook not in PLAYBOOKS:
         raise PlaceError(
-            f"playbook is {playbook!r}, but in several rooms can be one of {', '.join(PLAYBOOKS)}: for example "
+            f"playbook is {short(playbook)}, but in several rooms can be one of {', '.join(PLAYBOOKS)}: for example "
             "-e playbook=class -e students=60."
         )
     if not rooms:
@@ -72,13 +73,13 @@ def limits(most: Mapping[str, Any], at_once: Any) -> dict[str, int]:
         known = not isinstance(number, bool) and re.fullmatch("0|[1-9][0-9]{0,2}", str(number), re.ASCII)
         if not known or int(str(number)) > places.MOST_STUDENTS:
             raise PlaceError(
-                f"most_students of the room {room} is {number!r}, but must be a whole number from 0 to "
+                f"most_students of the room {room} is {short(number)}, but must be a whole number from 0 to "
                 f"{places.MOST_STUDENTS}: mend it in the inventory."
             )
     known = not isinstance(at_once, bool) and re.fullmatch("[1-9][0-9]{0,2}", str(at_once), re.ASCII)
     if not known or int(str(at_once)) > MOST_AT_ONCE:
         raise PlaceError(
-            f"rooms_at_once is {at_once!r}, but must be a whole number from 1 to {MOST_AT_ONCE}: for example "
+            f"rooms_at_once is {short(at_once)}, but must be a whole number from 1 to {MOST_AT_ONCE}: for example "
             "-e rooms_at_once=8."
         )
     return {room: int(str(number)) for room, number in most.items()}

@@ -112,6 +112,8 @@ def test_what_rooms_cannot_do_is_one_sentence(playbook: str, rooms: list[str], s
         ({}, 1000, "rooms_at_once is 1000"),
         ({}, "eight", "rooms_at_once is 'eight', but must be a whole number from 1 to 100: for example"),
         ({}, 2.5, "rooms_at_once is 2.5"),
+        ({}, "9" * 5000, "rooms_at_once is '999"),
+        ({"blue": "9" * 5000}, 8, "most_students of the room blue is '999"),
         ({}, True, "rooms_at_once is True"),
         ({}, None, "rooms_at_once is None"),
         ({}, [8], r"rooms_at_once is \[8\]"),
@@ -119,8 +121,9 @@ def test_what_rooms_cannot_do_is_one_sentence(playbook: str, rooms: list[str], s
     ],
 )
 def test_numbers_of_rooms_are_judged(most: dict[str, Any], at_once: Any, sentence: str) -> None:
-    with pytest.raises(PlaceError, match=sentence):
+    with pytest.raises(PlaceError, match=sentence) as refused:
         assigning.limits(most, at_once)
+    assert len(str(refused.value)) < 300
     assert assigning.limits({"blue": 0, "green": "250"}, "8") == {"blue": 0, "green": 250}
 
 
