@@ -45,11 +45,11 @@ def test_the_catalog_is_the_same_from_the_machine_and_from_every_node(room: Room
 
 
 @pytest.mark.ci
-def test_the_daemons_of_a_node_have_a_cgroup_beside_that_of_its_pods(room: Room) -> None:
+def test_the_daemons_of_a_node_have_cgroups_beside_that_of_its_pods(room: Room) -> None:
     for node in nodes(room):
-        for name in ("kubelet", "containerd"):
+        for name, cgroup in (("kubelet", "kubelet"), ("containerd", "podruntime"), ("containerd-shim", "podruntime")):
             told = in_node(room, node, "sh", "-c", f"cat /proc/$(pgrep --oldest --exact {name})/cgroup")
-            assert any(line.endswith(":/podruntime") for line in told.splitlines()), (node, name, told)
+            assert any(line.endswith(f":/{cgroup}") for line in told.splitlines()), (node, name, told)
 
 
 @pytest.mark.ci
