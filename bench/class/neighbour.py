@@ -62,7 +62,7 @@ class Attacker:
     """A student with a kubeconfig who means no good.
 
     Attributes:
-        done: how many times.
+        done: how often it was typed or asked, of what is done without end.
     """
 
     def __init__(self, room: Room, kubeconfig: str, seconds: int) -> None:
@@ -72,7 +72,6 @@ class Attacker:
     def begin(self, attack: str) -> list[threading.Thread]:
         """Begin one of ATTACKS; give what ends when it is over."""
         if attack in ("api", "exec"):
-            # What asks has no part in what is measured: it runs when nothing else wants a processor.
             what = self._ask if attack == "api" else self._run_in_pod
             pods = self.room.kubectl("get", "pods", "--selector=app=aleph", "--output=name", kubeconfig=self.kubeconfig)
             return [self._thread(self._again, what, pods.split()[0]) for _ in range(CONNECTIONS)]
@@ -87,6 +86,7 @@ class Attacker:
         return thread
 
     def _again(self, what: Callable[..., None], *words: str) -> None:
+        # What asks has no part in what is measured: it runs when nothing else wants a processor.
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         end = time.monotonic() + self.seconds
         while time.monotonic() < end:

@@ -119,25 +119,20 @@ def _proxy_resources(value: Any) -> str | None:
 def _quota(value: Any) -> str | None:
     found = value if isinstance(value, Mapping) else {}
     good = "pods" in found and all(_is_hard(name, each) for name, each in found.items())
-    return (
-        None
-        if good
-        else (
-            "a mapping of quantities, that of pods among them (it replaces the default as a whole), by names that a "
-            "ResourceQuota knows, and whole where it counts"
-        )
+    allowed = (
+        "a mapping of quantities, that of pods among them (it replaces the default as a whole), by names that a "
+        "ResourceQuota knows, and whole where it counts"
     )
+    return None if good else allowed
 
 
-def _is_hard(name: Any, quantity: Any) -> bool:
+def _is_hard(resource: Any, quantity: Any) -> bool:
     """Tell whether a ResourceQuota takes this; None is a template, which nobody can judge yet."""
-    counted = name in _COUNTED or str(name).startswith("count/")
-    if not counted and not _MEASURED.fullmatch(str(name)) and "/" not in str(name):
-        return False
-    if "/" in str(name) and not _QUALIFIED.fullmatch(str(name)):
-        return False
+    name = str(resource)
+    counted = name in _COUNTED or name.startswith("count/")
+    known = _QUALIFIED.fullmatch(name) if "/" in name else counted or _MEASURED.fullmatch(name)
     found = 0.0 if quantity is None else amount(quantity)
-    return not math.isnan(found) and (not counted or found.is_integer())
+    return bool(known) and not math.isnan(found) and (not counted or found.is_integer())
 
 
 def _images(value: Any) -> str | None:
@@ -147,9 +142,10 @@ def _images(value: Any) -> str | None:
 
 def _schedule(value: Any) -> str | None:
     fields = value.split() if isinstance(value, str) else []
-    good = value in _CRON_WORDS if len(fields) == 1 else len(fields) == len(_CRON_FIELDS)
-    if good and len(fields) > 1:
+    if len(fields) == len(_CRON_FIELDS):
         good = all(_is_field(text, *field) for text, field in zip(fields, _CRON_FIELDS, strict=True))
+    else:
+        good = isinstance(value, str) and value in _CRON_WORDS
     return None if good else "five fields as cron writes them, each within its bounds (minutes 0 to 59)"
 
 

@@ -58,12 +58,11 @@ def _reaches(scope: Scope, item: Item, home: str = "") -> bool:
 
 
 def _lists(scope: Scope, hosts: Sequence[str], namespace: str) -> bool:
-    listed = False
+    listed, own = False, "." if namespace == scope.namespace else namespace
     for each in hosts:
         home, _, host = each.partition("/")
         # ~/* is nothing; ~NAMESPACE/HOST leaves out of what the others list.
         left_out, home = home.startswith("~") and each != "~/*", home.removeprefix("~") if each != "~/*" else "~"
-        own = "." if namespace == scope.namespace else namespace
         here = home in ("*", own, namespace) or (left_out and not home)
         if here and scope.reach(host, {"metadata": {"namespace": ""}}) in ("exact", "wildcard"):
             if left_out:
